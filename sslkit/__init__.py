@@ -1,0 +1,1 @@
+"""Self-supervised pretraining pipelines for scientific data, from the command line."""

@@ -1,0 +1,48 @@
+"""The commands of sslkit, in the order of the pipeline."""
+
+import inspect
+from collections.abc import Callable
+
+import typer
+
+from sslkit.cli.build_vocab import build_vocab
+
+app = typer.Typer(
+    name="sslkit",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Example: sslkit build-vocab corpus/ --mem 4G && sslkit pretrain --domain genome --k 6
+
+    Self-supervised pretraining pipelines for scientific data, stage by stage. Each stage reads
+    what the one before it wrote. Options come from flags, then SSLKIT_* variables (SSLKIT_SEED=7),
+    then --config file.toml.
+    """,
+)
+
+
+@app.callback()
+def _together() -> None:
+    # A callback keeps the name of a command in front of its options, also while there is one.
+    pass
+
+
+def _add(name: str, command: Callable[..., None]) -> None:
+    """Add a command whose docstring is its summary, then its example; help shows that first."""
+    summary, _, rest = inspect.cleandoc(command.__doc__ or "").partition("\n\n")
+    example, _, more = rest.partition("\n\n")
+    text = "\n\n".join(part for part in (example, summary, more) if part)
+    app.command(name, help=text, short_help=summary)(command)
+
+
+_add("build-vocab", build_vocab)
+
+
+def main() -> None:
+    """Entry point of the ``sslkit`` command."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What stages exchange on disk: checkpoints, tables, manifests."""

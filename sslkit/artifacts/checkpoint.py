@@ -1,0 +1,105 @@
+"""Model checkpoints: tensors, plain types and a manifest. Loading one executes nothing."""
+
+import io
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sslkit.artifacts import manifest
+from sslkit.errors import DataError, UsageError
+from sslkit.files import atomic
+
+#: The file inside a run's folder.
+NAME = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a later stage needs to rebuild a model without a single flag.
+
+    Attributes:
+        tensors: ``state_dict`` of each part by the part's name, ``encoder`` first of all.
+        tokens: the vocabulary, or empty for domains without one.
+        counts: how often each token stood in the corpus, [len(tokens)] int64.
+    """
+
+    manifest: manifest.Manifest
+    tensors: dict[str, dict[str, torch.Tensor]]
+    tokens: tuple[str, ...]
+    counts: torch.Tensor
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint; equal checkpoints give equal bytes."""
+    write_tensors(
+        path,
+        {
+            "manifest": checkpoint.manifest.to_json(),
+            "tensors": checkpoint.tensors,
+            "tokens": "\n".join(checkpoint.tokens),
+            "counts": checkpoint.counts,
+        },
+    )
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint from a file, or from a run's folder.
+
+    Raises:
+        UsageError: there is none.
+        DataError: not a checkpoint, damaged, or of an unknown format.
+    """
+    path = locate(path)
+    held = read_tensors(path)
+    try:
+        text, tensors, tokens = held["manifest"], held["tensors"], held["tokens"]
+        counts = held["counts"]
+    except (KeyError, TypeError) as error:
+        raise DataError(
+            "this is not a checkpoint of sslkit", where=str(path), why=f"it lacks {error}"
+        ) from error
+    made = manifest.from_json(text, str(path))
+    return Checkpoint(made, tensors, tuple(tokens.split("\n")) if tokens else (), counts)
+
+
+def locate(path: Path) -> Path:
+    """``path``, or the checkpoint in it where it is a run's folder.
+
+    Raises:
+        UsageError: there is none.
+    """
+    found = path / NAME if path.is_dir() else path
+    if not found.is_file():
+        raise UsageError(
+            f"there is no checkpoint {found}",
+            do="run sslkit pretrain first, or name a checkpoint with --checkpoint",
+        )
+    return found
+
+
+def write_tensors(path: Path, values: dict[str, Any]) -> None:
+    """``torch.save`` through a buffer: straight to a path it would put the name into the bytes."""
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    atomic.write_bytes(path, buffer.getvalue())
+
+
+def read_tensors(path: Path) -> dict[str, Any]:
+    """Tensors and plain types of a file; anything else in it is refused, not executed.
+
+    Raises:
+        DataError: damaged, or holding other objects.
+    """
+    try:
+        held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
+        raise DataError(
+            "a checkpoint cannot be loaded",
+            where=str(path),
+            why=str(error).partition("\n")[0],
+            do="it is damaged, or holds something other than tensors: make it again",
+        ) from error
+    return held

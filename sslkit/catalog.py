@@ -1,0 +1,193 @@
+"""What plug-ins there are: a folder's files, and third parties' entry points.
+
+The file's name is the name on the command line and the first line of its docstring is its help.
+Only the file that was chosen is imported.
+"""
+
+import ast
+import dataclasses
+import difflib
+import importlib
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from sslkit.errors import UsageError
+
+#: Folder of each kind of plug-in, by the word the command line uses for one of them.
+ROOMS = {
+    "domain": "domains",
+    "objective": "objectives",
+    "model": "models",
+    "adaptation": "adapt",
+    "task": "tasks",
+}
+
+
+def _name(stem: str) -> str:
+    return stem.replace("_", "-")
+
+
+def _files(kind: str) -> dict[str, Path]:
+    folder = Path(__file__).parent / ROOMS[kind]
+    return {_name(f.stem): f for f in sorted(folder.glob("*.py")) if not f.stem.startswith("_")}
+
+
+def _third_party(kind: str) -> dict[str, str]:
+    return {point.name: point.value for point in entry_points(group=f"sslkit.{ROOMS[kind]}")}
+
+
+def names(kind: str) -> list[str]:
+    """The names that the command line accepts for one kind of plug-in, sorted."""
+    return sorted({*_files(kind), *_third_party(kind)})
+
+
+def summary(kind: str, name: str) -> str:
+    """The first line of a plug-in's docstring, read without importing it."""
+    path = _files(kind).get(name)
+    if path is None:
+        return f"from {_third_party(kind)[name]}"
+    return (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n")[0]
+
+
+def load(kind: str, name: str) -> types.ModuleType:
+    """Import one plug-in.
+
+    Raises:
+        UsageError: there is none of that name; the message lists those there are.
+    """
+    if name in _files(kind):
+        return importlib.import_module(f"sslkit.{ROOMS[kind]}.{name.replace('-', '_')}")
+    if name in (others := _third_party(kind)):
+        return importlib.import_module(others[name])
+    close = difflib.get_close_matches(name, names(kind), n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    raise UsageError(f"there is no {kind} {name!r}", do=f"{hint}there is: {', '.join(names(kind))}")
+
+
+def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
+    """``["width=256"]`` as ``{"width": "256"}``; a later one overrides an earlier one."""
+    found: dict[str, str] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--set {pair!r} is not of the form name=value")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def settings(
+    plugins: Mapping[str, types.ModuleType],
+    pairs: Mapping[str, str],
+    inherited: Mapping[str, Mapping[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Give every chosen plug-in its ``Settings``.
+
+    Args:
+        plugins: chosen modules by name, as ``{"genome": <module>, "mlm": <module>}``.
+        pairs: values of ``--set`` by name, ``width`` or, where two plug-ins share it,
+            ``transformer.width``.
+        inherited: values that replace the defaults, by plug-in and name.
+
+    Returns:
+        a ``Settings`` instance by plug-in name.
+
+    Raises:
+        UsageError: a name that no plug-in has, that several have, or a value of another type.
+    """
+    owners: dict[str, list[str]] = {}
+    for plugin, module in plugins.items():
+        for field in dataclasses.fields(module.Settings):
+            owners.setdefault(field.name, []).append(plugin)
+            owners[f"{plugin}.{field.name}"] = [plugin]
+    chosen: dict[str, dict[str, Any]] = {p: dict((inherited or {}).get(p, {})) for p in plugins}
+    for name, text in pairs.items():
+        if name not in owners:
+            known = ", ".join(sorted(n for n in owners if "." in n)) or "none"
+            close = difflib.get_close_matches(name, owners, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(f"--set knows no {name!r} here", do=f"{hint}there is: {known}")
+        if len(owners[name]) > 1:
+            both = " or ".join(f"{plugin}.{name}" for plugin in owners[name])
+            raise UsageError(f"--set {name} could mean several things", do=f"write {both}")
+        (plugin,) = owners[name]
+        option = name.rpartition(".")[2]
+        hints = typing.get_type_hints(plugins[plugin].Settings)
+        chosen[plugin][option] = _convert(f"{plugin}.{option}", text, hints[option])
+    return {plugin: _build(plugin, plugins[plugin], chosen[plugin]) for plugin in plugins}
+
+
+def _build(plugin: str, module: types.ModuleType, values: Mapping[str, Any]) -> Any:
+    known = {option.name for option in dataclasses.fields(module.Settings)}
+    if strange := sorted(set(values) - known):
+        raise UsageError(
+            f"{plugin} has no setting {', '.join(strange)}",
+            why="the artifact or configuration was written by another version",
+        )
+    try:
+        return module.Settings(**values)
+    except ValueError as error:
+        raise UsageError(f"{plugin} refuses its settings", why=str(error)) from error
+
+
+def _convert(name: str, text: str, hint: Any) -> Any:
+    """``text`` as the type of a Settings field: bool, int, float, str, X | None, Literal."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is types.UnionType:
+        if text.lower() in {"none", ""}:
+            return None
+        (inner,) = (argument for argument in arguments if argument is not types.NoneType)
+        return _convert(name, text, inner)
+    if origin is typing.Literal:
+        if text in arguments:
+            return text
+        raise UsageError(f"{name} cannot be {text!r}", do=f"there is: {', '.join(arguments)}")
+    if hint is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if text.lower() in words:
+            return words[text.lower()]
+        raise UsageError(f"{name} is true or false, not {text!r}")
+    try:
+        return hint(text)
+    except ValueError as error:
+        raise UsageError(f"{name} wants {hint.__name__}, not {text!r}") from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One line of ``sslkit show``: a setting's name, type, default and help."""
+
+    name: str
+    type: str
+    default: str
+    help: str
+
+
+def options(module: types.ModuleType) -> list[Option]:
+    """What ``--set`` can change of a plug-in."""
+    hints = typing.get_type_hints(module.Settings)
+    return [
+        Option(
+            field.name,
+            getattr(hints[field.name], "__name__", str(hints[field.name])).replace("typing.", ""),
+            str(field.default),
+            field.metadata.get("help", ""),
+        )
+        for field in dataclasses.fields(module.Settings)
+    ]
+
+
+def check_fit(objective: str, needs: Iterable[str], domain: str, gives: Iterable[str]) -> None:
+    """Refuse an objective whose needs a domain does not meet.
+
+    Raises:
+        UsageError: naming what is missing.
+    """
+    if missing := sorted(set(needs) - set(gives)):
+        raise UsageError(
+            f"objective {objective} does not fit domain {domain}",
+            why=f"it needs {', '.join(missing)}; {domain} gives {', '.join(sorted(gives))}",
+        )

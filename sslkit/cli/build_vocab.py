@@ -1,0 +1,37 @@
+"""sslkit build-vocab."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslkit.cli import options
+from sslkit.cli.launch import launch
+
+
+def build_vocab(
+    context: typer.Context,
+    corpus: Annotated[list[Path], typer.Argument(help="Files, folders, globs, or - for stdin.")],
+    domain: Annotated[
+        str | None,
+        options.option("--domain", help="Kind of corpus. Default: recognised from its files."),
+    ] = None,
+    k: Annotated[int, options.option("--k", help="Bases per token (genomes).", min=1, max=31)] = 6,
+    mem: Annotated[
+        str, options.option("--mem", help="Peak memory of all processes together: 512M, 4G.")
+    ] = "4G",
+    out: options.Out = None,
+    seed: options.Seed = 1,
+    threads: options.Threads = None,
+    config: options.Config = None,
+    set: options.Set = None,
+    force: options.Force = False,
+    on_error: options.BadRecords = "stop",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Count every token of a corpus exactly and write vocab.parquet.
+
+    Example: sslkit build-vocab corpus/ --mem 4G
+    """
+    launch(context, "build_vocab")

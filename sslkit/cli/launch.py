@@ -1,0 +1,45 @@
+"""From a parsed command line to a stage: one late import, one call, an exit code."""
+
+import importlib
+import os
+import signal
+import sys
+from typing import Any
+
+import typer
+
+from sslkit.cli.options import CONFIG_SET
+from sslkit.console import Console
+from sslkit.errors import SslkitError
+
+#: Options that the command line itself uses up.
+_OWN = {"config", "json", "quiet"}
+
+
+def launch(context: typer.Context, stage: str) -> None:
+    """Run ``stages/<stage>.py`` with the options of ``context``; end with its exit code.
+
+    The stage's ``Options`` has a field for each option of the command.
+    """
+    values: dict[str, Any] = {k: v for k, v in context.params.items() if k not in _OWN}
+    given = context.meta.get(CONFIG_SET, []) + list(values.get("set") or [])
+    if "set" in values:
+        values["set"] = tuple(given)
+    console = Console(
+        quiet=bool(context.params.get("quiet")), as_json=bool(context.params.get("json"))
+    )
+    try:
+        module = importlib.import_module(f"sslkit.stages.{stage}")
+        module.run(module.Options(**values), console)
+    except SslkitError as error:
+        console.fail(error)
+        raise typer.Exit(error.exit_code) from error
+    except MemoryError as error:
+        console.fail(SslkitError("out of memory", do="use smaller batches, or a smaller --mem"))
+        raise typer.Exit(4) from error
+    except KeyboardInterrupt as error:
+        # Before or after the part that can be checkpointed: nothing was half written.
+        raise typer.Exit(128 + signal.SIGINT) from error
+    except BrokenPipeError:
+        # The reader of our stdout has gone (`sslkit ... | head`): not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,77 @@
+"""The flags that all commands share, so that they read the same everywhere."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sslkit.errors import OnError
+
+
+def _read_config(context: typer.Context, path: Path | None) -> Path | None:
+    """Take defaults from a TOML file: flags and SSLKIT_* variables go before it."""
+    if path is None:
+        return None
+    try:
+        held = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise typer.BadParameter(f"{path} cannot be read: {error}") from error
+    values = held.get(str(context.info_name), held)
+    known = {parameter.name for parameter in context.command.params}
+    if strange := sorted(set(values) - known):
+        raise typer.BadParameter(
+            f"{path} sets {', '.join(strange)}, which {context.info_name} does not know"
+        )
+    context.default_map = {name: value for name, value in values.items() if name != "set"}
+    context.meta[CONFIG_SET] = _pairs(values.get("set", {}))
+    return path
+
+
+def _pairs(held: Any) -> list[str]:
+    return [f"{k}={v}" for k, v in held.items()] if isinstance(held, dict) else list(held)
+
+
+#: Where the values of ``set`` in a configuration file wait for those of the command line.
+CONFIG_SET = "sslkit.set"
+
+
+def option(*names: str, help: str, **more: Any) -> Any:
+    """A ``typer.Option`` that the variable SSLKIT_<LONG NAME> sets as well."""
+    long = max(names, key=len)
+    variable = "SSLKIT_" + long.removeprefix("--").replace("-", "_").upper()
+    return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **more)
+
+
+Out = Annotated[Path | None, option("-o", "--out", help="Where to write.")]
+Seed = Annotated[int, option("--seed", help="Seed of all random choices.", min=0)]
+Steps = Annotated[
+    int | None, option("--steps", help="Optimizer steps. Default: by the size of the data.", min=1)
+]
+Threads = Annotated[
+    int | None,
+    option("--threads", help="Processors. Default: SLURM_CPUS_PER_TASK, or all there are.", min=1),
+]
+Device = Annotated[str, option("--device", help="auto, cpu, cuda or cuda:N.")]
+Config = Annotated[
+    Path | None,
+    option("--config", help="TOML file with defaults for these options; every run writes one.",
+           is_eager=True, callback=_read_config),
+]  # fmt: skip
+Set = Annotated[
+    list[str] | None,
+    option("--set", metavar="NAME=VALUE",
+           help="Setting of a plug-in; `sslkit show` lists them. Repeatable."),
+]  # fmt: skip
+Vocab = Annotated[Path, option("--vocab", help="Vocabulary made by build-vocab.")]
+Checkpoint = Annotated[
+    Path, option("--checkpoint", help="Checkpoint, or the folder of a run, made by pretrain.")
+]
+Force = Annotated[
+    bool, option("--force", help="Overwrite what a run with other settings wrote.", is_flag=True)
+]
+BadRecords = Annotated[
+    OnError, option("--on-error", help="A bad record stops the run, or is skipped and counted.")
+]
+Json = Annotated[bool, option("--json", help="Print the result as JSON on stdout.", is_flag=True)]
+Quiet = Annotated[bool, option("-q", "--quiet", help="Only warnings and errors.", is_flag=True)]

@@ -1,0 +1,1 @@
+"""Token shards, samplers, splits and batches."""

@@ -1,0 +1,1 @@
+"""How raw files become examples. A file's name is its name on the command line."""

@@ -1,0 +1,1 @@
+"""Opening, reading and atomically writing files of all kinds."""

@@ -1,0 +1,50 @@
+"""Files that are either whole or not there."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sslkit.errors import ResourceError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path in the same folder that becomes ``path`` when the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        # mkstemp makes files private; an artifact is as readable as any file of the user.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    except OSError as error:
+        raise ResourceError(f"{path} cannot be written", why=str(error)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file at once, atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file at once, atomically, as UTF-8."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def scratch() -> Path:
+    """Where temporary files go: $SLURM_TMPDIR, then $TMPDIR, then the system's folder."""
+    for name in ("SLURM_TMPDIR", "TMPDIR"):
+        if folder := os.environ.get(name):
+            return Path(folder)
+    return Path(tempfile.gettempdir())

@@ -1,0 +1,123 @@
+"""Finding and opening input files: folders, globs, ``-``, plain or compressed."""
+
+import bz2
+import gzip
+import hashlib
+import importlib
+import io
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, cast
+
+from sslkit.errors import DataError, UsageError
+
+#: Where ``-`` stands for standard input.
+STDIN = Path("-")
+
+_MAGIC: tuple[tuple[bytes, str], ...] = (
+    (b"\x1f\x8b", "gz"),
+    (b"\x28\xb5\x2f\xfd", "zst"),
+    (b"\xfd7zXZ\x00", "xz"),
+    (b"BZh", "bz2"),
+)
+_BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
+
+
+def find(paths: Iterable[str | Path], endings: tuple[str, ...]) -> list[Path]:
+    """The files that ``paths`` name, sorted within each of them.
+
+    A folder stands for all files below it whose name, less a compression ending, ends in one of
+    ``endings``; a file or a glob stands for itself, whatever its ending.
+
+    Raises:
+        UsageError: a path that does not exist, or nothing found at all.
+    """
+    found: list[Path] = []
+    for path in map(Path, paths):
+        if path == STDIN or path.is_file():
+            found.append(path)
+        elif path.is_dir():
+            below = sorted(f for f in path.rglob("*") if f.is_file())
+            found += [f for f in below if plain_name(f).lower().endswith(endings)]
+        elif matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+            found += [f for f in matches if f.is_file()]
+        else:
+            raise UsageError(f"there is no file or folder {path}")
+    if not found:
+        named = ", ".join(map(str, paths))
+        raise UsageError(f"nothing to read in {named}", why=f"looked for {', '.join(endings)}")
+    return list(dict.fromkeys(found))
+
+
+def plain_name(path: Path) -> str:
+    """The file's name without the ending of its compression."""
+    return path.stem if path.suffix.lower() in {".gz", ".bgz", ".zst", ".xz", ".bz2"} else path.name
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what can go wrong while a file is read into an error that names the file."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no file {path}") from error
+    except _BROKEN as error:
+        raise DataError(
+            "a compressed file is damaged or cut off", where=str(path), why=str(error)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise DataError("a file is not UTF-8 text", where=str(path), why=str(error)) from error
+    except OSError as error:
+        raise DataError("a file cannot be read", where=str(path), why=str(error)) from error
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+    """A file's content, decompressed where its first bytes say so; ``-`` is standard input."""
+    with reading(path):
+        raw = sys.stdin.buffer if path == STDIN else path.open("rb", buffering=0)
+        try:
+            yield _decompressed(io.BufferedReader(cast(io.RawIOBase, raw)), path)
+        finally:
+            if path != STDIN:
+                raw.close()
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[IO[str]]:
+    """``open_bytes`` as UTF-8 text; all kinds of line ends read as a newline."""
+    with open_bytes(path) as stream:
+        yield io.TextIOWrapper(stream, encoding="utf-8-sig")
+
+
+def _decompressed(stream: io.BufferedReader, path: Path) -> IO[bytes]:
+    head = stream.peek(6)[:6]
+    kind = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
+    openers: dict[str, Callable[[Any], Any]] = {
+        "": lambda raw: raw,
+        "gz": lambda raw: gzip.GzipFile(fileobj=raw),
+        "xz": lzma.LZMAFile,
+        "bz2": bz2.BZ2File,
+        "zst": lambda raw: _zstandard(path).ZstdDecompressor().stream_reader(raw),
+    }
+    opened: IO[bytes] = openers[kind](stream)
+    return opened
+
+
+def _zstandard(path: Path) -> Any:
+    try:
+        return importlib.import_module("zstandard")
+    except ImportError as error:
+        raise UsageError(
+            "zstd files need an extra package", where=str(path), do="pip install 'sslkit[zstd]'"
+        ) from error
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, hexadecimal."""
+    with reading(path), path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

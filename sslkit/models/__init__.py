@@ -1,0 +1,1 @@
+"""Encoders. A file's name is its name on the command line."""

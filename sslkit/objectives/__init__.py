@@ -1,0 +1,1 @@
+"""What must be predicted. A file's name is its name on the command line."""

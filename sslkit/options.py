@@ -1,0 +1,36 @@
+"""The options that every stage has, resolved."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslkit.errors import OnError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What is the same everywhere.
+
+    Attributes:
+        out: where to write; None stands for the stage's fixed name.
+        threads: None stands for the processors that the process may use.
+        set: ``name=value`` pairs for the chosen plug-ins.
+        force: overwrite what another run wrote.
+    """
+
+    out: Path | None = None
+    seed: int = 1
+    threads: int | None = None
+    device: str = "auto"
+    set: tuple[str, ...] = ()
+    force: bool = False
+    on_error: OnError = "stop"
+
+
+def thread_count(asked: int | None) -> int:
+    """``asked``, or SLURM_CPUS_PER_TASK, or the processors that the process may use."""
+    if asked:
+        return asked
+    if given := os.environ.get("SLURM_CPUS_PER_TASK", ""):
+        return max(1, int(given))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

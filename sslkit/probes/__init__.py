@@ -1,0 +1,1 @@
+"""Simple models on frozen features, metrics and intervals."""

@@ -1,0 +1,1 @@
+"""One file per stage: its whole story from top to bottom."""

@@ -1,0 +1,1 @@
+"""What the labels mean. A file's name is its name on the command line."""

@@ -1,0 +1,1 @@
+"""Exact token counts in bounded memory, and the vocabulary made from them."""
