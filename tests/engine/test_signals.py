@@ -1,0 +1,43 @@
+"""Requests to stop set a flag; the work leaves at its own border."""
+
+import os
+import signal
+
+import pytest
+
+from sslkit.engine import signals
+from sslkit.errors import RequeueError
+
+
+@pytest.mark.parametrize("number", signals.STOPPING)
+def test_signal_sets_the_flag_and_nothing_else(number: signal.Signals) -> None:
+    with signals.stopping() as stop:
+        stop.check("nothing")
+        assert not stop
+        assert stop.name == ""
+        os.kill(os.getpid(), number)
+        assert stop
+        assert stop.name == number.name
+        with pytest.raises(RequeueError, match=f"stopped by {number.name}: step 3 is kept") as told:
+            stop.check("step 3 is kept")
+        assert told.value.exit_code == 75
+
+
+def test_second_ctrl_c_does_not_wait() -> None:
+    with pytest.raises(KeyboardInterrupt), signals.stopping():
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_second_sigterm_waits() -> None:
+    with signals.stopping() as stop:
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop
+
+
+def test_handlers_are_put_back() -> None:
+    before = [signal.getsignal(number) for number in signals.STOPPING]
+    with pytest.raises(ValueError, match="inside"), signals.stopping():
+        raise ValueError("inside")
+    assert [signal.getsignal(number) for number in signals.STOPPING] == before
