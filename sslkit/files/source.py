@@ -24,6 +24,7 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"BZh", "bz2"),
 )
+_BUFFER = 1 << 17
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
 
 
@@ -76,12 +77,12 @@ def reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[IO[bytes]]:
+def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
     """A file's content, decompressed where its first bytes say so; ``-`` is standard input."""
     with reading(path):
         raw = sys.stdin.buffer if path == STDIN else path.open("rb", buffering=0)
         try:
-            yield _decompressed(io.BufferedReader(cast(io.RawIOBase, raw)), path)
+            yield _decompressed(io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER), path)
         finally:
             if path != STDIN:
                 raw.close()
@@ -91,21 +92,26 @@ def open_bytes(path: Path) -> Iterator[IO[bytes]]:
 def open_text(path: Path) -> Iterator[IO[str]]:
     """``open_bytes`` as UTF-8 text; all kinds of line ends read as a newline."""
     with open_bytes(path) as stream:
-        yield io.TextIOWrapper(stream, encoding="utf-8-sig")
+        yield as_text(stream)
 
 
-def _decompressed(stream: io.BufferedReader, path: Path) -> IO[bytes]:
+def as_text(stream: io.BufferedReader) -> IO[str]:
+    """An open stream as UTF-8 text; all kinds of line ends read as a newline."""
+    return io.TextIOWrapper(stream, encoding="utf-8-sig")
+
+
+def _decompressed(stream: io.BufferedReader, path: Path) -> io.BufferedReader:
     head = stream.peek(6)[:6]
     kind = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
     openers: dict[str, Callable[[Any], Any]] = {
-        "": lambda raw: raw,
         "gz": lambda raw: gzip.GzipFile(fileobj=raw),
         "xz": lzma.LZMAFile,
         "bz2": bz2.BZ2File,
-        "zst": lambda raw: _zstandard(path).ZstdDecompressor().stream_reader(raw),
+        "zst": lambda raw: (
+            _zstandard(path).ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        ),
     }
-    opened: IO[bytes] = openers[kind](stream)
-    return opened
+    return io.BufferedReader(openers[kind](stream), _BUFFER) if kind else stream
 
 
 def _zstandard(path: Path) -> Any:
