@@ -1,5 +1,6 @@
 """Requests to stop set a flag; the work leaves at its own border."""
 
+import contextlib
 import os
 import signal
 
@@ -24,9 +25,11 @@ def test_signal_sets_the_flag_and_nothing_else(number: signal.Signals) -> None:
 
 
 def test_second_ctrl_c_does_not_wait() -> None:
-    with pytest.raises(KeyboardInterrupt), signals.stopping():
+    with signals.stopping() as stop:
         os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
+        assert stop
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_second_sigterm_waits() -> None:
@@ -38,6 +41,6 @@ def test_second_sigterm_waits() -> None:
 
 def test_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in signals.STOPPING]
-    with pytest.raises(ValueError, match="inside"), signals.stopping():
-        raise ValueError("inside")
+    with contextlib.suppress(ValueError), signals.stopping():
+        raise ValueError
     assert [signal.getsignal(number) for number in signals.STOPPING] == before
