@@ -1,9 +1,9 @@
 """The words that all floors share: records, batches and what plug-ins promise each other."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,7 @@ from sslkit.errors import OnError
 if TYPE_CHECKING:
     import torch
 
+_Cell = TypeVar("_Cell")
 Array: TypeAlias = npt.NDArray[Any]
 #: What the data side makes: named arrays whose first axis is the row of the batch.
 Arrays: TypeAlias = dict[str, Array]
@@ -106,6 +107,31 @@ class Vocabulary(Protocol):
     def __len__(self) -> int: ...
 
 
+class Objective(Protocol):
+    """What must be predicted. A file in ``objectives/`` holds a class ``Objective``.
+
+    The module gives ``VERSION``, ``NEEDS`` (names that batches must hold) and ``Settings``.
+    """
+
+    def head(self, width: int) -> "torch.nn.Module":
+        """The parameters beyond the encoder's."""
+        ...
+
+    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
+        """Hide, corrupt or pair: what the model sees and what it must answer."""
+        ...
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """Number of terms in each loss, so that it can be a mean over all processes."""
+        ...
+
+    def losses(
+        self, encoder: "torch.nn.Module", head: "torch.nn.Module", batch: Batch
+    ) -> "dict[str, torch.Tensor]":
+        """Each loss summed over its terms."""
+        ...
+
+
 class Domain(Protocol):
     """How raw files become examples. A file in ``domains/`` holds a class ``Domain``.
 
@@ -127,8 +153,17 @@ class Domain(Protocol):
         """A record from a cell of a table; a bad one carries ``error``."""
         ...
 
+    @property
+    def encoding(self) -> str:
+        """All settings that shape the units of a record; part of a shard's name."""
+        ...
+
     def encode(self, record: Record) -> Array:
         """The record as a compact 1-D array of units, which is what shards keep."""
+        ...
+
+    def twin(self, units: Array) -> Array:
+        """Another form that says the same (the reverse complement), or the units themselves."""
         ...
 
     def units(self, tokens: int) -> int:
@@ -153,4 +188,83 @@ class Domain(Protocol):
         Returns ``tokens`` [rows, tokens] and ``length`` [rows], in tokens. ``draws`` asks for
         the random choices of training (a strand, say); without it nothing is random.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Examples with a label each, as their files have them; every tuple has one entry each.
+
+    Attributes:
+        texts: cells of the sequence column.
+        labels: cells of the label column, stripped, never empty.
+        parts: ``train``, ``valid`` or ``test`` for each, where the files say so.
+        sources: the file of each.
+        numbers: the row of each in its file, from 1.
+        files: the files that were read.
+        skipped: rows passed over because they could not be used.
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[str, ...]
+    labels: tuple[str, ...]
+    parts: tuple[str, ...] | None
+    sources: tuple[str, ...]
+    numbers: tuple[int, ...]
+    files: tuple[Path, ...]
+    skipped: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def where(self, position: int) -> str:
+        """The place of one example, as error messages name it."""
+        return f"{self.sources[position]}, row {self.numbers[position]} ({self.ids[position]})"
+
+    def take(self, positions: Sequence[int], skipped: int = 0) -> "Labelled":
+        """The examples at ``positions``; ``skipped`` more were passed over."""
+
+        def pick(column: Sequence[_Cell]) -> tuple[_Cell, ...]:
+            return tuple(column[position] for position in positions)
+
+        return replace(
+            self,
+            ids=pick(self.ids),
+            texts=pick(self.texts),
+            labels=pick(self.labels),
+            parts=None if self.parts is None else pick(self.parts),
+            sources=pick(self.sources),
+            numbers=pick(self.numbers),
+            skipped=self.skipped + skipped,
+        )
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Labels as numbers.
+
+    Attributes:
+        values: class numbers int64, or the target itself float64, [examples].
+        classes: their names by number, for binary tasks negative then positive; empty for
+            regression.
+    """
+
+    values: Array
+    classes: tuple[str, ...] = ()
+
+
+class Task(Protocol):
+    """What the labels mean. A file in ``tasks/`` holds a class ``Task``, made of ``Settings``.
+
+    The module gives ``VERSION``, ``DOMAIN`` (the domain it belongs to, "" for any), ``KIND``
+    (binary, multiclass, regression), ``METRICS`` (names of ``probes.metrics``, the headline
+    first) and ``Settings``.
+    """
+
+    def read(self, files: Mapping[str, Sequence[Path]], on_error: OnError) -> Labelled:
+        """Labelled examples of files by part; under "" those whose part is not settled."""
+        ...
+
+    def encode_labels(self, labelled: Labelled) -> Targets:
+        """Labels as numbers; refuses what does not fit the kind, naming file and row."""
         ...

@@ -1,0 +1,34 @@
+"""Targets that are numbers; a label that is not one is named by file and row."""
+
+from pathlib import Path
+
+import pytest
+
+from sslkit.errors import DataError
+from sslkit.tasks.regression import Settings, Task
+from sslkit.types import Labelled
+
+
+def _labelled(*labels: str) -> Labelled:
+    count = len(labels)
+    ids = tuple(map(str, range(count)))
+    rows = tuple(range(1, count + 1))
+    return Labelled(ids, ids, labels, None, ("a.csv",) * count, rows, (Path("a.csv"),))
+
+
+def test_labels_become_numbers() -> None:
+    found = Task(Settings()).encode_labels(_labelled("1.5", "-2e3", "7"))
+    assert list(found.values) == [1.5, -2000.0, 7.0]
+    assert found.classes == ()
+
+
+@pytest.mark.parametrize("label", ["high", "inf", "1,5"])
+def test_what_is_not_a_finite_number_is_refused(label: str) -> None:
+    with pytest.raises(DataError, match="is not a number") as error:
+        Task(Settings()).encode_labels(_labelled("1", label))
+    assert error.value.where == "a.csv, row 2 (1)"
+
+
+def test_a_constant_target_is_refused() -> None:
+    with pytest.raises(DataError, match="all 2 records"):
+        Task(Settings()).encode_labels(_labelled("1", "1.0"))
