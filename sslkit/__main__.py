@@ -6,6 +6,7 @@ from collections.abc import Callable
 import typer
 
 from sslkit.cli.build_vocab import build_vocab
+from sslkit.cli.pretrain import pretrain
 
 app = typer.Typer(
     name="sslkit",
@@ -37,6 +38,7 @@ def _add(name: str, command: Callable[..., None]) -> None:
 
 
 _add("build-vocab", build_vocab)
+_add("pretrain", pretrain)
 
 
 def main() -> None:

@@ -15,6 +15,9 @@ _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
 _FEISTEL_ROUNDS = 4
 
+#: Drops the lowest bit of a key, for generators that take 63 bits.
+SHIFT = np.uint64(1)
+
 
 def key(*parts: int | str) -> np.uint64:
     """A 64-bit key that depends on every part and on their order."""

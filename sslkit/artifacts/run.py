@@ -1,0 +1,107 @@
+"""A run's folder: who it belongs to, and how far it has come."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sslkit.artifacts import checkpoint
+from sslkit.errors import UsageError
+from sslkit.files import atomic
+
+_IDENTITY = "run.json"
+_STATE = "state.pt"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one training run."""
+
+    path: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The finished model."""
+        return self.path / checkpoint.NAME
+
+    @property
+    def state(self) -> Path:
+        """All that is needed to go on with an unfinished run."""
+        return self.path / _STATE
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object a step; equal runs write equal files."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def log(self) -> Path:
+        """Clock, host and speed: what differs between equal runs."""
+        return self.path / "log.jsonl"
+
+    @property
+    def config(self) -> Path:
+        """The resolved options; ``--config`` runs them again."""
+        return self.path / "config.toml"
+
+    def claim(
+        self, identity: Mapping[str, Any], config: str, *, force: bool
+    ) -> Literal["new", "unfinished", "finished"]:
+        """Make the folder this run's own, or find out that it is already.
+
+        Args:
+            identity: all that decides the result. A run of another identity is refused.
+            config: the resolved options as TOML.
+            force: begin anew whatever is there.
+
+        Raises:
+            UsageError: the folder holds a run of another identity; the message names it.
+        """
+        mine = json.loads(json.dumps(identity))
+        path = self.path / _IDENTITY
+        if path.is_file() and not force:
+            held = json.loads(path.read_text("utf-8"))
+            if found := differences(held, mine):
+                raise UsageError(
+                    f"{self.path} holds another run",
+                    why="; ".join(found),
+                    do="choose another folder with --out, or begin anew with --force",
+                )
+            return "finished" if self.checkpoint.is_file() else "unfinished"
+        for old in (self.checkpoint, self.state, self.metrics, self.log):
+            old.unlink(missing_ok=True)
+        atomic.write_text(self.config, config)
+        atomic.write_text(path, json.dumps(mine, indent=1, sort_keys=True) + "\n")
+        return "new"
+
+
+def differences(held: Mapping[str, Any], mine: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """What differs between two nested settings, one phrase each."""
+    found: list[str] = []
+    for name in sorted({*held, *mine}):
+        old, new = held.get(name), mine.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found += differences(old, new, f"{prefix}{name}.")
+        elif old != new:
+            found.append(f"{prefix}{name} was {_short(old)} and is {_short(new)}")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def to_toml(stage: str, values: Mapping[str, Any]) -> str:
+    """Options as a TOML table; None is left out, since TOML has no word for it."""
+    # JSON's strings, numbers, booleans and lists of strings are TOML as they stand.
+    given = {name: _plain(value) for name, value in values.items() if value is not None}
+    lines = [f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in given.items()]
+    return "\n".join([f"[{stage}]", *lines]) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,0 +1,104 @@
+"""What is kept from training to measure it: whole segments, and no copies of them elsewhere."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sslkit import rng
+from sslkit.data.shards import Segments
+from sslkit.types import Array
+
+#: Two stretches of this many equal units are taken for copies of each other.
+COPY_UNITS = 32
+_COPIED_SHARE = 0.1
+#: Training segments are searched for copies up to so many units, evenly spread beyond.
+_SEARCH_UNITS = 2**28
+
+
+@dataclass(frozen=True)
+class Split:
+    """Segments to train on and segments held out.
+
+    Attributes:
+        copies: segments in neither part, for the other part repeats them.
+        overlap: share of the held-out stretches that training still sees, 0 to 1.
+    """
+
+    train: Segments
+    held: Segments
+    copies: int
+    overlap: float
+
+
+def hold_out(segments: Segments, units: int, twin: Callable[[Array], Array]) -> Split:
+    """Hold out about ``units`` units, the same for every seed, and separate copies.
+
+    A training segment of which more than a tenth stands in the held-out part is left out; a
+    held-out segment of which training still sees more than a tenth is left out too.
+
+    Args:
+        units: aim for the held-out part; at least one segment, at most half of them.
+        twin: a record's other form that says the same (the reverse complement).
+    """
+    order = np.argsort(_scatter(segments), kind="stable")
+    wanted = int(np.searchsorted(np.cumsum(segments.length[order]), units)) + 1
+    count = min(max(1, wanted), max(1, len(segments) // 2))
+    held, rest = segments.take(np.sort(order[:count])), segments.take(np.sort(order[count:]))
+    known = _stretches(held, twin)
+    every = max(1, -(-int(rest.length.sum()) // _SEARCH_UNITS))
+    seen = np.zeros(len(known), bool)
+    keep = np.ones(len(rest), bool)
+    for number in range(0, len(rest), every):
+        place = _places(hashes(rest.units(number)), known)
+        keep[number] = _share(place >= 0) <= _COPIED_SHARE
+        if keep[number]:
+            seen[place[place >= 0]] = True
+    shares = np.array(
+        [_share(seen[_places(hashes(u), known)]) for u in map(held.units, range(len(held)))]
+    )
+    clean = shares <= _COPIED_SHARE
+    if not clean.any():
+        clean[:] = True
+    overlap = float(np.average(shares[clean], weights=held.length[clean]))
+    copies = int((~keep).sum() + (~clean).sum())
+    return Split(rest.take(keep), held.take(clean), copies, overlap)
+
+
+def _share(flags: npt.NDArray[np.bool_]) -> float:
+    return float(flags.mean()) if len(flags) else 0.0
+
+
+def _places(found: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> npt.NDArray[np.int64]:
+    """Where each hash stands in the sorted ``known``; -1 where it does not."""
+    if not len(known):
+        return np.full(len(found), -1, np.int64)
+    at = np.minimum(np.searchsorted(known, found), len(known) - 1)
+    return np.where(known[at] == found, at, -1)
+
+
+def hashes(units: Array) -> npt.NDArray[np.uint64]:
+    """A hash of every stretch of COPY_UNITS units, [len - COPY_UNITS + 1], by doubling."""
+    if len(units) < COPY_UNITS:
+        return np.empty(0, np.uint64)
+    values = rng.mix(units.astype(np.uint64))
+    size = 1
+    while size < COPY_UNITS:
+        values = rng.mix(values[:-size] * np.uint64(3) ^ values[size:])
+        size *= 2
+    return values
+
+
+def _stretches(held: Segments, twin: Callable[[Array], Array]) -> npt.NDArray[np.uint64]:
+    parts = [np.empty(0, np.uint64)]
+    for number in range(len(held)):
+        units = held.units(number)
+        parts += [hashes(units), hashes(twin(units))]
+    return np.unique(np.concatenate(parts))
+
+
+def _scatter(segments: Segments) -> npt.NDArray[np.uint64]:
+    """A number for each segment that its place and length decide."""
+    place = rng.mix(segments.start.astype(np.uint64)) ^ rng.mix(segments.shard.astype(np.uint64))
+    return rng.mix(place ^ segments.length.astype(np.uint64))

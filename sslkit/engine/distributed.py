@@ -1,0 +1,59 @@
+"""One process or many under torchrun; the same code either way."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's number and how many there are."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """True for the one process that writes files and messages."""
+        return self.rank == 0
+
+    def sum(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The values summed over all processes; every process gives the same names."""
+        if self.size == 1:
+            return dict(values)
+        total = torch.tensor(list(values.values()), dtype=torch.float64)
+        distributed.all_reduce(total)
+        return dict(zip(values, total.tolist(), strict=True))
+
+    def wait(self) -> None:
+        """Return when all processes have come here."""
+        if self.size > 1:
+            distributed.barrier()
+
+    def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
+        """``module`` with gradients averaged over the processes."""
+        if self.size == 1:
+            return module
+        ids = [device] if device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=ids)
+
+
+@contextmanager
+def world() -> Iterator[World]:
+    """Join the processes that torchrun started, or stand alone."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World()
+        return
+    # Counts and flags are summed on the CPU, also where gradients travel between GPUs.
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    distributed.init_process_group(backend)
+    try:
+        yield World(distributed.get_rank(), size)
+    finally:
+        distributed.destroy_process_group()

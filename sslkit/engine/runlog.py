@@ -1,0 +1,56 @@
+"""What a run writes while it goes: metrics that repeat, and a log of clock and speed."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from sslkit.artifacts.run import RunFolder
+from sslkit.files import atomic
+
+_LOG_SECONDS = 10.0
+
+
+class RunLog:
+    """Writes ``metrics.jsonl`` and ``log.jsonl``; ``silent`` processes write nothing."""
+
+    def __init__(self, folder: RunFolder, *, silent: bool) -> None:
+        self._folder = folder
+        self._silent = silent
+        self._since = time.monotonic()
+        self._tokens = 0
+
+    def rewind(self, step: int) -> None:
+        """Forget the rows after ``step``: they will be written again."""
+        if self._silent or not self._folder.metrics.is_file():
+            return
+        kept = []
+        for line in self._folder.metrics.read_text("utf-8").splitlines():
+            try:
+                row = json.loads(line)
+            except ValueError:
+                break  # The line that was being written when the run was killed.
+            if row["step"] <= step:
+                kept.append(line + "\n")
+        atomic.write_text(self._folder.metrics, "".join(kept))
+
+    def write(self, row: Mapping[str, Any], tokens: int) -> None:
+        """Add the row of one step, in which ``tokens`` tokens were read."""
+        if self._silent:
+            return
+        with self._folder.metrics.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+        self._tokens += tokens
+        if (passed := time.monotonic() - self._since) > _LOG_SECONDS:
+            entry = {
+                "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+                "host": platform.node(),
+                "process": os.getpid(),
+                "step": row["step"],
+                "tokens_per_second": round(self._tokens / passed, 1),
+            }
+            with self._folder.log.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(entry) + "\n")
+            self._since, self._tokens = time.monotonic(), 0

@@ -1,0 +1,115 @@
+"""Where and how precisely the work runs: device, threads, number format, allocator."""
+
+import ctypes
+import os
+import sys
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from sslkit.errors import UsageError
+from sslkit.options import thread_count
+
+_PROBE_SIZE = 512
+_PROBE_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """A device and the number format of matrix products on it.
+
+    Attributes:
+        precision: ``bf16`` (autocast, parameters stay float32) or ``fp32``.
+    """
+
+    device: torch.device
+    precision: str
+    threads: int
+
+    def autocast(self) -> AbstractContextManager[object]:
+        """The context in which a model is called."""
+        if self.precision == "bf16":
+            return torch.autocast(self.device.type, torch.bfloat16)
+        return nullcontext()
+
+    def describe(self) -> dict[str, str | int]:
+        """What shapes the rounding of results, for a manifest."""
+        return {
+            "device": self.device.type,
+            "precision": self.precision,
+            "threads": self.threads,
+        }
+
+
+def prepare(device: str, threads: int | None, precision: str = "auto") -> Runtime:
+    """Choose a device and settle everything that must be settled before the first tensor.
+
+    Args:
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: None for what the process may use.
+        precision: ``bf16``, ``fp32`` or ``auto``, which times one small product in both: the
+            processor's own word for what it can do is not always true.
+
+    Raises:
+        UsageError: the device is not there.
+    """
+    chosen = _device(device)
+    count = thread_count(threads)
+    torch.set_num_threads(count)
+    # Equal runs give equal bytes; CUDA needs this variable before its first matrix product.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if chosen.type == "cpu":
+        _keep_memory()
+    if precision == "auto":
+        precision = "bf16" if _bf16_is_faster(chosen) else "fp32"
+    elif precision not in {"bf16", "fp32"}:
+        raise UsageError(f"precision is auto, bf16 or fp32, not {precision!r}")
+    return Runtime(chosen, precision, count)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"there is no device {name!r}", do="use auto, cpu or cuda:N") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError("there is no CUDA device here", do="leave --device out, or use cpu")
+    return device
+
+
+def _keep_memory() -> None:
+    """Keep large freed buffers in the process.
+
+    glibc returns them to the system and faults them in again at every step, which costs more
+    than the arithmetic of a small model.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        trim_threshold, mmap_max = -1, -4
+        mallopt(mmap_max, 0)
+        mallopt(trim_threshold, 2**31 - 1)
+
+
+def _bf16_is_faster(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return _seconds(torch.bfloat16) < _seconds(torch.float32)
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    left = torch.ones(_PROBE_SIZE, _PROBE_SIZE, dtype=dtype)
+    best = float("inf")
+    for _ in range(_PROBE_ROUNDS):
+        start = time.perf_counter()
+        left @ left
+        best = min(best, time.perf_counter() - start)
+    return best

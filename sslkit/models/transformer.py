@@ -1,0 +1,174 @@
+"""Transformer encoder: pre-norm blocks, rotary positions, no biases.
+
+Shape suffixes: B rows, L tokens, D width, H heads, K width of a head.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslkit.types import TokenSpec
+
+VERSION = 1
+
+#: Up to this length plain matrix products beat the fused kernel on a CPU, measured forwards and
+#: backwards in float32 and bfloat16; beyond it the memory for L x L scores decides.
+_PLAIN_ATTENTION_TOKENS = 1024
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Shape of the encoder."""
+
+    blocks: int = field(default=12, metadata={"help": "number of blocks"})
+    width: int = field(default=128, metadata={"help": "numbers per token"})
+    heads: int = field(default=4, metadata={"help": "attention heads per block"})
+    expansion: int = field(default=4, metadata={"help": "feed-forward width over width"})
+    dropout: float = field(default=0.0, metadata={"help": "share of activations dropped, 0 to 1"})
+
+    def __post_init__(self) -> None:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} is not a multiple of 2 x {self.heads} heads")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is from 0 to below 1, not {self.dropout}")
+
+
+class Model(nn.Module):
+    """The encoder.
+
+    A learned vector stands before the first token and is dropped from the output: rotary
+    positions are relative, and this is what tells the first base of a record from the last.
+    """
+
+    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+        super().__init__()
+        self.settings = settings
+        self.spec = spec
+        self.width = settings.width
+        self.depth = settings.blocks
+        self.tokens = nn.Embedding(spec.total, settings.width)
+        self.start = nn.Parameter(torch.zeros(settings.width))
+        self.blocks = nn.ModuleList(_Block(settings) for _ in range(settings.blocks))
+        self.norm = nn.LayerNorm(settings.width, bias=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        # Radford et al. 2019: outputs of residual branches shrink with depth.
+        branch = 0.02 / math.sqrt(2 * max(self.depth, 1))
+        nn.init.normal_(self.start, std=0.02)
+        for name, parameter in self.named_parameters():
+            if parameter.ndim == 2:
+                ends_branch = name.endswith(("out.weight", "down.weight"))
+                nn.init.normal_(parameter, std=branch if ends_branch else 0.02)
+
+    def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
+        """Parameters from the input to the output, by name: what ``--freeze`` counts."""
+        table = list(self.tokens.parameters())
+        named = [("embeddings", [self.start, *table])]
+        for number, block in enumerate(self.blocks, 1):
+            named.append((f"block {number}", list(block.parameters())))
+        return [*named, ("final norm", list(self.norm.parameters()))]
+
+    def forward(self, tokens: Tensor, length: Tensor, layer: int | None = None) -> Tensor:
+        """Hidden states of every token.
+
+        Args:
+            tokens: ids, [B, L] int64.
+            length: real tokens of each row, [B] int64; what stands behind them is ignored.
+            layer: 0 for the embeddings, n for the output of block n; None or ``depth`` for the
+                last block after the final norm.
+
+        Returns:
+            [B, L, D]; values at padding are meaningless.
+        """
+        last = self.depth if layer is None else layer
+        x_bld = torch.cat([self.start.expand(len(tokens), 1, -1), self.tokens(tokens)], dim=1)
+        if torch.is_autocast_enabled(tokens.device.type):
+            x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
+        rotation = _rotation(x_bld.shape[1], self.width // self.settings.heads, tokens.device)
+        mask = _padding_mask(length, x_bld.shape[1])
+        for block in self.blocks[:last]:
+            x_bld = block(x_bld, rotation, mask)
+        if last == self.depth:
+            x_bld = self.norm(x_bld)
+        return x_bld[:, 1:]
+
+
+class _Block(nn.Module):
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        width = settings.width
+        self.heads = settings.heads
+        self.drop = settings.dropout
+        self.norm_attention = nn.LayerNorm(width, bias=False)
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        self.norm_mlp = nn.LayerNorm(width, bias=False)
+        self.up = nn.Linear(width, settings.expansion * width, bias=False)
+        self.down = nn.Linear(settings.expansion * width, width, bias=False)
+
+    def forward(
+        self, x_bld: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> Tensor:
+        x_bld = x_bld + self._dropped(self.out(self._attend(x_bld, rotation, mask)))
+        hidden = functional.gelu(self.up(self.norm_mlp(x_bld)))
+        return x_bld + self._dropped(self.down(hidden))
+
+    def _attend(
+        self, x_bld: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None
+    ) -> Tensor:
+        rows, length, width = x_bld.shape
+        qkv = self.qkv(self.norm_attention(x_bld))
+        qkv = qkv.view(rows, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
+        q_bhlk, k_bhlk = _rotate(qkv[:2], rotation).unbind(0)
+        y_bhlk = attention(q_bhlk, k_bhlk, qkv[2], mask)
+        return y_bhlk.transpose(1, 2).reshape(rows, length, width)
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.drop, self.training) if self.drop else x
+
+
+def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax attention, softmax(q k' / sqrt(K) + mask) v; [B, H, L, K].
+
+    Args:
+        q_bhlk: queries; ``k_bhlk`` and ``v_bhlk`` keys and values of the same shape.
+        mask: added to the scores, [B, 1, 1, L], or None where no row is padded.
+    """
+    if q_bhlk.device.type != "cpu" or q_bhlk.shape[2] > _PLAIN_ATTENTION_TOKENS:
+        return functional.scaled_dot_product_attention(q_bhlk, k_bhlk, v_bhlk, attn_mask=mask)
+    scores = (q_bhlk * q_bhlk.shape[-1] ** -0.5) @ k_bhlk.transpose(-1, -2)
+    if mask is not None:
+        scores = scores + mask
+    weights: Tensor = scores.softmax(-1).to(v_bhlk.dtype)
+    return weights @ v_bhlk
+
+
+def _padding_mask(length: Tensor, columns: int) -> Tensor | None:
+    """0 at real tokens (and the start vector), -inf behind them, [B, 1, 1, L]."""
+    if bool((length == columns - 1).all()):
+        return None
+    kept = torch.arange(columns, device=length.device) <= length[:, None]
+    mask = torch.zeros(kept.shape, device=length.device)
+    mask.masked_fill_(~kept, float("-inf"))
+    dtype = torch.float32
+    if torch.is_autocast_enabled(length.device.type):
+        dtype = torch.get_autocast_dtype(length.device.type)
+    return mask.to(dtype)[:, None, None, :]
+
+
+def _rotation(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the rotary angles, [L, K] each (Su et al. 2021, eq. 34)."""
+    rate = 10_000.0 ** (-torch.arange(0, width, 2, device=device) / width)
+    angle = torch.arange(length, device=device)[:, None] * rate
+    angle = torch.cat([angle, angle], dim=-1)
+    return angle.cos(), angle.sin()
+
+
+def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
+    cosine, sine = (part.to(x.dtype) for part in rotation)
+    first, second = x.chunk(2, dim=-1)
+    return x * cosine + torch.cat([-second, first], dim=-1) * sine

@@ -1,0 +1,133 @@
+"""Masked modelling: hide tokens in spans and predict them from what is left.
+
+Where tokens overlap, a hidden token's neighbours would show its content. So for every target
+all tokens within ``reach`` of it are hidden as well, and only the targets count in the loss:
+no visible token shows any part of a target, and the perplexity can be read against the unigram
+entropy. (Devlin et al. 2019; spans after Joshi et al. 2020.)
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslkit.types import Arrays, Batch, Draws, TokenSpec
+
+VERSION = 1
+NEEDS = frozenset({"tokens"})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is hidden, and what stands in its place."""
+
+    rate: float = field(default=0.15, metadata={"help": "share of tokens that are targets"})
+    span: int = field(default=1, metadata={"help": "targets in a row"})
+    random: float = field(
+        default=0.0, metadata={"help": "share of spans hidden by random tokens, not by the mask"}
+    )
+    keep: float = field(default=0.0, metadata={"help": "share of spans left as they are"})
+
+    def __post_init__(self) -> None:
+        if not 0 < self.rate < 1:
+            raise ValueError(f"rate is between 0 and 1, not {self.rate}")
+        if self.span < 1:
+            raise ValueError(f"span is at least 1, not {self.span}")
+        if min(self.random, self.keep) < 0 or self.random + self.keep > 1:
+            raise ValueError("random and keep are shares, together at most 1")
+
+
+class Objective:
+    """Masked modelling for one vocabulary."""
+
+    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+        self.settings = settings
+        self.spec = spec
+
+    def head(self, width: int) -> nn.Module:
+        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
+        return nn.Sequential(
+            nn.Linear(width, width),
+            nn.GELU(),
+            nn.LayerNorm(width),
+            nn.Linear(width, self.spec.size),
+        )
+
+    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
+        """Hide tokens of a batch.
+
+        Args:
+            batch: ``tokens`` [B, L] and ``length`` [B].
+            draws: random numbers by row.
+
+        Returns:
+            ``tokens`` with the hidden ones replaced, ``length``, ``positions`` [T] of the
+            targets in the flattened batch and ``targets`` [T], their ids.
+        """
+        tokens, length = batch["tokens"], batch["length"]
+        span_at = self._spans(tokens.shape, length, draws)
+        target = (span_at >= 0) & (tokens < self.spec.size)
+        fate = draws.uniform("fate", tokens.shape[1])
+        fate = np.take_along_axis(fate, np.maximum(span_at, 0), axis=1)
+        # A span that is kept shows itself, so nothing around it needs to be hidden.
+        hidden = _spread(target & (fate >= self.settings.keep), self.spec.reach)
+        hidden &= np.arange(tokens.shape[1]) < length[:, None]
+        shown = tokens.copy()
+        shown[hidden] = self.spec.mask
+        swapped = target & (fate >= self.settings.keep)
+        swapped &= fate < self.settings.keep + self.settings.random
+        if swapped.any():
+            noise = draws.uniform("noise", tokens.shape[1])[swapped]
+            shown[swapped] = np.minimum(noise * self.spec.size, self.spec.size - 1).astype(np.int64)
+        positions = np.flatnonzero(target)
+        return {
+            "tokens": shown,
+            "length": length,
+            "positions": positions,
+            "targets": tokens.reshape(-1)[positions],
+        }
+
+    def _spans(
+        self, shape: tuple[int, ...], length: npt.NDArray[np.int64], draws: Draws
+    ) -> npt.NDArray[np.int64]:
+        """At every target the column where its span begins, else -1; [B, L].
+
+        Each row is cut into equal parts, one span begins at random in each: their number is
+        exact, and only their places are random.
+        """
+        rows, columns = shape
+        span = self.settings.span
+        count = np.maximum(1, np.rint(self.settings.rate * length / span)).astype(np.int64)
+        most = int(count.max(initial=1))
+        place = (np.arange(most) + draws.uniform("span", most)) / count[:, None]
+        room = np.maximum(length - span + 1, 1)
+        start = np.minimum((place * room[:, None]).astype(np.int64), room[:, None] - 1)
+        found = np.full(shape, -1, np.int64)
+        used = np.arange(most) < count[:, None]
+        row = np.broadcast_to(np.arange(rows)[:, None], start.shape)[used]
+        first = start[used]
+        for offset in range(span):
+            inside = first + offset < np.minimum(length[row], columns)
+            found[row[inside], first[inside] + offset] = first[inside]
+        return found
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """Number of terms in each loss."""
+        return {"mlm": float(len(batch["targets"]))}
+
+    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Cross entropy summed over the targets, in nats."""
+        hidden = encoder(batch["tokens"], batch["length"])
+        scores = head(hidden.flatten(0, 1)[batch["positions"]])
+        loss = functional.cross_entropy(scores.float(), batch["targets"], reduction="sum")
+        return {"mlm": loss}
+
+
+def _spread(flags: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:
+    """True within ``reach`` columns of a True."""
+    if reach == 0:
+        return flags
+    total = np.cumsum(np.pad(flags, ((0, 0), (reach + 1, reach))), axis=1, dtype=np.int64)
+    return total[:, 2 * reach + 1 :] > total[:, : -2 * reach - 1]

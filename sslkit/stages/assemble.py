@@ -1,0 +1,123 @@
+"""From names and artifacts to the parts of a run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from sslkit import catalog, rng
+from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.errors import DataError
+from sslkit.files import source
+from sslkit.types import Domain, TokenSpec
+from sslkit.vocab.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A domain with its vocabulary, an encoder, and the checkpoint that they come from.
+
+    Attributes:
+        context: tokens of the windows that the encoder was trained on.
+        path, sha256: the checkpoint's file and its hash, for the manifests of what is made from it.
+    """
+
+    domain_name: str
+    domain: Domain
+    encoder: nn.Module
+    vocabulary: Vocabulary
+    checkpoint: Checkpoint
+    context: int
+    path: Path
+    sha256: str
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids of the tokens."""
+        return self.domain.spec
+
+    @property
+    def manifest(self) -> manifest.Manifest:
+        """What the checkpoint says of its making."""
+        return self.checkpoint.manifest
+
+    def inherited(self) -> str:
+        """What a stage tells the user that it took over."""
+        domain, model = (self.manifest.plugins[kind] for kind in ("domain", "model"))
+        count = sum(p.numel() for p in self.encoder.parameters())
+        return (
+            f"from {self.path}: {domain['name']} ({_short(domain['settings'])}), "
+            f"{model['name']} ({_short(model['settings'])}), {count:,} parameters, "
+            f"{len(self.vocabulary)} tokens, context {self.context}"
+        )
+
+
+def from_checkpoint(path: Path) -> Parts:
+    """Rebuild domain and encoder from a checkpoint alone.
+
+    Raises:
+        UsageError: there is none, or a plug-in of it is not installed.
+        DataError: it is damaged, or a plug-in has another version than the one it was made with.
+    """
+    path = checkpoint.locate(path)
+    held = checkpoint.load(path)
+    vocabulary = Vocabulary(held.tokens, held.counts.numpy())
+    module, settings = plugin("domain", held.manifest, path)
+    domain: Domain = module.Domain(settings, vocabulary)
+    encoder = _encoder(held.manifest, domain, path)
+    try:
+        encoder.load_state_dict(held.tensors["encoder"])
+    except (RuntimeError, KeyError) as error:
+        raise DataError(
+            "a checkpoint does not fit its own description", where=str(path), why=str(error)
+        ) from error
+    return Parts(
+        domain_name=held.manifest.plugins["domain"]["name"],
+        domain=domain,
+        encoder=encoder.eval(),
+        vocabulary=vocabulary,
+        checkpoint=held,
+        context=int(held.manifest.settings["context"]),
+        path=path,
+        sha256=source.digest(path),
+    )
+
+
+def untrained(parts: Parts, seed: int) -> nn.Module:
+    """An encoder of the same shape with fresh weights."""
+    torch.manual_seed(int(rng.key(seed, "encoder") >> rng.SHIFT))
+    return _encoder(parts.manifest, parts.domain, parts.path).eval()
+
+
+def plugin(kind: str, made: manifest.Manifest, path: Path) -> tuple[ModuleType, Any]:
+    """A plug-in and its settings as a manifest names them.
+
+    Raises:
+        DataError: it has another version now.
+    """
+    entry: Mapping[str, Any] = made.plugins[kind]
+    module = catalog.load(kind, entry["name"])
+    if entry["version"] != module.VERSION:
+        raise DataError(
+            f"{kind} {entry['name']} has version {module.VERSION} here",
+            where=str(path),
+            why=f"the artifact was made with version {entry['version']}",
+            do="use the version of sslkit that wrote it, or make it again",
+        )
+    found = catalog.settings({entry["name"]: module}, {}, {entry["name"]: entry["settings"]})
+    return module, found[entry["name"]]
+
+
+def _encoder(made: manifest.Manifest, domain: Domain, path: Path) -> nn.Module:
+    module, settings = plugin("model", made, path)
+    encoder: nn.Module = module.Model(settings, domain.spec)
+    return encoder
+
+
+def _short(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())

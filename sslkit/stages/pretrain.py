@@ -1,0 +1,366 @@
+"""pretrain: an encoder learns to predict hidden parts of unlabelled data.
+
+The story: the vocabulary names the domain and the corpus; the corpus becomes memory-mapped
+shards; some segments are held out; the one loop trains; a checkpoint holds all that later stages
+need.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import torch
+
+from sslkit import catalog, rng
+from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.artifacts.manifest import Input, Manifest
+from sslkit.artifacts.run import RunFolder, to_toml
+from sslkit.console import Console, human
+from sslkit.data import corpus, heldout, shards
+from sslkit.data.windows import Windows
+from sslkit.engine import runtime as runtimes
+from sslkit.engine.distributed import World, world
+from sslkit.engine.evaluation import mean_losses
+from sslkit.engine.loop import Learner, Plan, Training, Work
+from sslkit.engine.optimizers import Rates
+from sslkit.engine.runtime import Runtime
+from sslkit.engine.signals import stopping
+from sslkit.errors import DataError, UsageError
+from sslkit.files import source
+from sslkit.options import Common
+from sslkit.types import Arrays, Domain, Objective
+from sslkit.vocab import vocabulary as vocabularies
+from sslkit.vocab.vocabulary import Vocabulary
+
+#: Records are cut into pieces of about this many units, some of which are held out.
+_SEGMENT_UNITS = 16384
+_HELDOUT_UNITS = 2**22
+_EVALUATION_TOKENS = 65536
+_EVALUATIONS = 20
+#: The default number of steps reads the corpus so many times, within limits.
+_PASSES = 4
+_FEWEST_STEPS, _MOST_STEPS = 200, 20_000
+_WARMUP_SHARE = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of pretrain; the command line holds their meaning and defaults."""
+
+    corpus: list[Path] | None
+    domain: str | None
+    k: int | None
+    objective: str
+    model: str
+    vocab: Path
+    steps: int | None
+    window: int
+    batch_tokens: int
+    micro_tokens: int
+    learning_rate: float
+    weight_decay: float
+    clip: float
+    heldout: float
+    precision: str
+    shards: Path
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """The plug-ins of a run by kind: name, module and settings."""
+
+    plugins: dict[str, tuple[str, ModuleType, Any]]
+    domain: Domain
+    objective: Objective
+
+    def entries(self) -> dict[str, dict[str, Any]]:
+        """As manifests hold them."""
+        return {kind: manifest.plugin(*parts) for kind, parts in self.plugins.items()}
+
+
+def run(options: Options, console: Console) -> None:
+    """Pretrain, or continue to; see the command's help."""
+    with world() as processes, stopping() as stop:
+        talk = console if processes.leads else Console(quiet=True)
+        runtime = runtimes.prepare(options.device, options.threads, options.precision)
+        vocab, made = _vocabulary(options.vocab)
+        chosen = _choose(options, vocab, made, talk)
+        inputs = _inputs(options, made, talk)
+        train, held = _data(options, chosen, inputs, processes, talk)
+        steps = options.steps or _default_steps(options, train)
+        identity = _identity(options, chosen, inputs, runtime, steps)
+        folder = RunFolder(options.out or Path("pretrained"))
+        if processes.leads:
+            config = to_toml("pretrain", {**vars(options), "force": None})
+            folder.claim(identity, config, force=options.force)
+        processes.wait()
+        if folder.checkpoint.is_file():
+            talk.say(f"{folder.checkpoint} is finished: nothing to do")
+            return
+        learner = _learner(options, chosen)
+        _announce(options, learner, steps, runtime, processes, talk)
+        metrics = Training(
+            learner=learner,
+            rates=Rates({}),
+            work=_work(options, chosen, train, held, vocab, processes, runtime),
+            plan=_plan(options, steps),
+            runtime=runtime,
+            world=processes,
+            folder=folder,
+        ).run(stop, talk)
+        if processes.leads:
+            described = manifest.make(
+                "pretrain",
+                identity | runtime.describe() | {"processes": processes.size},
+                plugins=chosen.entries(),
+                inputs=inputs,
+                parents={str(options.vocab): source.digest(options.vocab)},
+                results=metrics,
+            )
+            _write(folder, learner, vocab, described)
+            _report(folder, metrics, talk)
+        processes.wait()
+
+
+def _vocabulary(path: Path) -> tuple[Vocabulary, Manifest]:
+    vocab, text = vocabularies.load(path)
+    if not len(vocab):
+        raise DataError("the vocabulary is empty", where=str(path))
+    return vocab, manifest.from_json(text, str(path))
+
+
+def _choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -> _Chosen:
+    """The plug-ins: what the vocabulary was made with, unless a flag says otherwise."""
+    inherited = made.plugins["domain"]
+    name = options.domain or inherited["name"]
+    if name != inherited["name"]:
+        raise UsageError(
+            f"{options.vocab} is a vocabulary of domain {inherited['name']}, not {name}",
+            do=f"sslkit build-vocab --domain {name}, or leave --domain out",
+        )
+    modules = {
+        "domain": (name, catalog.load("domain", name)),
+        "objective": (options.objective, catalog.load("objective", options.objective)),
+        "model": (options.model, catalog.load("model", options.model)),
+    }
+    domain, objective = modules["domain"][1], modules["objective"][1]
+    catalog.check_fit(options.objective, objective.NEEDS, name, domain.GIVES)
+    pairs = catalog.parse_pairs(options.set)
+    if options.k is not None:
+        pairs[f"{name}.k"] = str(options.k)
+    settings = catalog.settings(
+        dict(modules.values()),
+        pairs,
+        {name: inherited["settings"]},
+    )
+    plugins = {kind: (given, module, settings[given]) for kind, (given, module) in modules.items()}
+    made_domain: Domain = domain.Domain(settings[name], vocab)
+    talk.say(f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {settings[name]}")
+    return _Chosen(
+        plugins, made_domain, objective.Objective(settings[options.objective], made_domain.spec)
+    )
+
+
+def _inputs(options: Options, made: Manifest, talk: Console) -> tuple[Input, ...]:
+    """The files to train on: those named, or those that the vocabulary was made from."""
+    if options.corpus:
+        name = options.domain or made.plugins["domain"]["name"]
+        files = source.find(options.corpus, catalog.load("domain", name).ENDINGS)
+    else:
+        files = [Path(entry.path) for entry in made.inputs]
+        talk.say(f"corpus as in {options.vocab}: {', '.join(map(str, files[:4]))}"
+                 + (f" and {len(files) - 4} more" if len(files) > 4 else ""))  # fmt: skip
+    if source.STDIN in files:
+        raise UsageError(
+            "a corpus is read more than once, so it cannot come from standard input",
+            do="write it to a file and name that",
+        )
+    return manifest.describe(files)
+
+
+def _data(
+    options: Options, chosen: _Chosen, inputs: tuple[Input, ...], processes: World, talk: Console
+) -> tuple[Windows, Windows]:
+    """Windows to train on and windows held out."""
+    name, module, _ = chosen.plugins["domain"]
+
+    def opened() -> list[shards.Shard]:
+        version = f"{name} {module.VERSION}"
+        return corpus.open_shards(inputs, chosen.domain, version, options.shards, options.on_error)
+
+    # One process makes the shards, the others map what it made.
+    found = opened() if processes.leads else []
+    processes.wait()
+    found = found or opened()
+    width = chosen.domain.units(options.window)
+    segments = shards.cut(found, max(_SEGMENT_UNITS, width), chosen.domain.units(1))
+    if len(segments) < 2:
+        segments = shards.cut(found, width, chosen.domain.units(1))
+    if len(segments) < 2:
+        raise DataError(
+            "the corpus is too small to hold anything out of it",
+            where=", ".join(entry.path for entry in inputs),
+            why=f"it has {int(segments.length.sum())} units, a window takes {width}",
+            do="add data, or use a smaller --window",
+        )
+    total = int(segments.length.sum())
+    wanted = min(int(total * options.heldout), _HELDOUT_UNITS)
+    split = heldout.hold_out(segments, wanted, chosen.domain.twin)
+    skipped = sum(shard.skipped for shard in found)
+    talk.say(
+        f"corpus: {human(total)} units in {len(inputs)} file(s), {skipped} records skipped; held "
+        f"out {human(int(split.held.length.sum()))} units, {split.copies} segments left out as "
+        f"copies, {split.overlap:.1%} of what is held out still stands in the training part"
+    )
+    return Windows(split.train, width, options.seed), Windows(split.held, width, options.seed)
+
+
+def _rows(options: Options) -> int:
+    return max(1, options.batch_tokens // options.window)
+
+
+def _default_steps(options: Options, train: Windows) -> int:
+    wanted = math.ceil(_PASSES * len(train) / _rows(options))
+    return min(max(wanted, _FEWEST_STEPS), _MOST_STEPS)
+
+
+def _identity(
+    options: Options, chosen: _Chosen, inputs: tuple[Input, ...], runtime: Runtime, steps: int
+) -> dict[str, Any]:
+    """All that decides the result, but for the number of threads and processes."""
+    return {
+        "window": options.window,
+        "context": options.window,
+        "batch_tokens": options.batch_tokens,
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+        "clip": options.clip,
+        "heldout": options.heldout,
+        "seed": options.seed,
+        "steps": steps,
+        "precision": runtime.precision,
+        "plugins": chosen.entries(),
+        "vocabulary": source.digest(options.vocab),
+        "corpus": {entry.path: entry.sha256 for entry in inputs},
+    }
+
+
+def _learner(options: Options, chosen: _Chosen) -> Learner:
+    torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
+    _, module, settings = chosen.plugins["model"]
+    encoder = module.Model(settings, chosen.domain.spec)
+    return Learner(encoder, chosen.objective, encoder.width)
+
+
+def _announce(
+    options: Options,
+    learner: Learner,
+    steps: int,
+    runtime: Runtime,
+    processes: World,
+    talk: Console,
+) -> None:
+    count = sum(p.numel() for p in learner.parameters())
+    talk.say(
+        f"training {count:,} parameters for {steps} steps of {options.batch_tokens} tokens on "
+        f"{runtime.device} in {runtime.precision}: {processes.size} process(es), "
+        f"{runtime.threads} thread(s) each"
+    )
+
+
+def _plan(options: Options, steps: int) -> Plan:
+    return Plan(
+        steps=steps,
+        learning_rate=options.learning_rate,
+        warmup=max(1, round(_WARMUP_SHARE * steps)),
+        weight_decay=options.weight_decay,
+        clip=options.clip,
+        evaluate_every=max(1, math.ceil(steps / _EVALUATIONS)),
+        seed=options.seed,
+    )
+
+
+def _work(
+    options: Options,
+    chosen: _Chosen,
+    train: Windows,
+    held: Windows,
+    vocab: Vocabulary,
+    processes: World,
+    runtime: Runtime,
+) -> Work:
+    rows = _rows(options)
+    micro = max(1, options.micro_tokens // options.window)
+
+    def batches(step: int) -> list[Arrays]:
+        mine = np.arange(step * rows, (step + 1) * rows)[processes.rank :: processes.size]
+        found = []
+        for at in range(0, len(mine), micro):
+            examples = mine[at : at + micro]
+            draws = rng.Counter(options.seed, step, examples)
+            made = chosen.domain.batch(*train.rows(examples), draws)
+            found.append(chosen.objective.prepare(made, draws))
+        return found
+
+    evaluated = _evaluation_batches(options, chosen, held, micro)
+    unigram = _unigram_loss(evaluated, vocab)
+
+    def evaluate(learner: Learner) -> dict[str, float]:
+        loss = mean_losses(learner, evaluated, processes, runtime)["heldout_loss"]
+        return {
+            "heldout_loss": loss,
+            "heldout_perplexity": math.exp(min(loss, 700.0)),
+            "unigram_loss": unigram,
+        }
+
+    return Work(batches, evaluate)
+
+
+def _evaluation_batches(
+    options: Options, chosen: _Chosen, held: Windows, micro: int
+) -> list[Arrays]:
+    """Held-out windows, always the same, with the same tokens hidden for every seed."""
+    units, lengths = held.first(max(1, _EVALUATION_TOKENS // options.window))
+    found = []
+    for at in range(0, len(lengths), micro):
+        here = slice(at, at + micro)
+        made = chosen.domain.batch(units[here], lengths[here], None)
+        draws = rng.Counter(0, 0, np.arange(at, at + len(lengths[here])))
+        found.append(chosen.objective.prepare(made, draws))
+    return found
+
+
+def _unigram_loss(batches: list[Arrays], vocab: Vocabulary) -> float:
+    """What knowing nothing but the counts gives on the same targets, nats per token."""
+    targets = np.concatenate([arrays["targets"] for arrays in batches])
+    share = (vocab.counts + 1) / (vocab.counts.sum() + len(vocab))
+    return float(-np.log(share[targets]).mean())
+
+
+def _write(folder: RunFolder, learner: Learner, vocab: Vocabulary, made: Manifest) -> None:
+    parts = {"encoder": learner.encoder, "head": learner.head}
+    tensors = {
+        name: {key: value.detach().cpu() for key, value in part.state_dict().items()}
+        for name, part in parts.items()
+    }
+    held = Checkpoint(made, tensors, tuple(vocab.tokens), torch.from_numpy(vocab.counts))
+    checkpoint.save(folder.checkpoint, held)
+    folder.state.unlink(missing_ok=True)
+
+
+def _report(folder: RunFolder, metrics: dict[str, float], talk: Console) -> None:
+    gain = metrics["unigram_loss"] - metrics["heldout_loss"]
+    text = (
+        f"wrote {folder.checkpoint}: held-out perplexity {metrics['heldout_perplexity']:.1f} "
+        f"({metrics['heldout_loss']:.3f} nats per token), unigram "
+        f"{math.exp(metrics['unigram_loss']):.1f} ({metrics['unigram_loss']:.3f}): "
+        f"{gain:+.3f} nats learned beyond counts"
+    )
+    talk.say(text)
+    if gain <= 0:
+        talk.warn("the model is no better than the token counts: train longer, or check the data")
+    talk.result({"checkpoint": str(folder.checkpoint), **metrics})
