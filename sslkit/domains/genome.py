@@ -6,31 +6,29 @@ window may begin at any base. U reads as T and lower case as upper case.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import fasta
+from sslkit.errors import OnError, UsageError
+from sslkit.files import sequences
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
 
 VERSION = 1
 GIVES = frozenset({"tokens", "strand"})
-ENDINGS = (".fa", ".fasta", ".fna", ".ffn", ".frn")
+ENDINGS = sequences.ENDINGS
 
 #: Code of a base that is not one of A, C, G, T.
 AMBIGUOUS = 4
 _IUPAC = b"ACGTURYSWKMBDHVN"
-_INVALID = 5
+_VALID = _IUPAC + _IUPAC.lower() + b"-"
 _COMPOSITION_ORDERS = (1, 2, 3, 4)
 
 
 def _code_table() -> npt.NDArray[np.uint8]:
-    table = np.full(256, _INVALID, np.uint8)
-    for letter in _IUPAC + _IUPAC.lower() + b"-":
-        table[letter] = AMBIGUOUS
+    table = np.full(256, AMBIGUOUS, np.uint8)
     for code, letters in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
         table[list(letters)] = code
     return table
@@ -86,36 +84,35 @@ class Domain:
         return self._spec
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
-        """The sequences of a FASTA file."""
-        for entry in fasta.read(path):
-            yield self._checked(Record(entry.id, entry.letters, str(path), entry.number), on_error)
+        """The sequences of any file that ``files.sequences`` reads without further options."""
+        for record in sequences.read(path, on_error):
+            yield self.check(record, on_error)
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
-        """A record from a cell of a table."""
-        return self._checked(Record(name, text.strip().encode(), source, number), "skip")
+        """A record from a cell of a table; a bad one carries ``error``."""
+        return self.check(Record(name, "".join(text.split()).encode(), source, number), "skip")
 
-    def _checked(self, record: Record, on_error: OnError) -> Record:
-        letters = np.frombuffer(record.payload, np.uint8)
-        problem = ""
-        if not len(letters):
-            problem = "the sequence is empty"
-        elif (bad := _CODES[letters] == _INVALID).any():
-            at = int(np.flatnonzero(bad)[0])
-            problem = f"{chr(letters[at])!r} at base {at + 1} is not a letter of DNA or RNA"
-        if problem and on_error == "stop":
-            raise DataError(
-                "a sequence cannot be used",
-                where=record.where,
-                why=problem,
-                do="mend the file, or pass such records over with --on-error skip",
-            )
-        if not problem:
+    def check(self, record: Record, on_error: OnError) -> Record:
+        """The record where it is DNA or RNA; else it carries ``error`` or stops the run."""
+        if record.error or not (problem := _problem(record.payload)):
             return record
-        return Record(record.id, b"", record.source, record.number, record.metadata, problem)
+        bad = replace(record, payload=b"", error=problem)
+        if on_error == "stop":
+            raise sequences.bad_record(bad)
+        return bad
 
     def encode(self, record: Record) -> npt.NDArray[np.uint8]:
         """Codes of the bases, [bases]."""
         return to_codes(record.payload)
+
+    @property
+    def encoding(self) -> str:
+        """What decides the units of a record: nothing but their codes."""
+        return "bases"
+
+    def twin(self, units: Array) -> Array:
+        """The reverse complement."""
+        return reverse_complement(units)
 
     def units(self, tokens: int) -> int:
         """Bases that give so many tokens."""
@@ -149,6 +146,17 @@ class Domain:
         """Equal for records that are equal or reverse complements of each other."""
         codes = to_codes(record.payload)
         return min(codes.tobytes(), reverse_complement(codes).tobytes())
+
+
+def _problem(letters: bytes) -> str:
+    if not letters:
+        return "the sequence is empty"
+    if not (strange := letters.translate(None, _VALID)):
+        return ""
+    at = letters.index(strange[:1]) + 1
+    # These stand for amino acids and for no base.
+    hint = ", it looks like a protein" if set(strange.upper()) <= set(b"EFILPQXZJO*") else ""
+    return f"{chr(strange[0])!r} at base {at} is not a letter of DNA or RNA{hint}"
 
 
 class _IdTable:

@@ -1,55 +1,84 @@
 """FASTA files, read in one pass without knowing what the letters mean."""
 
+import codecs
+import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from sslkit.errors import DataError
 from sslkit.files import source
+from sslkit.types import Record
+
+ENDINGS = (".fa", ".fasta", ".fas", ".fna", ".ffn", ".frn", ".fsa")
+
+_CHUNK = 1 << 20
+_WHITE = b" \t\r\n\v\f"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One sequence of a file: id (the first word), the rest of its title, its letters."""
+def read(path: Path) -> Iterator[Record]:
+    """The sequences of a FASTA file in order, letters as bytes; white space in them is dropped.
 
-    id: str
-    title: str
-    letters: bytes
-    number: int
-
-
-def read(path: Path) -> Iterator[Entry]:
-    """The sequences of a FASTA file in order; white space inside them is dropped.
+    The id is the first word of the title line, or the record's number where that is empty; the
+    rest of the line is ``metadata["title"]``. All kinds of line ends are understood. Memory
+    follows the longest sequence, however its lines are broken.
 
     Raises:
-        DataError: text before the first title line.
+        DataError: an empty file, or text before the first title line.
     """
-    title: bytes | None = None
-    lines: list[bytes] = []
-    number = 0
     with source.open_bytes(path) as stream:
-        for line in stream:
-            if line.startswith(b">"):
-                if title is not None:
-                    yield _entry(title, lines, number)
-                title, lines, number = line[1:], [], number + 1
-            elif stripped := line.strip():
-                if title is None:
-                    raise DataError(
-                        "a FASTA file does not begin with a title line",
-                        where=f"{path}, line 1",
-                        why=f"it begins with {stripped[:40]!r}",
-                        do="put a line such as >chr1 before the sequence",
-                    )
-                lines.append(stripped)
-        if title is not None:
-            yield _entry(title, lines, number)
+        yield from parse(stream, path)
 
 
-def _entry(title: bytes, lines: list[bytes], number: int) -> Entry:
-    words = title.decode("utf-8", "replace").strip()
-    name, _, rest = words.partition(" ")
-    letters = b"".join(lines)
-    if b" " in letters or b"\t" in letters:
-        letters = b"".join(letters.split())
-    return Entry(name or str(number), rest.strip(), letters, number)
+def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
+    """``read`` from an open stream; ``path`` is its name in errors."""
+    number = 0
+    for number, (title, letters) in enumerate(_split(stream, path), 1):
+        name, _, rest = title.decode("utf-8", "replace").replace("\t", " ").strip().partition(" ")
+        metadata = {"title": rest.strip()} if rest else {}
+        yield Record(name or str(number), letters, str(path), number, metadata)
+    if not number:
+        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+
+
+def _split(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes, bytes]]:
+    """Title and letters of each sequence, found in chunks of bytes rather than in lines."""
+    title, in_title, letters, line_begins = b"", False, io.BytesIO(), True
+    seen = False
+    if stream.peek(3).startswith(codecs.BOM_UTF8):
+        stream.read(3)
+    while raw := stream.read(_CHUNK):
+        # A pair of CR and LF cut by the border of a chunk gives a blank line, which is nothing.
+        chunk = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
+        at = 0
+        while at < len(chunk):
+            if in_title:
+                end = chunk.find(b"\n", at)
+                title += chunk[at:] if end < 0 else chunk[at:end]
+                in_title, line_begins = end < 0, end >= 0
+                at = len(chunk) if end < 0 else end + 1
+            elif line_begins and chunk.startswith(b">", at):
+                if seen:
+                    yield title, letters.getvalue()
+                title, letters = b"", io.BytesIO()
+                seen = in_title = True
+                at += 1
+            else:
+                found = chunk.find(b"\n>", at)
+                end = len(chunk) if found < 0 else found + 1
+                text = chunk[at:end].translate(None, _WHITE)
+                if text and not seen:
+                    raise _untitled(path, text)
+                letters.write(text)
+                line_begins = chunk.endswith(b"\n", at, end)
+                at = end
+    if seen:
+        yield title, letters.getvalue()
+
+
+def _untitled(path: Path, text: bytes) -> DataError:
+    return DataError(
+        "a FASTA file does not begin with a title line",
+        where=str(path),
+        why=f"it begins with {text[:40].decode('utf-8', 'replace')!r}",
+        do="put a line such as >chr1 before the sequence",
+    )

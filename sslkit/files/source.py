@@ -3,7 +3,6 @@
 import bz2
 import gzip
 import hashlib
-import importlib
 import io
 import lzma
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from sslkit.errors import DataError, UsageError
+from sslkit.files import zstd
 
 #: Where ``-`` stands for standard input.
 STDIN = Path("-")
@@ -107,20 +107,9 @@ def _decompressed(stream: io.BufferedReader, path: Path) -> io.BufferedReader:
         "gz": lambda raw: gzip.GzipFile(fileobj=raw),
         "xz": lzma.LZMAFile,
         "bz2": bz2.BZ2File,
-        "zst": lambda raw: (
-            _zstandard(path).ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        ),
+        "zst": lambda raw: zstd.Reader(raw, path),
     }
     return io.BufferedReader(openers[kind](stream), _BUFFER) if kind else stream
-
-
-def _zstandard(path: Path) -> Any:
-    try:
-        return importlib.import_module("zstandard")
-    except ImportError as error:
-        raise UsageError(
-            "zstd files need an extra package", where=str(path), do="pip install 'sslkit[zstd]'"
-        ) from error
 
 
 def digest(path: Path) -> str:

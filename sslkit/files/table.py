@@ -124,7 +124,9 @@ def _find(
 
 def _missing(path: Path, header: Sequence[str], what: str, do: str) -> DataError:
     there = ", ".join(header)
-    return DataError(f"a table lacks {what}", where=str(path), why=f"its columns are {there}", do=do)
+    return DataError(
+        f"a table lacks {what}", where=str(path), why=f"its columns are {there}", do=do
+    )
 
 
 @contextmanager

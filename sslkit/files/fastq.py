@@ -1,0 +1,75 @@
+"""FASTQ files, with one line or several per sequence (Cock et al. 2010)."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from sslkit.errors import DataError
+from sslkit.files import source
+from sslkit.types import Record
+
+ENDINGS = (".fq", ".fastq")
+
+
+def read(path: Path) -> Iterator[Record]:
+    """The reads of a FASTQ file in order, letters as bytes.
+
+    ``metadata["quality"]`` holds the quality line as it stands. A read that the file ends in the
+    middle of, or whose quality is longer than its sequence, carries ``error``.
+
+    Raises:
+        DataError: an empty file, or lines that are no FASTQ, behind which nothing can be read.
+    """
+    with source.open_bytes(path) as stream:
+        yield from parse(stream, path)
+
+
+def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
+    """``read`` from an open stream; ``path`` is its name in errors."""
+    lines = (line.strip() for long in stream for line in long.splitlines())
+    number, previous_is_whole = 0, True
+    for head in lines:
+        if not head:
+            continue
+        if not head.startswith(b"@"):
+            raise _broken(path, number + previous_is_whole, head)
+        number += 1
+        record = _record(head, lines, str(path), number)
+        previous_is_whole = not record.error
+        yield record
+    if not number:
+        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+
+
+def _record(head: bytes, lines: Iterator[bytes], source_name: str, number: int) -> Record:
+    """The read under one title line, taken from the lines that follow it."""
+    name, _, title = head[1:].decode("utf-8", "replace").strip().partition(" ")
+    letters, quality, complete = bytearray(), bytearray(), False
+    for line in lines:
+        if line.startswith(b"+"):
+            complete = True
+            break
+        letters += line
+    while complete and len(quality) < len(letters):
+        line = next(lines, b"")
+        complete = bool(line)
+        quality += line
+    problem = ""
+    if not complete:
+        problem = "the file ends, or a line is blank, in the middle of it: it may be cut off"
+    elif len(quality) > len(letters):
+        problem = f"it has {len(letters)} bases and {len(quality)} qualities"
+    metadata = {"quality": quality.decode("latin-1")}
+    if title:
+        metadata["title"] = title.strip()
+    payload = b"" if problem else bytes(letters)
+    return Record(name or str(number), payload, source_name, number, metadata, problem)
+
+
+def _broken(path: Path, number: int, line: bytes) -> DataError:
+    return DataError(
+        "a FASTQ file is not in order",
+        where=f"{path}, record {number}",
+        why=f"a title line begins with @, and here is {line[:40].decode('utf-8', 'replace')!r}",
+        do="mend the file; what stands behind this place cannot be read",
+    )

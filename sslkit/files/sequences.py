@@ -1,0 +1,99 @@
+"""The front door to files of sequences: which reader, by what the file holds."""
+
+import codecs
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from sslkit.errors import DataError, OnError, UsageError
+from sslkit.files import bed, fasta, fastq, genbank, source, table
+from sslkit.types import Record
+
+#: Files in a folder that are a corpus. A table may hold anything: it is read where it is named.
+ENDINGS = (*fasta.ENDINGS, *fastq.ENDINGS, *genbank.ENDINGS)
+
+_HEAD = 4096
+
+
+def read(
+    path: Path,
+    on_error: OnError = "stop",
+    *,
+    reference: Path | None = None,
+    sequence_column: str | None = None,
+    id_column: str | None = None,
+) -> Iterator[Record]:
+    """The sequences of a FASTA, FASTQ, GenBank, BED, CSV, TSV or Parquet file, in order.
+
+    The payload is the letters as bytes, without white space, not checked for their meaning. With
+    ``on_error`` "skip" a bad record has ``error`` and an empty payload.
+
+    Args:
+        path: plain or compressed; ``-`` is standard input.
+        reference: FASTA file that a BED file's intervals lie on.
+        sequence_column: column of a table; None looks for a usual name.
+        id_column: the same for ids.
+
+    Raises:
+        UsageError: a BED file without a reference.
+        DataError: an empty or unknown file, or a bad record with ``on_error`` "stop".
+    """
+    with source.open_bytes(path) as stream:
+        kind = _kind(stream, path, bool(reference), bool(sequence_column or id_column))
+        if kind == "table":
+            rows = table.parse(stream, path, sequence_column, id_column, on_error)
+            found: Iterator[Record] = (_from_row(row, path) for row in rows)
+        elif kind == "bed":
+            if reference is None:
+                raise UsageError(f"{path} holds intervals", do="name their FASTA with --reference")
+            found = bed.parse(stream, path, reference)
+        else:
+            parse = {"fasta": fasta.parse, "fastq": fastq.parse, "genbank": genbank.parse}[kind]
+            found = parse(stream, path)
+        for record in found:
+            if record.error and on_error == "stop":
+                raise bad_record(record)
+            yield record
+
+
+def bad_record(record: Record) -> DataError:
+    """The error that a record with ``error`` stops a run with."""
+    return DataError(
+        "a record cannot be used",
+        where=record.where,
+        why=record.error,
+        do="mend the file, or pass such records over with --on-error skip",
+    )
+
+
+def _from_row(row: table.Row, path: Path) -> Record:
+    letters = "".join(row.text.split()).encode()
+    return Record(row.id, letters, str(path), row.number, row.values, row.error)
+
+
+def _kind(stream: io.BufferedReader, path: Path, has_reference: bool, has_column: bool) -> str:
+    """The format, by the first bytes; by the name or the options where those do not tell."""
+    head = stream.peek(_HEAD)[:_HEAD]
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not text:
+        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+    signs = {b">": "fasta", b"@": "fastq", b"LOCUS ": "genbank", b"PAR1": "table"}
+    for sign, kind in signs.items():
+        if text.startswith(sign):
+            return kind
+    name = source.plain_name(path).lower()
+    if has_reference or name.endswith(bed.ENDINGS):
+        return "bed"
+    if has_column or name.endswith(table.ENDINGS) or b"," in (line := text.splitlines()[0]):
+        return "table"
+    if b"\t" in line:
+        return "table"
+    for kind, endings in (("fasta", fasta.ENDINGS), ("fastq", fastq.ENDINGS)):
+        if name.endswith(endings):
+            return kind
+    raise DataError(
+        "a file of sequences is of no kind that is known",
+        where=str(path),
+        why=f"it begins with {line[:40].decode('utf-8', 'replace')!r}",
+        do="give FASTA, FASTQ, GenBank, BED with --reference, CSV, TSV or Parquet",
+    )

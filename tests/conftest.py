@@ -1,0 +1,95 @@
+"""What tests share: the command line in a folder of its own, and small data."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+_ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Its result, where it was run with --json."""
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def sslkit(tmp_path: Path) -> Callable[..., Done]:
+    """Run ``sslkit`` with the given words in ``tmp_path``: ``sslkit("probe", "--task", "x")``.
+
+    ``check`` is the exit code that is expected; another one shows what the command said.
+    """
+
+    def run(*words: str | Path, check: int | None = 0, stdin: bytes = b"", **env: str) -> Done:
+        ended = subprocess.run(
+            [sys.executable, "-m", "sslkit", *map(str, words)],
+            cwd=tmp_path,
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", **env},
+            check=False,
+        )
+        done = Done(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
+        if check is not None:
+            assert done.code == check, f"exit code {done.code}\n{done.out}\n{done.err}"
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Public data beside the repository; tests that need it skip where it is absent."""
+    folder = _ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("the public data sets are not here: no folder ../shared/data")
+    return folder
+
+
+@pytest.fixture
+def tiny_genome(tmp_path: Path) -> Path:
+    """A folder ``corpus`` with two small FASTA files: 12 kb in 3 records, and 20 genes."""
+    rng = np.random.default_rng(7)
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+
+    def letters(size: int) -> str:
+        return "".join(rng.choice(list("ACGT"), size, p=[0.3, 0.2, 0.2, 0.3]))
+
+    chromosomes = [f">chr{n}\n{letters(4000)}\n" for n in (1, 2, 3)]
+    (folder / "genome.fa").write_text("".join(chromosomes))
+    (folder / "genes.fa").write_text("".join(f">g{n}\n{letters(150 + n)}\n" for n in range(20)))
+    return folder
+
+
+@pytest.fixture
+def tiny_labels(tmp_path: Path) -> Path:
+    """``labels/promoter.csv`` with 80 sequences of 60 bases; TATAAT stands in the positive ones."""
+    rng = np.random.default_rng(8)
+    path = tmp_path / "labels" / "promoter.csv"
+    path.parent.mkdir()
+    rows = ["id,sequence,label"]
+    for number in range(80):
+        letters = rng.choice(list("ACGT"), 60)
+        if number % 2:
+            at = int(rng.integers(20, 35))
+            letters[at : at + 6] = list("TATAAT")
+        rows.append(f"s{number},{''.join(letters)},{number % 2}")
+    path.write_text("\n".join(rows) + "\n")
+    return path
