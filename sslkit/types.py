@@ -153,6 +153,10 @@ class Domain(Protocol):
         """A record from a cell of a table; a bad one carries ``error``."""
         ...
 
+    def check(self, record: Record, on_error: OnError) -> Record:
+        """A record that was read elsewhere; a bad one carries ``error`` or stops the run."""
+        ...
+
     @property
     def encoding(self) -> str:
         """All settings that shape the units of a record; part of a shard's name."""
