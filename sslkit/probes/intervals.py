@@ -1,0 +1,113 @@
+"""Intervals: percentile bootstrap over test examples, and Student's t over seeds."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from sslkit import rng
+from sslkit.probes import metrics
+from sslkit.types import Array
+
+#: Cells of one chunk of resamples: bounds memory for large test sets.
+_CELLS = 2_000_000
+#: How often a resample that lacks a class is drawn again before it is taken as it is.
+_ROUNDS = 50
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value and the ends of its 95% interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Metrics with intervals.
+
+    Attributes:
+        examples: number of test examples.
+        redrawn: resamples that lacked a class and were drawn again.
+    """
+
+    metrics: dict[str, Interval]
+    examples: int
+    redrawn: int
+
+
+def bootstrap(
+    names: Sequence[str],
+    truth: Array,
+    predicted: metrics.Floats,
+    seed: int,
+    resamples: int = 1000,
+) -> Estimate:
+    """Metrics with 95% percentile intervals (Efron & Tibshirani 1993, chapter 13).
+
+    Examples are drawn with replacement. The draws depend on seed and ``truth`` only, so that
+    several models are judged on the same resamples.
+
+    Args:
+        truth: class numbers or targets, [examples].
+        predicted: probabilities [examples, classes] or predicted targets [examples].
+    """
+    point = metrics.compute(names, truth, predicted)
+    drawn: dict[str, list[metrics.Floats]] = {name: [] for name in names}
+    redrawn = 0
+    classes = predicted.shape[1] if predicted.ndim == 2 else 0
+    for weights, again in _resamples(truth, classes, seed, resamples):
+        redrawn += again
+        for name, values in metrics.compute(names, truth, predicted, weights).items():
+            drawn[name].append(values)
+    found = {
+        name: _percentiles(float(point[name][0]), np.concatenate(drawn[name])) for name in names
+    }
+    return Estimate(found, len(truth), redrawn)
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """Mean of independent runs with Student's 95% interval; NaN ends for one run."""
+    array = np.asarray(values, np.float64)
+    mean = float(array.mean())
+    if len(array) < 2:
+        return Interval(mean, float("nan"), float("nan"))
+    half = stats.t.ppf(0.975, len(array) - 1) * array.std(ddof=1) / np.sqrt(len(array))
+    return Interval(mean, float(mean - half), float(mean + half))
+
+
+def _percentiles(value: float, drawn: metrics.Floats) -> Interval:
+    defined = drawn[np.isfinite(drawn)]
+    if not len(defined):
+        return Interval(value, float("nan"), float("nan"))
+    low, high = np.percentile(defined, [2.5, 97.5])
+    return Interval(value, float(low), float(high))
+
+
+def _resamples(
+    truth: Array, classes: int, seed: int, count: int
+) -> Iterator[tuple[metrics.Floats, int]]:
+    """Counts of each example, [chunk, examples], and how many rows were drawn again."""
+    size = len(truth)
+    generator = np.random.default_rng(int(rng.key(seed, "bootstrap")))
+    present = np.unique(truth) if classes else np.empty(0, np.int64)
+    chunk = max(1, _CELLS // max(size, 1))
+    for start in range(0, count, chunk):
+        weights = _draw(generator, min(chunk, count - start), size)
+        redrawn = 0
+        for _ in range(_ROUNDS if classes else 0):
+            held = metrics.sums(truth, classes, weights)[:, present]
+            lacking = np.flatnonzero((held == 0).any(axis=1))
+            if not len(lacking):
+                break
+            weights[lacking] = _draw(generator, len(lacking), size)
+            redrawn += len(lacking)
+        yield weights, redrawn
+
+
+def _draw(generator: np.random.Generator, rows: int, size: int) -> metrics.Floats:
+    cells = generator.integers(0, size, (rows, size)) + np.arange(rows)[:, None] * size
+    return np.bincount(cells.ravel(), minlength=rows * size).reshape(rows, size).astype(np.float64)
