@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.types import Arrays, Batch, Draws, TokenSpec
+from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
@@ -42,18 +43,23 @@ class Settings:
 class Objective:
     """Masked modelling for one vocabulary."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
         self.settings = settings
         self.spec = spec
+        self._counts = counts
 
     def head(self, width: int) -> nn.Module:
-        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return nn.Sequential(
-            nn.Linear(width, width),
-            nn.GELU(),
-            nn.LayerNorm(width),
-            nn.Linear(width, self.spec.size),
-        )
+        """From hidden states to scores of all tokens: [..., width] to [..., size].
+
+        It begins with what the counts alone say, and has only the rest to learn.
+        """
+        out = nn.Linear(width, self.spec.size)
+        nn.init.normal_(out.weight, std=0.02)
+        nn.init.zeros_(out.bias)
+        if self._counts is not None:
+            share = (self._counts + 1) / (self._counts.sum() + len(self._counts))
+            out.bias.data.copy_(torch.from_numpy(np.log(share)))
+        return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), out)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Hide tokens of a batch.

@@ -40,7 +40,7 @@ from sslkit.vocab.vocabulary import Vocabulary
 _SEGMENT_UNITS = 16384
 _HELDOUT_UNITS = 2**22
 _EVALUATION_TOKENS = 65536
-_EVALUATIONS = 20
+_EVALUATIONS, _EVALUATE_STEPS = 20, 50
 #: The default number of steps reads the corpus so many times, within limits.
 _PASSES = 4
 _FEWEST_STEPS, _MOST_STEPS = 200, 20_000
@@ -161,7 +161,9 @@ def _choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) 
     made_domain: Domain = domain.Domain(settings[name], vocab)
     talk.say(f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {settings[name]}")
     return _Chosen(
-        plugins, made_domain, objective.Objective(settings[options.objective], made_domain.spec)
+        plugins,
+        made_domain,
+        objective.Objective(settings[options.objective], made_domain.spec, vocab.counts),
     )
 
 
@@ -279,7 +281,7 @@ def _plan(options: Options, steps: int) -> Plan:
         warmup=max(1, round(_WARMUP_SHARE * steps)),
         weight_decay=options.weight_decay,
         clip=options.clip,
-        evaluate_every=max(1, math.ceil(steps / _EVALUATIONS)),
+        evaluate_every=max(_EVALUATE_STEPS, math.ceil(steps / _EVALUATIONS)),
         seed=options.seed,
     )
 
@@ -347,7 +349,7 @@ def _write(folder: RunFolder, learner: Learner, vocab: Vocabulary, made: Manifes
         name: {key: value.detach().cpu() for key, value in part.state_dict().items()}
         for name, part in parts.items()
     }
-    held = Checkpoint(made, tensors, tuple(vocab.tokens), torch.from_numpy(vocab.counts))
+    held = Checkpoint(made, tensors, tuple(vocab.tokens), torch.tensor(vocab.counts))
     checkpoint.save(folder.checkpoint, held)
     folder.state.unlink(missing_ok=True)
 

@@ -1,0 +1,135 @@
+"""Labelled records, checked, encoded and split: what finetune and probe begin with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sslkit import catalog
+from sslkit.console import Console
+from sslkit.data import splits
+from sslkit.data.splits import Split
+from sslkit.errors import DataError, OnError, UsageError
+from sslkit.types import Array, Domain, Labelled, Record, Targets
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled records that can be used.
+
+    Attributes:
+        units: each record as its domain encodes it.
+        strata, groups: class (or quantile) and duplicate group of each, [records] int64.
+    """
+
+    labelled: Labelled
+    units: tuple[Array, ...]
+    targets: Targets
+    strata: splits.IntArray
+    groups: splits.IntArray
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+
+def task_module(name: str, domain: str) -> ModuleType:
+    """The task of that name.
+
+    Raises:
+        UsageError: there is none, or it is not about this domain.
+    """
+    module = catalog.load("task", name)
+    if module.DOMAIN not in {"", domain}:
+        raise UsageError(
+            f"task {name} is about {module.DOMAIN}", why=f"the checkpoint is of domain {domain}"
+        )
+    return module
+
+
+def read(
+    module: ModuleType,
+    settings: Any,
+    files: Mapping[str, Sequence[Path]],
+    domain: Domain,
+    on_error: OnError,
+    console: Console,
+) -> Examples:
+    """Read labelled files; records that the domain refuses stop the run, or are skipped.
+
+    Args:
+        files: by part of the split; under "" those that are to be divided.
+    """
+    task = module.Task(settings)
+    labelled: Labelled = task.read(files, on_error)
+    units: list[Array] = []
+    signatures: list[bytes] = []
+    good: list[int] = []
+    for position, text in enumerate(labelled.texts):
+        record = domain.record(
+            labelled.ids[position], text, labelled.sources[position], labelled.numbers[position]
+        )
+        problem = record.error or _too_short(domain, record)
+        if problem and on_error == "stop":
+            raise DataError(
+                "a record cannot be used",
+                where=labelled.where(position),
+                why=problem,
+                do="mend the row, or pass such rows over with --on-error skip",
+            )
+        if not problem:
+            good.append(position)
+            units.append(domain.encode(record))
+            signatures.append(domain.signature(record))
+    if not good:
+        raise DataError("no record can be used", where=", ".join(map(str, labelled.files)))
+    labelled = labelled.take(good, skipped=len(labelled) - len(good))
+    targets: Targets = task.encode_labels(labelled)
+    strata = (
+        targets.values.astype(np.int64)
+        if targets.classes
+        else splits.quantile_strata(targets.values)
+    )
+    files_read = ", ".join(map(str, labelled.files))
+    console.say(
+        f"read {files_read}: {len(good)} records, {labelled.skipped} skipped{_classes(targets)}"
+    )
+    return Examples(labelled, tuple(units), targets, strata, splits.group_numbers(signatures))
+
+
+def _too_short(domain: Domain, record: Record) -> str:
+    size = len(domain.encode(record))
+    needed = domain.units(1)
+    return "" if size >= needed else f"it is {size} long, and one token takes {needed}"
+
+
+def _classes(targets: Targets) -> str:
+    if not targets.classes:
+        return ""
+    counts = np.bincount(targets.values, minlength=len(targets.classes))
+    listed = [f"{name}: {n}" for name, n in zip(targets.classes, counts, strict=True)]
+    return "; " + ", ".join(listed[:8]) + (" ..." if len(listed) > 8 else "")
+
+
+def divide(examples: Examples, shares: Mapping[str, float], seed: int, console: Console) -> Split:
+    """The parts of the split, given or made; says how duplicates were treated.
+
+    Warns where a class is missing from a part.
+    """
+    found = splits.split(examples.strata, examples.groups, shares, seed, examples.labelled.parts)
+    sizes = ", ".join(f"{name} {len(found.rows(name))}" for name in splits.PARTS)
+    made = f"made {' and '.join(found.made)}" if found.made else "as given"
+    console.say(
+        f"split ({made}): {sizes}; {found.together} records have duplicates (reverse complements "
+        "count) and stay on one side"
+        + "".join(f"; {n} dropped from {part}" for part, n in found.dropped.items())
+    )
+    for name in splits.PARTS if examples.targets.classes else ():
+        rows = found.rows(name)
+        held = set(examples.targets.values[rows].tolist())
+        for number, label in enumerate(examples.targets.classes):
+            if len(rows) and number not in held:
+                console.warn(f"class {label} is missing from the {name} part")
+    return found
