@@ -1,0 +1,75 @@
+"""The sample data: made anew to the same bytes, and of the grammar that its maker promises."""
+
+import csv
+import importlib
+import subprocess
+import sys
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from sslkit.domains import genome
+
+SAMPLE = Path(__file__).parents[2] / "sample_data"
+FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample")
+    subprocess.run([sys.executable, SAMPLE / "make.py", folder], check=True)
+    return folder
+
+
+def test_the_same_bytes(made: Path) -> None:
+    for name in FILES:
+        assert (made / name).read_bytes() == (SAMPLE / name).read_bytes(), name
+
+
+def test_size() -> None:
+    assert sum((SAMPLE / name).stat().st_size for name in FILES) < 600_000
+
+
+def test_genes_stand_where_their_titles_say() -> None:
+    domain = genome.Domain(genome.Settings())
+    (chromosome,) = domain.read(SAMPLE / "corpus/genome.fa", "stop")
+    codes = domain.encode(chromosome)
+    strands = Counter[str]()
+    for record in domain.read(SAMPLE / "corpus/genes.fa", "stop"):
+        place, strand = record.metadata["title"].rstrip(")").split("(")
+        start, end = map(int, place.partition(":")[2].split("-"))
+        found = codes[start:end] if strand == "+" else genome.reverse_complement(codes[start:end])
+        assert genome.to_letters(found).encode() == record.payload
+        assert record.payload.startswith(b"ATG")
+        strands[strand] += 1
+    assert min(strands.values()) > 100
+
+
+def test_labelled_rows_are_balanced_distinct_and_not_in_the_genome() -> None:
+    with (SAMPLE / "labels/promoter.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert Counter(row["label"] for row in rows) == {"0": 400, "1": 400}
+    assert len({row["sequence"] for row in rows}) == len({row["id"] for row in rows}) == 800
+    domain = genome.Domain(genome.Settings())
+    (chromosome,) = domain.read(SAMPLE / "corpus/genome.fa", "stop")
+    both = chromosome.payload + b"N" + other_strand(chromosome.payload)
+    for row in rows:
+        # Not a third of a row either.
+        assert row["sequence"][33:66].encode() not in both
+
+
+def other_strand(letters: bytes) -> bytes:
+    return genome.to_letters(genome.reverse_complement(genome.to_codes(letters))).encode()
+
+
+def test_a_pair_shuffle_keeps_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(SAMPLE)
+    make = importlib.import_module("make")
+    draw = make.Draw("test")
+    letters = draw.bases(60)
+    for text in (letters, "A" * 9, "ACACACACAG"):
+        found = make.pair_shuffled(draw, text)
+        assert Counter(pairwise(found)) == Counter(pairwise(text))
+    assert len({make.pair_shuffled(draw, letters) for _ in range(20)}) == 20
