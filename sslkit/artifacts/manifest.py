@@ -17,6 +17,8 @@ from sslkit.files import source
 
 #: Raised when the meaning of a field changes; an unknown format is refused.
 FORMAT = 1
+#: Schema metadata key under which a Parquet artifact holds its manifest.
+METADATA_KEY = b"sslkit"
 _LIBRARIES = ("sslkit", "torch", "numpy", "pyarrow", "scikit-learn")
 
 
