@@ -16,7 +16,10 @@ def build_vocab(
         str | None,
         options.option("--domain", help="Kind of corpus. Default: recognised from its files."),
     ] = None,
-    k: Annotated[int, options.option("--k", help="Bases per token (genomes).", min=1, max=31)] = 6,
+    k: Annotated[
+        int | None,
+        options.option("--k", help="Letters per token. Default: 6 for genomes.", min=1, max=31),
+    ] = None,
     mem: Annotated[
         str, options.option("--mem", help="Peak memory of all processes together: 512M, 4G.")
     ] = "4G",

@@ -7,14 +7,17 @@ window may begin at any base. U reads as T and lower case as upper case.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.domains import _fasta
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.vocab.scheme import Kmers
 
 VERSION = 1
 GIVES = frozenset({"tokens", "strand"})
@@ -157,6 +160,14 @@ def _problem(letters: bytes) -> str:
     # These stand for amino acids and for no base.
     hint = ", it looks like a protein" if set(strange.upper()) <= set(b"EFILPQXZJO*") else ""
     return f"{chr(strange[0])!r} at base {at} is not a letter of DNA or RNA{hint}"
+
+
+def counting(settings: Settings) -> Kmers:
+    """How the tokens of a corpus are counted: k-mers at every base, whatever the stride."""
+    table = np.full(256, _fasta.INVALID, np.uint8)
+    table[list(_VALID)] = _CODES[list(_VALID)]
+    reader = partial(_fasta.Scanner, codes=table.tobytes(), width=settings.k, meaning="DNA or RNA")
+    return Kmers(settings.k, b"ACGT", reader)
 
 
 class _IdTable:

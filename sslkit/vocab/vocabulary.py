@@ -1,8 +1,9 @@
 """The vocabulary: ``vocab.parquet`` with token, id and count, most frequent first."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ METADATA_KEY = b"sslkit"
 SCHEMA = pa.schema(
     [pa.field("token", pa.string()), pa.field("id", pa.int64()), pa.field("count", pa.int64())]
 )
+#: Rows that are written, and can be read, at once.
+ROW_GROUP = 1 << 17
 
 
 @dataclass(frozen=True)
@@ -36,17 +39,60 @@ class Vocabulary:
 
 
 def save(path: Path, vocabulary: Vocabulary, manifest_json: str) -> None:
-    """Write the table; the rows stand in order of id."""
-    table = pa.table(
-        {
-            "token": pa.array(vocabulary.tokens, pa.string()),
-            "id": pa.array(np.arange(len(vocabulary)), pa.int64()),
-            "count": pa.array(vocabulary.counts, pa.int64()),
-        },
-        schema=SCHEMA.with_metadata({METADATA_KEY: manifest_json.encode()}),
-    )
-    with atomic.replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    """Write a table that is in memory; the rows stand in order of id."""
+    tokens = pa.array(vocabulary.tokens, pa.string())
+    write(path, [(tokens, vocabulary.counts)], manifest_json)
+
+
+def write(
+    path: Path,
+    pieces: Iterable[tuple[Any, npt.NDArray[np.int64]]],
+    manifest_json: str,
+) -> int:
+    """Write a table piece by piece; the bytes do not depend on how it was cut.
+
+    Args:
+        path: the file; it appears when it is whole.
+        pieces: tokens (Arrow strings) and counts, in order of id.
+
+    Returns:
+        the number of rows.
+
+    Raises:
+        ResourceError: the disk is full, or the folder cannot be written to.
+    """
+    rows = 0
+    schema = SCHEMA.with_metadata({METADATA_KEY: manifest_json.encode()})
+    with (
+        atomic.replacing(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=False) as writer,
+    ):
+        for tokens, counts in _regrouped(pieces):
+            ids = pa.array(np.arange(rows, rows + len(counts)), pa.int64())
+            writer.write_batch(pa.record_batch([tokens, ids, pa.array(counts)], schema=schema))
+            rows += len(counts)
+    return rows
+
+
+def _regrouped(
+    pieces: Iterable[tuple[Any, npt.NDArray[np.int64]]],
+) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
+    """The same rows in groups of ``ROW_GROUP``."""
+    tokens: list[Any] = []
+    counts: list[npt.NDArray[np.int64]] = []
+    held = 0
+    for piece, numbers in pieces:
+        start = 0
+        while start < len(numbers):
+            some = min(ROW_GROUP - held, len(numbers) - start)
+            tokens.append(piece.slice(start, some))
+            counts.append(numbers[start : start + some])
+            held, start = held + some, start + some
+            if held == ROW_GROUP:
+                yield pa.concat_arrays(tokens), np.concatenate(counts)
+                tokens, counts, held = [], [], 0
+    if held:
+        yield pa.concat_arrays(tokens), np.concatenate(counts)
 
 
 def load(path: Path) -> tuple[Vocabulary, str]:
