@@ -13,7 +13,7 @@ from sslkit.types import Labelled, Targets
 VERSION = 1
 DOMAIN = "genome"
 KIND = "binary"
-METRICS = ("auc", "average_precision", "mcc", "accuracy", "f1")
+METRICS = ("auc", "mcc", "average_precision", "accuracy", "f1")
 
 #: Labels that say "it is not one", in lower case; ``non-x`` and ``not x`` do so as well.
 _NEGATIVE = {

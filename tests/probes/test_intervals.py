@@ -90,3 +90,14 @@ def test_all_metrics_can_be_bootstrapped() -> None:
         assert interval.low <= interval.value + 0.1
         assert interval.high >= interval.value - 0.1
     assert set(metrics.METRICS) > metrics.LOWER_IS_BETTER
+
+
+def test_a_difference_is_paired() -> None:
+    truth, predicted = _binary(200)
+    same = intervals.difference("auc", truth, predicted, predicted, seed=1)
+    assert (same.value, same.low, same.high) == (0, 0, 0)
+    blurred = predicted + np.random.default_rng(1).normal(0, 0.05, predicted.shape)
+    found = intervals.difference("auc", truth, predicted, blurred, seed=1)
+    each = intervals.bootstrap(["auc"], truth, predicted, seed=1).metrics["auc"]
+    assert found.low <= found.value <= found.high
+    assert found.high - found.low < (each.high - each.low) / 2
