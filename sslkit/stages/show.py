@@ -1,0 +1,159 @@
+"""show: what plug-ins there are, what can be set of one, what an artifact says of its making."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sslkit import catalog
+from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts.manifest import Manifest
+from sslkit.console import Console
+from sslkit.errors import DataError, UsageError
+from sslkit.files import source
+from sslkit.vocab.vocabulary import METADATA_KEY
+
+#: Words that may stand before the path of an artifact.
+_ARTIFACTS = ("checkpoint", "vocab", "embeddings", "predictions", "artifact")
+_DIGEST_SHOWN = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of show; the command line holds their meaning."""
+
+    what: str | None
+    name: str | None
+
+
+def run(options: Options, console: Console) -> None:
+    """Show what was asked for; see the command's help.
+
+    Raises:
+        UsageError: neither a kind of plug-in nor an artifact.
+        DataError: an artifact that cannot be read.
+    """
+    what, name = options.what, options.name
+    if what in catalog.ROOMS:
+        _kinds([what], console) if name is None else _plugin(what, name, console)
+    elif what is None:
+        _kinds(list(catalog.ROOMS), console)
+    elif what in _ARTIFACTS and name is not None:
+        _artifact(Path(name), console)
+    elif Path(what).exists() and name is None:
+        _artifact(Path(what), console)
+    else:
+        raise UsageError(
+            f"there is neither a kind of plug-in nor an artifact {what!r}",
+            do=f"give one of {', '.join(catalog.ROOMS)}, or a file or folder that a stage wrote",
+        )
+
+
+def _kinds(kinds: Sequence[str], console: Console) -> None:
+    found = {kind: {n: catalog.summary(kind, n) for n in catalog.names(kind)} for kind in kinds}
+    rows = [(kind, name, text) for kind, names in found.items() for name, text in names.items()]
+    console.result(found, "\n".join(_aligned([("KIND", "NAME", ""), *rows])))
+
+
+def _plugin(kind: str, name: str, console: Console) -> None:
+    module = catalog.load(kind, name)
+    options = catalog.options(module)
+    promises = {
+        word.lower(): sorted(getattr(module, word))
+        for word in ("GIVES", "NEEDS", "METRICS")
+        if hasattr(module, word)
+    }
+    header = ("--set NAME", "TYPE", "DEFAULT", "")
+    rows = [(o.name, o.type, o.default, o.help) for o in options]
+    parts = [
+        f"{kind} {name}, version {module.VERSION}",
+        (module.__doc__ or "").strip(),
+        "\n".join(f"{word}: {', '.join(values)}" for word, values in promises.items()),
+        "\n".join(_aligned([header, *rows])) if rows else "no settings",
+    ]
+    console.result(
+        {"kind": kind, "name": name, "version": module.VERSION, **promises}
+        | {"settings": [dataclasses.asdict(option) for option in options]},
+        "\n\n".join(part for part in parts if part),
+    )
+
+
+def _artifact(path: Path, console: Console) -> None:
+    path, made, holds = _opened(path)
+    text = [str(path), *_aligned(_lines(made, holds))]
+    shown = {"path": str(path), "holds": holds, "manifest": dataclasses.asdict(made)}
+    console.result(shown, "\n".join(text))
+
+
+def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
+    """The file itself, its manifest, and what else can be said of its content."""
+    if path.is_dir():
+        path = checkpoint.locate(path)
+    with source.open_bytes(path) as stream:
+        is_table = stream.peek(4).startswith(b"PAR1")
+    if not is_table:
+        held = checkpoint.load(path)
+        holds = {
+            part: f"{len(tensors)} tensors, {sum(t.numel() for t in tensors.values()):,} numbers"
+            for part, tensors in held.tensors.items()
+        }
+        if held.tokens:
+            holds["vocabulary"] = f"{len(held.tokens):,} tokens"
+        return path, held.manifest, holds
+    try:
+        with pq.ParquetFile(path) as file:
+            metadata, schema = file.metadata, file.schema_arrow
+    except (pa.ArrowException, OSError) as error:
+        raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
+    text = (schema.metadata or {}).get(METADATA_KEY)
+    if text is None:
+        raise DataError("this table was not made by sslkit", where=str(path))
+    columns = ", ".join(f"{field.name} {field.type}" for field in schema)
+    holds = {"rows": f"{metadata.num_rows:,}", "columns": columns}
+    return path, manifest.from_json(text.decode(), str(path)), holds
+
+
+def _lines(made: Manifest, holds: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """A manifest as rows of section, name and value; a section is named once."""
+    plugins = {
+        kind: f"{entry['name']}, version {entry['version']}"
+        + "".join(f", {name}={value}" for name, value in entry["settings"].items())
+        for kind, entry in made.plugins.items()
+    }
+    inputs = {
+        entry.path: f"{entry.bytes:,} bytes, sha256 {entry.sha256[:_DIGEST_SHOWN]}"
+        for entry in made.inputs
+    }
+    parents = {name: f"sha256 {digest[:_DIGEST_SHOWN]}" for name, digest in made.parents.items()}
+    sections: dict[str, Mapping[str, Any]] = {
+        "made by": {"sslkit": f"{made.stage}, artifact format {made.format}"},
+        "holds": holds,
+        "plug-ins": plugins,
+        "settings": dict(_flat(made.settings)),
+        "inputs": inputs,
+        "parents": parents,
+        "results": dict(_flat(made.results)),
+        "libraries": made.libraries,
+    }
+    for section, values in sections.items():
+        for position, (name, value) in enumerate(values.items()):
+            yield (section if position == 0 else "", name, str(value))
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _aligned(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[str]:
+    """Rows of text as lines, every column but the last one as wide as its widest cell."""
+    held = list(rows)
+    widths = [max(map(len, column)) for column in list(zip(*held, strict=True))[:-1]]
+    return ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in held]
