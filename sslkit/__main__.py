@@ -6,7 +6,9 @@ from collections.abc import Callable
 import typer
 
 from sslkit.cli.build_vocab import build_vocab
+from sslkit.cli.embed import embed
 from sslkit.cli.pretrain import pretrain
+from sslkit.cli.show import show
 
 app = typer.Typer(
     name="sslkit",
@@ -39,6 +41,8 @@ def _add(name: str, command: Callable[..., None]) -> None:
 
 _add("build-vocab", build_vocab)
 _add("pretrain", pretrain)
+_add("embed", embed)
+_add("show", show)
 
 
 def main() -> None:

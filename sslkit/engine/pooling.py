@@ -1,6 +1,7 @@
 """From the outputs of an encoder to one vector for each record."""
 
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +58,17 @@ class Combined:
             before = self._vector.astype(np.float64) * self._tokens
             self._tokens += tokens
             self._vector = (before + vector.astype(np.float64) * tokens) / self._tokens
+
+    def state(self) -> dict[str, Any]:
+        """What has been taken in of the present record, in plain types."""
+        vector = None if self._vector is None else self._vector.astype(np.float64).tobytes().hex()
+        return {"vector": vector, "tokens": self._tokens}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``state``."""
+        held = state["vector"]
+        self._vector = None if held is None else np.frombuffer(bytes.fromhex(held), np.float64)
+        self._tokens = state["tokens"]
 
     def take(self) -> Vectors | None:
         """The record's vector, [width]; None where it had no token. Begins the next record."""

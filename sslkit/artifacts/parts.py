@@ -1,0 +1,167 @@
+"""The finished parts of a long job, kept in a folder until its output is whole.
+
+Parts are Arrow files named by the lots of work they hold, ``00000000-00000016.arrow``. Each is
+either whole or not there, and begins where another one ends. One process works in the folder at
+a time; where the file system knows no locks, two of them write equal parts and each uses only
+those that fit its own.
+"""
+
+import errno
+import fcntl
+import json
+import os
+import platform
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sslkit.artifacts.run import differences
+from sslkit.errors import ResourceError, UsageError
+from sslkit.files import atomic
+
+_IDENTITY = "job.json"
+_LOCK = "lock"
+_STATE = b"sslkit.state"
+
+
+class Parts:
+    """What has been done of a job.
+
+    Attributes:
+        lots: how many lots of work the parts hold.
+        state: what was stored with the last part; empty where there is none.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lots = 0
+        self.state: dict[str, Any] = {}
+        self._files: list[Path] = []
+        while (found := self._following()) is not None:
+            path, end, self.state = found
+            self._files.append(path)
+            self.lots = end
+
+    def _following(self) -> tuple[Path, int, dict[str, Any]] | None:
+        """The longest readable part that begins where the last one ends."""
+        for path in sorted(self.folder.glob(f"{self.lots:08d}-*.arrow"), reverse=True):
+            try:
+                with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+                    state = json.loads(reader.schema.metadata[_STATE])
+            except (pa.ArrowException, OSError, ValueError, KeyError):
+                continue
+            return path, int(path.stem.partition("-")[2]), state
+        return None
+
+    def append(self, table: pa.Table, lots: int, state: Mapping[str, Any]) -> None:
+        """Keep a part that brings the work to ``lots``."""
+        path = self.folder / f"{self.lots:08d}-{lots:08d}.arrow"
+        schema = table.schema.with_metadata({_STATE: json.dumps(state).encode()})
+        with atomic.replacing(path) as temporary, pa.ipc.new_file(temporary, schema) as writer:
+            writer.write_table(table.cast(schema))
+        self._files.append(path)
+        self.lots, self.state = lots, dict(state)
+
+    def tables(self) -> Iterator[pa.Table]:
+        """All parts in order, one in memory at a time."""
+        for path in self._files:
+            with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+                yield reader.read_all().replace_schema_metadata(None)
+
+    def remove(self) -> None:
+        """Delete the folder: its output is written."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def folder_of(out: Path) -> Path:
+    """Where the parts of an output are kept: beside it."""
+    return out.with_name(out.name + ".parts")
+
+
+@contextmanager
+def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[Parts]:
+    """The parts of the job that writes ``out``, for this process alone.
+
+    Args:
+        identity: all that decides the result. Parts of another job are refused.
+        force: throw such parts away instead.
+
+    Raises:
+        ResourceError: another process is at it, or the folder cannot be made.
+        UsageError: the folder holds parts of a job with other settings.
+    """
+    folder = folder_of(out)
+    with _locked(folder, out):
+        mine = json.loads(json.dumps(identity))
+        held = held_identity(out)
+        if held is not None and (found := differences(held, mine)):
+            if not force:
+                raise UsageError(
+                    f"{folder} holds parts of an unfinished run with other settings",
+                    why="; ".join(found),
+                    do="finish that run, write elsewhere with --out, or drop them with --force",
+                )
+            held = None
+        if held is None:
+            for old in folder.glob("*.arrow"):
+                old.unlink()
+            atomic.write_text(folder / _IDENTITY, json.dumps(mine, indent=1, sort_keys=True))
+        yield Parts(folder)
+
+
+def held_identity(out: Path) -> dict[str, Any] | None:
+    """The identity of the unfinished job that writes ``out``; None where there is none."""
+    path = folder_of(out) / _IDENTITY
+    if not path.is_file():
+        return None
+    identity: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return identity
+
+
+@contextmanager
+def _locked(folder: Path, out: Path) -> Iterator[None]:
+    path = folder / _LOCK
+    while True:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = path.open("a+")
+        except FileNotFoundError:
+            continue  # Removed, by the process that has just finished, between two lines.
+        except OSError as error:
+            raise ResourceError(f"{folder} cannot be made", why=str(error)) from error
+        with lock:
+            _lock(lock.fileno(), path, out)
+            if not _is_still(path, lock.fileno()):
+                continue
+            lock.truncate(0)
+            # Only a message to others, not worth failing on a full disk.
+            with suppress(OSError):
+                os.write(lock.fileno(), f"process {os.getpid()} on {platform.node()}".encode())
+            yield
+            return
+
+
+def _lock(number: int, path: Path, out: Path) -> None:
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise ResourceError(
+            f"another sslkit is writing {out}",
+            why=path.read_text("utf-8") if path.is_file() else "it has just finished",
+            do="wait for it, or write elsewhere with --out",
+        ) from error
+    except OSError as error:
+        if error.errno not in {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}:
+            raise
+
+
+def _is_still(path: Path, number: int) -> bool:
+    """Whether the locked file is the one that others will find."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(number))
+    except FileNotFoundError:
+        return False

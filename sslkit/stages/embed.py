@@ -1,0 +1,284 @@
+"""embed: one vector for each record, from a pretrained encoder.
+
+The records are read twice: once to check and count them, so that a bad one is found before the
+long part begins, and once to embed them. What is finished is kept in parts beside the output; a
+run that was stopped goes on behind the last part and ends in the same bytes.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import numpy as np
+import pyarrow as pa
+
+from sslkit.artifacts import embeddings, manifest
+from sslkit.artifacts.manifest import Manifest
+from sslkit.artifacts.parts import Parts, held_identity, working
+from sslkit.artifacts.run import differences
+from sslkit.console import Console, human
+from sslkit.engine import runtime as runtimes
+from sslkit.engine.embedding import Cursor, Example, Work
+from sslkit.engine.inference import Encoder, resolve_layer
+from sslkit.engine.pooling import Pooling
+from sslkit.engine.runtime import Runtime
+from sslkit.engine.signals import Stop, stopping
+from sslkit.engine.windows import Plan, count_windows
+from sslkit.errors import DataError, UsageError
+from sslkit.options import Common
+from sslkit.stages import assemble
+from sslkit.stages.records import Files, Reading
+from sslkit.types import Array, Record
+
+#: The share of a window that it has in common with the next where nothing else is asked for.
+_OVERLAP = 8
+_WHOLE = "whole.parquet"
+#: What changes the rounding of a finished table only, and is no reason to refuse it.
+_ROUNDING = {"threads", "device"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of embed; the command line holds their meaning and defaults."""
+
+    input: list[Path]
+    checkpoint: Path
+    pooling: Pooling
+    per_token: bool
+    layer: int
+    window: int | None
+    overlap: int | None
+    truncate: bool
+    batch_tokens: int
+    precision: Literal["auto", "fp32", "bf16"]
+    reference: Path | None
+    sequence_column: str | None
+    id_column: str | None
+    label_column: str | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """The parts of one run."""
+
+    model: assemble.Parts
+    encoder: Encoder
+    runtime: Runtime
+    plan: Plan
+    reading: Reading
+    columns: pa.Schema
+    out: Path
+
+    def work(self) -> Work:
+        """The part that takes long."""
+        return Work(
+            self.encoder, self.model.domain, self.plan, self.runtime, self.examples, self.columns
+        )
+
+    def examples(self, begin: int) -> Iterator[Example]:
+        """The records from ``begin`` on."""
+        for record in itertools.islice(self.reading.records(), begin, None):
+            start, end = self.reading.span(record)
+            yield Example(record.id, self.units(record), self.reading.label(record), start, end)
+
+    def units(self, record: Record) -> Array:
+        """What the encoder reads of a record; nothing of a bad one."""
+        return np.empty(0, np.uint8) if record.error else self.model.domain.encode(record)
+
+
+@dataclass
+class Survey:
+    """What the records hold, counted before the first of them is embedded."""
+
+    records: int = 0
+    bad: int = 0
+    too_short: int = 0
+    truncated: int = 0
+    tokens: int = 0
+    seen: int = 0
+
+
+def run(options: Options, console: Console) -> None:
+    """Embed records, or continue to; see the command's help."""
+    with ExitStack() as stack, stopping() as stop:
+        files = stack.enter_context(Files.found(options.input, options.reference))
+        job = _assemble(options, files, console)
+        made = _describe(options, job, files)
+        if not options.force and _is_finished(job.out, made, options):
+            console.say(f"{job.out} is finished: nothing to do")
+            _tidy(job.out, made)
+            _report(job.out, embeddings.read_manifest(job.out), console)
+            return
+        parts = stack.enter_context(working(job.out, _identity(made), force=options.force))
+        survey = _survey(job, console)
+        _embed(job, parts, survey, stop, console)
+        counts = {name: count for name, count in asdict(survey).items() if name != "seen"}
+        made = replace(made, results=counts)
+        # Written where a killed process leaves nothing that is not cleared away later.
+        whole = parts.folder / _WHOLE
+        embeddings.write(whole, parts.tables(), job.columns, made)
+        whole.replace(job.out)
+        parts.remove()
+        _report(job.out, made, console)
+
+
+def _assemble(options: Options, files: Files, console: Console) -> Job:
+    out = options.out or Path(embeddings.NAME)
+    if out.is_dir():
+        raise UsageError(f"{out} is a folder", do="name a file with --out, as embeddings.parquet")
+    begun = held_identity(out) if options.precision == "auto" and not options.force else None
+    # `auto` times this machine: a run that goes on elsewhere must not change its mind.
+    precision = begun["settings"]["precision"] if begun else options.precision
+    runtime = runtimes.prepare(options.device, options.threads, precision)
+    model = assemble.from_checkpoint(options.checkpoint)
+    console.say(model.inherited())
+    encoder = cast(Encoder, model.encoder.to(runtime.device))
+    plan = _plan(options, model, encoder.depth)
+    spans = options.per_token or options.reference is not None
+    columns = embeddings.schema(encoder.width, labels=options.label_column is not None, spans=spans)
+    reading = Reading(
+        model.domain, files, options.on_error, options.sequence_column, options.id_column,
+        options.label_column,
+    )  # fmt: skip
+    what = "every token" if plan.pooling is None else f"{plan.pooling} over the tokens"
+    console.say(
+        f"reading {files}: {what}, layer {plan.layer} of {encoder.depth}, windows of "
+        f"{plan.window} tokens that overlap by {plan.overlap}, on {runtime.device} in "
+        f"{runtime.precision}, {runtime.threads} thread(s)"
+    )
+    return Job(model, encoder, runtime, plan, reading, columns, out)
+
+
+def _plan(options: Options, model: assemble.Parts, depth: int) -> Plan:
+    window = options.window or model.context
+    if window > model.context:
+        raise UsageError(
+            f"windows of {window} tokens are longer than what the encoder was trained on",
+            why=f"that was {model.context} tokens",
+            do=f"choose --window up to {model.context}",
+        )
+    overlap = window // _OVERLAP if options.overlap is None else options.overlap
+    return Plan(
+        pooling=None if options.per_token else options.pooling,
+        layer=resolve_layer(options.layer, depth),
+        window=window,
+        overlap=overlap,
+        truncate=options.truncate,
+        batch_tokens=options.batch_tokens,
+    )
+
+
+def _describe(options: Options, job: Job, files: Files) -> Manifest:
+    """The manifest without results: all that decides the bytes of the table."""
+    asked = {
+        "sequence_column": options.sequence_column,
+        "id_column": options.id_column,
+        "label_column": options.label_column,
+        "on_error": options.on_error,
+    }
+    trained = job.model.manifest.plugins
+    return manifest.make(
+        "embed",
+        asdict(job.plan) | job.runtime.describe() | asked,
+        plugins={kind: trained[kind] for kind in ("domain", "model")},
+        inputs=files.describe(),
+        parents={"checkpoint": job.model.sha256},
+    )
+
+
+def _identity(made: Manifest) -> dict[str, Any]:
+    return {name: value for name, value in asdict(made).items() if name != "results"}
+
+
+def _is_finished(out: Path, made: Manifest, options: Options) -> bool:
+    """Whether ``out`` is there already.
+
+    Raises:
+        UsageError: it is something else, or was made with other settings.
+    """
+    if not out.exists():
+        return False
+    do = "write elsewhere with --out, or overwrite it with --force"
+    try:
+        held = embeddings.read_manifest(out)
+    except DataError as error:
+        raise UsageError(f"{out} is no table of embeddings", why=str(error.why), do=do) from error
+    ignored = _ROUNDING | ({"precision"} if options.precision == "auto" else set())
+
+    def essence(of: Manifest) -> dict[str, Any]:
+        return {
+            "settings": {n: v for n, v in of.settings.items() if n not in ignored},
+            "plugins": of.plugins,
+            "inputs": {Path(one.path).name: one.sha256 for one in of.inputs},
+            "parents": of.parents,
+        }
+
+    if found := differences(essence(held), essence(made)):
+        raise UsageError(f"{out} was made with other settings", why="; ".join(found), do=do)
+    return True
+
+
+def _tidy(out: Path, made: Manifest) -> None:
+    """Remove parts that a run left which was killed after its last step."""
+    if held_identity(out) == _identity(made):
+        with working(out, _identity(made), force=False) as parts:
+            parts.remove()
+
+
+def _survey(job: Job, console: Console) -> Survey:
+    """Read everything once: check, count, and refuse what cannot be used."""
+    found = Survey()
+    for record in job.reading.records():
+        found.records += 1
+        tokens = 0 if record.error else job.model.domain.length(len(job.units(record)))
+        found.bad += bool(record.error)
+        found.too_short += not record.error and tokens < 1
+        if tokens > 0:
+            found.tokens += tokens
+            found.seen += count_windows(tokens, job.plan)[1]
+            found.truncated += not job.plan.reads_all(tokens)
+    console.say(f"found {human(found.records)} sequences of {human(found.tokens)} tokens")
+    if found.bad:
+        console.warn(f"{found.bad} sequences cannot be used and get no vector")
+    if found.too_short:
+        console.warn(
+            f"{found.too_short} sequences are shorter than one token "
+            f"({job.model.domain.units(1)} units) and get no vector"
+        )
+    if found.truncated:
+        console.warn(f"{found.truncated} sequences are read up to token {job.plan.window} only")
+    return found
+
+
+def _embed(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console) -> None:
+    if parts.lots:
+        console.say(f"continuing {job.out}, of which some is done")
+    start = time.monotonic()
+    first: Cursor | None = None
+    with console.progress("embed", survey.seen, "tokens") as progress:
+
+        def told(cursor: Cursor) -> None:
+            nonlocal first
+            if first is None:
+                first = replace(cursor)
+                progress.start_at(cursor.seen)
+            rate = (cursor.row - first.row) / max(time.monotonic() - start, 1e-9)
+            progress.advance(
+                cursor.seen - progress.done,
+                f"{human(cursor.row)} of {human(survey.records)} sequences, {human(rate)}/s",
+            )
+
+        job.work().run(parts, stop, told)
+
+
+def _report(out: Path, made: Manifest, console: Console) -> None:
+    counts = made.results
+    without = counts["bad"] + counts["too_short"]
+    console.result(
+        {"embeddings": str(out), **counts},
+        f"wrote {out}: {counts['records']} sequences, {without} of them without a vector",
+    )
