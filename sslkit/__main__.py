@@ -13,9 +13,12 @@ from sslkit.cli.show import show
 app = typer.Typer(
     name="sslkit",
     no_args_is_help=True,
+    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    # With a default for its own --help the parser checks no value before a command's help is
+    # shown, and need not load what it checks values with: that takes as long as all the rest.
+    context_settings={"help_option_names": ["-h", "--help"], "default_map": {"help": False}},
     help="""Example: sslkit build-vocab corpus/ --mem 4G && sslkit pretrain --domain genome --k 6
 
     Self-supervised pretraining pipelines for scientific data, stage by stage. Each stage reads
