@@ -7,7 +7,9 @@ import typer
 
 from sslkit.cli.build_vocab import build_vocab
 from sslkit.cli.embed import embed
+from sslkit.cli.finetune import finetune
 from sslkit.cli.pretrain import pretrain
+from sslkit.cli.probe import probe
 from sslkit.cli.show import show
 
 app = typer.Typer(
@@ -45,6 +47,8 @@ def _add(name: str, command: Callable[..., None]) -> None:
 _add("build-vocab", build_vocab)
 _add("pretrain", pretrain)
 _add("embed", embed)
+_add("finetune", finetune)
+_add("probe", probe)
 _add("show", show)
 
 

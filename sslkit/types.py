@@ -52,10 +52,13 @@ class TokenSpec:
         size: number of tokens of the vocabulary, without the special ones.
         reach: how many tokens to each side share content with a token. 0 where tokens do
             not overlap; ``ceil(k / stride) - 1`` for k-mers.
+        parts: what each token is made of, numbers from 0, [size, parts of a token]; None where
+            tokens are taken as wholes. Tokens that share parts begin with something in common.
     """
 
     size: int
     reach: int = 0
+    parts: npt.NDArray[np.int64] | None = field(default=None, compare=False)
 
     @property
     def pad(self) -> int:

@@ -75,9 +75,13 @@ class Domain:
                     f"the vocabulary holds tokens of {len(vocabulary.tokens[0])} bases, not {k}",
                     do=f"sslkit build-vocab --k {k}, or leave --k out",
                 )
-            self._spec = TokenSpec(len(vocabulary), reach=-(-k // settings.stride) - 1)
-            codes = kmer_codes(np.concatenate([to_codes(t.encode()) for t in vocabulary.tokens]), k)
-            self._ids = _IdTable(codes[::k], self._spec.unknown, k)
+            bases = to_codes("".join(vocabulary.tokens).encode()).reshape(-1, k)
+            self._spec = TokenSpec(
+                len(vocabulary),
+                reach=-(-k // settings.stride) - 1,
+                parts=bases.astype(np.int64) + 4 * np.arange(k),
+            )
+            self._ids = _IdTable(kmer_codes(bases, k)[:, 0], self._spec.unknown, k)
 
     @property
     def spec(self) -> TokenSpec:

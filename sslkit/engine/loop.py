@@ -21,6 +21,7 @@ from sslkit.engine.runlog import RunLog
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.errors import SslkitError
+from sslkit.modules import Encoder
 from sslkit.types import Arrays, Batch, Objective
 
 
@@ -66,10 +67,10 @@ class Work:
 class Learner(nn.Module):
     """An encoder and what an objective adds to it; its forward gives the summed losses."""
 
-    def __init__(self, encoder: nn.Module, objective: Objective, width: int) -> None:
+    def __init__(self, encoder: Encoder, objective: Objective) -> None:
         super().__init__()
         self.encoder = encoder
-        self.head = objective.head(width)
+        self.head = objective.head(encoder.width)
         self.objective = objective
 
     def forward(self, batch: Batch) -> dict[str, Tensor]:

@@ -34,7 +34,7 @@ def adamw(
     for name, parameter in named:
         factor = rates.factors.get(parameter, 1.0)
         if factor > 0:
-            decays = parameter.ndim >= 2 and "tokens" not in name
+            decays = parameter.ndim >= 2 and "table" not in name
             groups.setdefault((factor, weight_decay if decays else 0.0), []).append(parameter)
     return torch.optim.AdamW(
         [

@@ -12,6 +12,8 @@ import torch
 from sslkit.errors import UsageError
 from sslkit.options import thread_count
 
+# The type stubs of torch do not know it.
+_FILL = "fill_uninitialized_memory"
 _PROBE_SIZE = 512
 _PROBE_ROUNDS = 3
 
@@ -61,6 +63,8 @@ def prepare(device: str, threads: int | None, precision: str = "auto") -> Runtim
     # Equal runs give equal bytes; CUDA needs this variable before its first matrix product.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    # It would overwrite every fresh buffer so as to find reads of unset memory: a tool for tests.
+    setattr(torch.utils.deterministic, _FILL, False)
     if chosen.type == "cpu":
         _keep_memory()
     if precision == "auto":

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.modules import Encoder, TokenTable
 from sslkit.types import TokenSpec
 
 VERSION = 1
@@ -36,7 +37,7 @@ class Settings:
             raise ValueError(f"dropout is from 0 to below 1, not {self.dropout}")
 
 
-class Model(nn.Module):
+class Model(Encoder):
     """The encoder.
 
     A learned vector stands before the first token and is dropped from the output: rotary
@@ -49,7 +50,7 @@ class Model(nn.Module):
         self.spec = spec
         self.width = settings.width
         self.depth = settings.blocks
-        self.tokens = nn.Embedding(spec.total, settings.width)
+        self.table = TokenTable(spec.total, settings.width, spec.parts)
         self.start = nn.Parameter(torch.zeros(settings.width))
         self.blocks = nn.ModuleList(_Block(settings) for _ in range(settings.blocks))
         self.norm = nn.LayerNorm(settings.width, bias=False)
@@ -60,14 +61,13 @@ class Model(nn.Module):
         branch = 0.02 / math.sqrt(2 * max(self.depth, 1))
         nn.init.normal_(self.start, std=0.02)
         for name, parameter in self.named_parameters():
-            if parameter.ndim == 2:
+            if parameter.ndim == 2 and "table" not in name:
                 ends_branch = name.endswith(("out.weight", "down.weight"))
                 nn.init.normal_(parameter, std=branch if ends_branch else 0.02)
 
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Parameters from the input to the output, by name: what ``--freeze`` counts."""
-        table = list(self.tokens.parameters())
-        named = [("embeddings", [self.start, *table])]
+        named = [("embeddings", [self.start, *self.table.parameters()])]
         for number, block in enumerate(self.blocks, 1):
             named.append((f"block {number}", list(block.parameters())))
         return [*named, ("final norm", list(self.norm.parameters()))]
@@ -85,7 +85,10 @@ class Model(nn.Module):
             [B, L, D]; values at padding are meaningless.
         """
         last = self.depth if layer is None else layer
-        x_bld = torch.cat([self.start.expand(len(tokens), 1, -1), self.tokens(tokens)], dim=1)
+        x_bld = torch.cat(
+            [self.start.expand(len(tokens), 1, -1), functional.embedding(tokens, self.table())],
+            dim=1,
+        )
         if torch.is_autocast_enabled(tokens.device.type):
             x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
         rotation = _rotation(x_bld.shape[1], self.width // self.settings.heads, tokens.device)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.modules import TokenTable
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
 
 VERSION = 1
@@ -24,8 +25,11 @@ NEEDS = frozenset({"tokens"})
 class Settings:
     """How much is hidden, and what stands in its place."""
 
-    rate: float = field(default=0.15, metadata={"help": "share of tokens that are targets"})
-    span: int = field(default=1, metadata={"help": "targets in a row"})
+    rate: float = field(default=0.25, metadata={"help": "share of tokens that are hidden"})
+    span: int | None = field(
+        default=None,
+        metadata={"help": "targets in a row; none: 1, or k / stride where k-mers overlap"},
+    )
     random: float = field(
         default=0.0, metadata={"help": "share of spans hidden by random tokens, not by the mask"}
     )
@@ -34,7 +38,7 @@ class Settings:
     def __post_init__(self) -> None:
         if not 0 < self.rate < 1:
             raise ValueError(f"rate is between 0 and 1, not {self.rate}")
-        if self.span < 1:
+        if self.span is not None and self.span < 1:
             raise ValueError(f"span is at least 1, not {self.span}")
         if min(self.random, self.keep) < 0 or self.random + self.keep > 1:
             raise ValueError("random and keep are shares, together at most 1")
@@ -47,19 +51,11 @@ class Objective:
         self.settings = settings
         self.spec = spec
         self._counts = counts
+        self._span = settings.span or spec.reach + 1
 
     def head(self, width: int) -> nn.Module:
-        """From hidden states to scores of all tokens: [..., width] to [..., size].
-
-        It begins with what the counts alone say, and has only the rest to learn.
-        """
-        out = nn.Linear(width, self.spec.size)
-        nn.init.normal_(out.weight, std=0.02)
-        nn.init.zeros_(out.bias)
-        if self._counts is not None:
-            share = (self._counts + 1) / (self._counts.sum() + len(self._counts))
-            out.bias.data.copy_(torch.from_numpy(np.log(share)))
-        return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), out)
+        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
+        return Head(width, self.spec, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Hide tokens of a batch.
@@ -104,8 +100,9 @@ class Objective:
         exact, and only their places are random.
         """
         rows, columns = shape
-        span = self.settings.span
-        count = np.maximum(1, np.rint(self.settings.rate * length / span)).astype(np.int64)
+        span = self._span
+        hidden = span + 2 * self.spec.reach
+        count = np.maximum(1, np.rint(self.settings.rate * length / hidden)).astype(np.int64)
         most = int(count.max(initial=1))
         place = (np.arange(most) + draws.uniform("span", most)) / count[:, None]
         room = np.maximum(length - span + 1, 1)
@@ -129,6 +126,28 @@ class Objective:
         scores = head(hidden.flatten(0, 1)[batch["positions"]])
         loss = functional.cross_entropy(scores.float(), batch["targets"], reduction="sum")
         return {"mlm": loss}
+
+
+class Head(nn.Module):
+    """One hidden layer, then the product with a vector for each token.
+
+    It begins with what the counts alone say, and has only the rest to learn.
+    """
+
+    def __init__(self, width: int, spec: TokenSpec, counts: Array | None) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.table = TokenTable(spec.size, width, spec.parts)
+        self.bias = nn.Parameter(torch.zeros(spec.size))
+        if counts is not None:
+            share = (counts + 1) / (counts.sum() + len(counts))
+            self.bias.data.copy_(torch.from_numpy(np.log(share)))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Scores [..., size] of hidden states [..., width]."""
+        vectors = self.norm(functional.gelu(self.hidden(hidden)))
+        return functional.linear(vectors, self.table(), self.bias)
 
 
 def _spread(flags: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:

@@ -1,12 +1,12 @@
 """Labels of whole records: classes, or a number. This is what finetune trains on."""
 
 from dataclasses import dataclass, field
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.modules import Pooling, pool
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
 
 VERSION = 1
@@ -20,7 +20,7 @@ class Settings:
     outputs: int = field(
         default=2, metadata={"help": "classes, or 1 for a number; the task decides it"}
     )
-    pooling: Literal["mean", "max", "first"] = field(
+    pooling: Pooling = field(
         default="mean", metadata={"help": "how the tokens of a record become one vector"}
     )
     head_dropout: float = field(
@@ -72,16 +72,6 @@ class Head(nn.Module):
 
     def forward(self, hidden: Tensor, length: Tensor) -> Tensor:
         """Scores of each record; padding does not count."""
-        scores: Tensor = self.out(self.drop(self.norm(pooled(hidden, length, self.pooling))))
+        vectors = pool(hidden, torch.zeros_like(length), length, self.pooling)
+        scores: Tensor = self.out(self.drop(self.norm(vectors)))
         return scores
-
-
-def pooled(hidden: Tensor, length: Tensor, how: str) -> Tensor:
-    """One float32 vector for each record, [B, width], over its real tokens."""
-    if how == "first":
-        return hidden[:, 0].float()
-    real = torch.arange(hidden.shape[1], device=hidden.device) < length[:, None]
-    if how == "max":
-        return hidden.float().masked_fill(~real[..., None], -torch.inf).amax(1)
-    total = hidden.float().masked_fill(~real[..., None], 0.0).sum(1)
-    return total / length[:, None]

@@ -7,13 +7,16 @@ from types import ModuleType
 from typing import Any
 
 import torch
-from torch import nn
 
 from sslkit import catalog, rng
 from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.artifacts.manifest import Manifest
+from sslkit.artifacts.run import RunFolder
+from sslkit.engine.loop import Learner
 from sslkit.errors import DataError
 from sslkit.files import source
+from sslkit.modules import Encoder
 from sslkit.types import Domain, TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -29,7 +32,7 @@ class Parts:
 
     domain_name: str
     domain: Domain
-    encoder: nn.Module
+    encoder: Encoder
     vocabulary: Vocabulary
     checkpoint: Checkpoint
     context: int
@@ -88,10 +91,22 @@ def from_checkpoint(path: Path) -> Parts:
     )
 
 
-def untrained(parts: Parts, seed: int) -> nn.Module:
+def untrained(parts: Parts, seed: int) -> Encoder:
     """An encoder of the same shape with fresh weights."""
     torch.manual_seed(int(rng.key(seed, "encoder") >> rng.SHIFT))
     return _encoder(parts.manifest, parts.domain, parts.path).eval()
+
+
+def write(folder: RunFolder, learner: Learner, made: Manifest, vocabulary: Vocabulary) -> None:
+    """Write the checkpoint of a finished run and drop its state: later stages need no more."""
+    tensors = {
+        name: {key: value.detach().cpu() for key, value in part.state_dict().items()}
+        for name, part in (("encoder", learner.encoder), ("head", learner.head))
+    }
+    counts = torch.tensor(vocabulary.counts)
+    held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts)
+    checkpoint.save(folder.checkpoint, held)
+    folder.state.unlink(missing_ok=True)
 
 
 def plugin(kind: str, made: manifest.Manifest, path: Path) -> tuple[ModuleType, Any]:
@@ -113,9 +128,9 @@ def plugin(kind: str, made: manifest.Manifest, path: Path) -> tuple[ModuleType, 
     return module, found[entry["name"]]
 
 
-def _encoder(made: manifest.Manifest, domain: Domain, path: Path) -> nn.Module:
+def _encoder(made: manifest.Manifest, domain: Domain, path: Path) -> Encoder:
     module, settings = plugin("model", made, path)
-    encoder: nn.Module = module.Model(settings, domain.spec)
+    encoder: Encoder = module.Model(settings, domain.spec)
     return encoder
 
 

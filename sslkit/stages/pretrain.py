@@ -15,8 +15,7 @@ import numpy as np
 import torch
 
 from sslkit import catalog, rng
-from sslkit.artifacts import checkpoint, manifest
-from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console, human
@@ -32,6 +31,7 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
 from sslkit.options import Common
+from sslkit.stages import assemble
 from sslkit.types import Arrays, Domain, Objective
 from sslkit.vocab import vocabulary as vocabularies
 from sslkit.vocab.vocabulary import Vocabulary
@@ -121,7 +121,7 @@ def run(options: Options, console: Console) -> None:
                 parents={str(options.vocab): source.digest(options.vocab)},
                 results=metrics,
             )
-            _write(folder, learner, vocab, described)
+            assemble.write(folder, learner, described, vocab)
             _report(folder, metrics, talk)
         processes.wait()
 
@@ -255,7 +255,7 @@ def _learner(options: Options, chosen: _Chosen) -> Learner:
     torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
     _, module, settings = chosen.plugins["model"]
     encoder = module.Model(settings, chosen.domain.spec)
-    return Learner(encoder, chosen.objective, encoder.width)
+    return Learner(encoder, chosen.objective)
 
 
 def _announce(
@@ -341,17 +341,6 @@ def _unigram_loss(batches: list[Arrays], vocab: Vocabulary) -> float:
     targets = np.concatenate([arrays["targets"] for arrays in batches])
     share = (vocab.counts + 1) / (vocab.counts.sum() + len(vocab))
     return float(-np.log(share[targets]).mean())
-
-
-def _write(folder: RunFolder, learner: Learner, vocab: Vocabulary, made: Manifest) -> None:
-    parts = {"encoder": learner.encoder, "head": learner.head}
-    tensors = {
-        name: {key: value.detach().cpu() for key, value in part.state_dict().items()}
-        for name, part in parts.items()
-    }
-    held = Checkpoint(made, tensors, tuple(vocab.tokens), torch.tensor(vocab.counts))
-    checkpoint.save(folder.checkpoint, held)
-    folder.state.unlink(missing_ok=True)
 
 
 def _report(folder: RunFolder, metrics: dict[str, float], talk: Console) -> None:

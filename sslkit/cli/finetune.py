@@ -1,0 +1,86 @@
+"""sslkit finetune."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslkit.cli import options
+from sslkit.cli.launch import launch
+
+
+def finetune(
+    context: typer.Context,
+    task: Annotated[
+        str, options.option("--task", help="What the labels mean; `sslkit show task`.")
+    ],
+    labels: Annotated[
+        list[Path] | None,
+        options.option("--labels", help="CSV, TSV or Parquet. Default: labels/<task>.csv."),
+    ] = None,
+    valid: Annotated[
+        list[Path] | None,
+        options.option("--valid", help="Validation records. Default: made from --labels."),
+    ] = None,
+    test: Annotated[
+        list[Path] | None, options.option("--test", help="Test records. Default: made likewise.")
+    ] = None,
+    checkpoint: options.Checkpoint = Path("pretrained"),
+    from_scratch: Annotated[
+        bool,
+        options.option(
+            "--from-scratch", help="Same shape, fresh weights: the comparison.", is_flag=True
+        ),
+    ] = False,
+    freeze: Annotated[
+        int,
+        options.option(
+            "--freeze", help="Embeddings and blocks from the input on that stay.", min=0
+        ),
+    ] = 0,
+    steps: options.Steps = None,
+    batch: Annotated[int, options.option("--batch", help="Records of a step.", min=1)] = 32,
+    learning_rate: Annotated[
+        float, options.option("--learning-rate", help="Peak rate of the last block.", min=0)
+    ] = 3e-4,
+    weight_decay: Annotated[
+        float, options.option("--weight-decay", help="Weight decay of matrices.", min=0)
+    ] = 0.01,
+    class_weights: Annotated[
+        str, options.option("--class-weights", help="none, or balanced: rare classes count more.")
+    ] = "none",
+    patience: Annotated[
+        int,
+        options.option("--patience", help="Evaluations without gain before the end.", min=1),
+    ] = 6,
+    window: Annotated[
+        int | None,
+        options.option(
+            "--window",
+            help="Tokens read of a record. Default: the longest record, at "
+            "most 4 windows of pretraining.",
+            min=1,
+        ),
+    ] = None,
+    precision: Annotated[
+        str, options.option("--precision", help="fp32, bf16, or auto: the faster one here.")
+    ] = "auto",
+    out: options.Out = None,
+    seed: options.Seed = 1,
+    threads: options.Threads = None,
+    device: options.Device = "auto",
+    config: options.Config = None,
+    set: options.Set = None,
+    force: options.Force = False,
+    on_error: options.BadRecords = "stop",
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Train a pretrained encoder on labelled records and write finetuned/<task>/.
+
+    Example: sslkit finetune --task promoter --freeze 8
+
+    The weights with the best validation loss are kept; the test part is looked at once, at the
+    end. Metrics come with 95% bootstrap intervals, predictions with ids.
+    """
+    launch(context, "finetune")

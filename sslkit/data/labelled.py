@@ -1,0 +1,60 @@
+"""Batches of labelled records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sslkit import rng
+from sslkit.types import Array, Arrays, Domain
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Encoded records with a target and a weight each.
+
+    Attributes:
+        units: each record as its domain encodes it.
+        target: class numbers int64, or standardised numbers float32, [records].
+        weight: of each record in the loss, [records] float32.
+        window: tokens that are read of a record.
+    """
+
+    domain: Domain
+    units: Sequence[Array]
+    target: Array
+    weight: npt.NDArray[np.float32]
+    window: int
+
+    def batch(self, rows: npt.NDArray[np.int64]) -> Arrays:
+        """Some records as the model takes them, padded to the longest of them."""
+        most = self.domain.units(self.window)
+        units = [self.units[row][:most] for row in rows]
+        lengths = np.array([len(one) for one in units], np.int64)
+        padded = np.zeros((len(rows), int(lengths.max())), units[0].dtype)
+        for place, one in enumerate(units):
+            padded[place, : len(one)] = one
+        made = self.domain.batch(padded, lengths, None)
+        return made | {"target": self.target[rows], "weight": self.weight[rows]}
+
+    def batches(self, rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
+        """``rows`` by length, at most ``size`` together: little padding, in no useful order."""
+        ordered = rows[np.argsort([len(self.units[row]) for row in rows], kind="stable")]
+        return [ordered[at : at + size] for at in range(0, len(ordered), size)]
+
+
+def shuffled(
+    rows: npt.NDArray[np.int64], examples: npt.NDArray[np.int64], seed: int
+) -> npt.NDArray[np.int64]:
+    """The rows that examples numbered over a whole run stand for.
+
+    Every pass goes through all rows once, in an order of its own.
+    """
+    turn, place = np.divmod(examples, len(rows))
+    found = np.empty(len(examples), np.int64)
+    for epoch in np.unique(turn):
+        here = turn == epoch
+        order_key = rng.key(seed, "order", int(epoch))
+        found[here] = rows[rng.permute(place[here], len(rows), order_key)]
+    return found

@@ -1,0 +1,364 @@
+"""finetune: a pretrained encoder and a small head learn a task from few labels.
+
+The story: the checkpoint gives domain and encoder; the labels are read, checked and split; early
+blocks are frozen; the one loop trains until the validation loss stops falling; the test part is
+predicted once and scored with intervals.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sslkit import catalog, rng, tables
+from sslkit.adapt import freeze
+from sslkit.artifacts import manifest, predictions
+from sslkit.artifacts.predictions import Predictions
+from sslkit.artifacts.run import RunFolder, to_toml
+from sslkit.console import Console
+from sslkit.data.labelled import LabelledRows, shuffled
+from sslkit.data.splits import PARTS, Split
+from sslkit.engine import runtime as runtimes
+from sslkit.engine.distributed import World, world
+from sslkit.engine.evaluation import mean_losses
+from sslkit.engine.loop import Learner, Plan, Training, Work, to_device
+from sslkit.engine.optimizers import Rates
+from sslkit.engine.runtime import Runtime
+from sslkit.engine.signals import stopping
+from sslkit.errors import UsageError
+from sslkit.objectives import supervised
+from sslkit.options import Common
+from sslkit.probes import intervals, metrics
+from sslkit.stages import assemble, labels
+from sslkit.stages.assemble import Parts
+from sslkit.stages.labels import Examples
+from sslkit.types import Array, Arrays
+
+_PASSES = 20
+_FEWEST_STEPS = 200
+_WARMUP_SHARE = 0.1
+_VALID_SHARE, _TEST_SHARE = 0.1, 0.2
+_EVALUATION_ROWS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of finetune; the command line holds their meaning and defaults."""
+
+    task: str
+    labels: list[Path] | None
+    valid: list[Path] | None
+    test: list[Path] | None
+    checkpoint: Path
+    from_scratch: bool
+    freeze: int
+    steps: int | None
+    batch: int
+    learning_rate: float
+    weight_decay: float
+    class_weights: str
+    patience: int
+    window: int | None
+    precision: str
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Everything that a run was resolved to."""
+
+    options: Options
+    parts: Parts
+    examples: Examples
+    split: Split
+    plugins: dict[str, tuple[str, ModuleType, Any]]
+    scale: tuple[float, float]
+    rows: LabelledRows
+    steps: int
+
+
+def run(options: Options, console: Console) -> None:
+    """Fine-tune, or continue to; see the command's help."""
+    with world() as processes, stopping() as stop:
+        talk = console if processes.leads else Console(quiet=True)
+        runtime = runtimes.prepare(options.device, options.threads, options.precision)
+        resolved = _resolve(options, talk)
+        folder = RunFolder(options.out or Path("finetuned") / options.task)
+        identity = _identity(resolved, runtime)
+        if processes.leads:
+            config = to_toml("finetune", {**vars(options), "force": None})
+            folder.claim(identity, config, force=options.force)
+        processes.wait()
+        if folder.checkpoint.is_file():
+            talk.say(f"{folder.checkpoint} is finished: nothing to do")
+            return
+        learner, rates = _learner(resolved, talk)
+        reached = Training(
+            learner=learner,
+            rates=rates,
+            work=_work(resolved, processes, runtime),
+            plan=_plan(resolved),
+            runtime=runtime,
+            world=processes,
+            folder=folder,
+        ).run(stop, talk)
+        if processes.leads:
+            scored = _predicted(resolved, learner, runtime)
+            _finish(resolved, learner, scored, reached, folder, identity, runtime, talk)
+        processes.wait()
+
+
+def _resolve(options: Options, talk: Console) -> _Run:
+    """Checkpoint, labels and settings; everything that can be refused is refused here."""
+    parts = assemble.from_checkpoint(options.checkpoint)
+    talk.say(parts.inherited())
+    task = labels.task_module(options.task, parts.domain_name)
+    chosen = {
+        "task": (options.task, task),
+        "objective": ("supervised", supervised),
+        "adaptation": ("freeze", freeze),
+    }
+    pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(options.set)
+    settings = catalog.settings(dict(chosen.values()), pairs)
+    files = {
+        "": options.labels or [Path("labels") / f"{options.task}.csv"],
+        "valid": options.valid or [],
+        "test": options.test or [],
+    }
+    examples = labels.read(
+        task, settings[options.task], files, parts.domain, options.on_error, talk
+    )
+    shares = {"valid": _VALID_SHARE, "test": _TEST_SHARE}
+    split = labels.divide(examples, shares, options.seed, talk)
+    outputs = len(examples.targets.classes) or 1
+    settings["supervised"] = catalog.settings(
+        {"supervised": supervised},
+        {"outputs": str(outputs)},
+        {"supervised": vars(settings["supervised"])},
+    )["supervised"]
+    train = split.rows("train")
+    tokens = [parts.domain.length(len(units)) for units in examples.units]
+    window = options.window or min(max(tokens), 4 * parts.context)
+    if cut := sum(n > window for n in tokens):
+        talk.warn(f"{cut} records are longer than {window} tokens; their ends are not read")
+    scale = _scale(examples, train)
+    passes = math.ceil(_PASSES * len(train) / options.batch)
+    return _Run(
+        options=options,
+        parts=parts,
+        examples=examples,
+        split=split,
+        plugins={kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()},
+        scale=scale,
+        rows=LabelledRows(
+            domain=parts.domain,
+            units=examples.units,
+            target=_standardised(examples, scale),
+            weight=_weights(options.class_weights, examples, train),
+            window=window,
+        ),
+        steps=options.steps or max(passes, _FEWEST_STEPS),
+    )
+
+
+def _scale(examples: Examples, train: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """Mean and standard deviation of a number in the training part."""
+    if examples.targets.classes:
+        return 0.0, 1.0
+    values = examples.targets.values[train]
+    return float(values.mean()), float(values.std()) or 1.0
+
+
+def _standardised(examples: Examples, scale: tuple[float, float]) -> Array:
+    values = examples.targets.values
+    if examples.targets.classes:
+        return values
+    standardised: Array = ((values - scale[0]) / scale[1]).astype(np.float32)
+    return standardised
+
+
+def _weights(how: str, examples: Examples, train: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The weight of every example, 1 on average over the training part."""
+    if how not in {"none", "balanced"}:
+        raise UsageError(f"--class-weights is none or balanced, not {how!r}")
+    if how == "none":
+        return np.ones(len(examples), np.float32)
+    if not examples.targets.classes:
+        raise UsageError("a task without classes has no class weights")
+    values = examples.targets.values
+    counts = np.bincount(values[train], minlength=len(examples.targets.classes))
+    present = max(int((counts > 0).sum()), 1)
+    each = np.where(counts > 0, len(train) / (present * np.maximum(counts, 1)), 1.0)
+    return each[values].astype(np.float32)
+
+
+def _identity(resolved: _Run, runtime: Runtime) -> dict[str, Any]:
+    options = resolved.options
+    return {
+        "checkpoint": resolved.parts.sha256,
+        "from_scratch": options.from_scratch,
+        "labels": {e.path: e.sha256 for e in manifest.describe(resolved.examples.labelled.files)},
+        "plugins": {kind: manifest.plugin(*parts) for kind, parts in resolved.plugins.items()},
+        "steps": resolved.steps,
+        "batch": options.batch,
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+        "class_weights": options.class_weights,
+        "patience": options.patience,
+        "window": resolved.rows.window,
+        "seed": options.seed,
+        "precision": runtime.precision,
+    }
+
+
+def _learner(resolved: _Run, talk: Console) -> tuple[Learner, Rates]:
+    """The encoder with a head, and the rate of each of its parameters; says what is frozen."""
+    options, parts = resolved.options, resolved.parts
+    encoder = parts.encoder
+    if options.from_scratch:
+        encoder = assemble.untrained(parts, options.seed)
+        talk.say("from scratch: the same shape with fresh weights")
+    groups = encoder.groups()
+    adaptation = freeze.Adaptation(resolved.plugins["adaptation"][2])
+    factors = adaptation.factors(groups)
+    torch.manual_seed(int(rng.key(options.seed, "head") >> rng.SHIFT))
+    objective = supervised.Objective(resolved.plugins["objective"][2])
+    learner = Learner(encoder, objective)
+    by_name = [
+        (name, factor, sum(p.numel() for p in group))
+        for (name, group), factor in zip(groups, factors, strict=True)
+    ]
+    by_name.append(("head", 1.0, sum(p.numel() for p in learner.head.parameters())))
+    for word, moving in (("frozen", False), ("trainable", True)):
+        members = [(name, count) for name, factor, count in by_name if (factor > 0) == moving]
+        listed = ", ".join(f"{name} {count:,}" for name, count in members) or "nothing"
+        talk.say(f"{word} {sum(count for _, count in members):,}: {listed}")
+    return learner, Rates(
+        {p: f for (_, group), f in zip(groups, factors, strict=True) for p in group}
+    )
+
+
+def _plan(resolved: _Run) -> Plan:
+    options = resolved.options
+    in_pass = math.ceil(len(resolved.split.rows("train")) / options.batch)
+    return Plan(
+        steps=resolved.steps,
+        learning_rate=options.learning_rate,
+        warmup=max(1, round(_WARMUP_SHARE * resolved.steps)),
+        weight_decay=options.weight_decay,
+        clip=1.0,
+        evaluate_every=max(10, in_pass // 2),
+        seed=options.seed,
+        keep_best="heldout_loss",
+        patience=options.patience,
+    )
+
+
+def _work(resolved: _Run, processes: World, runtime: Runtime) -> Work:
+    options = resolved.options
+    train = resolved.split.rows("train")
+    size = min(options.batch, len(train))
+
+    def batches(step: int) -> list[Arrays]:
+        examples = np.arange(step * size, (step + 1) * size)[processes.rank :: processes.size]
+        if not len(examples):
+            return []
+        return [resolved.rows.batch(shuffled(train, examples, options.seed))]
+
+    valid = resolved.rows.batches(resolved.split.rows("valid"), _EVALUATION_ROWS)
+    evaluated = [resolved.rows.batch(rows) for rows in valid]
+
+    def evaluate(learner: Learner) -> dict[str, float]:
+        return mean_losses(learner, evaluated, processes, runtime)
+
+    return Work(batches, evaluate)
+
+
+def _predicted(resolved: _Run, learner: Learner, runtime: Runtime) -> npt.NDArray[np.float64]:
+    """Probabilities [records, classes], or the number itself [records]."""
+    everything = np.arange(len(resolved.examples))
+    scores = np.empty((len(everything), resolved.plugins["objective"][2].outputs))
+    learner.eval()
+    with torch.inference_mode(), runtime.autocast():
+        for rows in resolved.rows.batches(everything, _EVALUATION_ROWS):
+            batch = to_device(resolved.rows.batch(rows), runtime)
+            hidden = learner.encoder(batch["tokens"], batch["length"])
+            scores[rows] = learner.head(hidden, batch["length"]).double().cpu().numpy()
+    if not resolved.examples.targets.classes:
+        mean, deviation = resolved.scale
+        return scores[:, 0] * deviation + mean
+    likely: npt.NDArray[np.float64] = torch.from_numpy(scores).softmax(1).numpy()
+    return likely
+
+
+def _finish(
+    resolved: _Run,
+    learner: Learner,
+    predicted: npt.NDArray[np.float64],
+    reached: dict[str, float],
+    folder: RunFolder,
+    identity: dict[str, Any],
+    runtime: Runtime,
+    talk: Console,
+) -> None:
+    """Score the test part; write predictions, then the checkpoint, which says that all is done."""
+    options, examples = resolved.options, resolved.examples
+    test = resolved.split.rows("test")
+    truth, answers = examples.targets.values[test], predicted[test]
+    _warn_if_constant(answers, talk)
+    task = resolved.plugins["task"][1]
+    estimate = intervals.bootstrap(task.METRICS, truth, answers, options.seed)
+    results: dict[str, Any] = {
+        "step": reached["step"],
+        "validation_loss": reached["heldout_loss"],
+        "test_examples": estimate.examples,
+        "metrics": {name: vars(value) for name, value in estimate.metrics.items()},
+    }
+    described = manifest.make(
+        "finetune",
+        identity | {"context": resolved.parts.context} | runtime.describe(),
+        plugins=resolved.parts.manifest.plugins | identity["plugins"],
+        inputs=manifest.describe(examples.labelled.files),
+        parents={str(resolved.parts.path): resolved.parts.sha256},
+        results=results,
+    )
+    table = folder.path / predictions.NAME
+    predictions.save(table, _table(resolved, predicted), described.to_json())
+    assemble.write(folder, learner, described, resolved.parts.vocabulary)
+    talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']:.0f}) and {table}")
+    if not talk.as_json:
+        start = "from scratch" if options.from_scratch else f"from {resolved.parts.path}"
+        rows = [
+            [name, f"{value.value:.3f}", f"{value.low:.3f} to {value.high:.3f}"]
+            for name, value in estimate.metrics.items()
+        ]
+        title = f"{options.task}, {start}: {estimate.examples} test records, seed {options.seed}"
+        tables.show(title, ["metric", "value", "95% interval"], rows)
+    talk.result({"checkpoint": str(folder.checkpoint), "predictions": str(table), **results})
+
+
+def _table(resolved: _Run, predicted: npt.NDArray[np.float64]) -> Predictions:
+    """Every record that is in a part of the split, in the order of the files."""
+    examples = resolved.examples
+    rows = np.flatnonzero(resolved.split.part >= 0)
+    return Predictions(
+        ids=[examples.labelled.ids[row] for row in rows],
+        rows=np.array([examples.labelled.numbers[row] - 1 for row in rows], np.int64),
+        splits=[PARTS[resolved.split.part[row]] for row in rows],
+        labels=examples.targets.values[rows],
+        predicted=predicted[rows],
+        classes=examples.targets.classes,
+    )
+
+
+def _warn_if_constant(answers: npt.NDArray[np.float64], talk: Console) -> None:
+    said = metrics.decide(answers) if answers.ndim == 2 else np.round(answers, 12)
+    if len(said) > 1 and len(np.unique(said)) == 1:
+        talk.warn(
+            "all test records get the same prediction: the model tells nothing apart. Train "
+            "longer, try another --learning-rate, or --class-weights balanced"
+        )
