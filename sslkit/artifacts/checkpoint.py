@@ -14,6 +14,12 @@ from sslkit.files import atomic
 
 #: The file inside a run's folder.
 NAME = "checkpoint.pt"
+# A changed byte can send the unpickler anywhere: each of these was seen.
+_DAMAGE = (
+    RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, LookupError, TypeError,
+    AttributeError,
+)  # fmt: skip
+_FIELDS = {"manifest": str, "tensors": dict, "tokens": str, "counts": torch.Tensor}
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,14 @@ def load(path: Path) -> Checkpoint:
     """
     path = locate(path)
     held = read_tensors(path)
-    try:
-        text, tensors, tokens = held["manifest"], held["tensors"], held["tokens"]
-        counts = held["counts"]
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            "this is not a checkpoint of sslkit", where=str(path), why=f"it lacks {error}"
-        ) from error
-    made = manifest.from_json(text, str(path))
-    return Checkpoint(made, tensors, tuple(tokens.split("\n")) if tokens else (), counts)
+    for name, kind in _FIELDS.items():
+        if not isinstance(held.get(name), kind):
+            raise DataError(
+                "this is not a checkpoint of sslkit", where=str(path), why=f"it lacks {name!r}"
+            )
+    made = manifest.from_json(held["manifest"], str(path))
+    tokens = tuple(held["tokens"].split("\n")) if held["tokens"] else ()
+    return Checkpoint(made, held["tensors"], tokens, held["counts"])
 
 
 def locate(path: Path) -> Path:
@@ -94,12 +99,18 @@ def read_tensors(path: Path) -> dict[str, Any]:
         DataError: damaged, or holding other objects.
     """
     try:
-        held: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError) as error:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except _DAMAGE as error:
         raise DataError(
             "a checkpoint cannot be loaded",
             where=str(path),
             why=str(error).partition("\n")[0],
             do="it is damaged, or holds something other than tensors: make it again",
         ) from error
+    if not isinstance(held, dict):
+        raise DataError(
+            "this is not a checkpoint of sslkit",
+            where=str(path),
+            why=f"it holds one {type(held).__name__}",
+        )
     return held

@@ -1,0 +1,100 @@
+"""Checkpoints: equal ones give equal bytes, and reading one runs nothing."""
+
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+
+from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.errors import DataError, UsageError
+
+
+def example() -> Checkpoint:
+    return Checkpoint(
+        manifest.make("pretrain", {"steps": 3}),
+        {"encoder": {"w": torch.arange(6.0).reshape(2, 3)}, "head": {"b": torch.zeros(2)}},
+        ("AC", "GT"),
+        torch.tensor([5, 3]),
+    )
+
+
+def test_round_trip_from_file_and_from_folder(tmp_path: Path) -> None:
+    made = example()
+    checkpoint.save(tmp_path / "run" / checkpoint.NAME, made)
+    for path in (tmp_path / "run", tmp_path / "run" / checkpoint.NAME):
+        found = checkpoint.load(path)
+        assert found.manifest == made.manifest
+        assert found.tokens == ("AC", "GT")
+        assert torch.equal(found.counts, made.counts)
+        assert list(found.tensors) == ["encoder", "head"]
+        assert torch.equal(found.tensors["encoder"]["w"], made.tensors["encoder"]["w"])
+
+
+def test_bytes_do_not_depend_on_the_name(tmp_path: Path) -> None:
+    for name in ("a.pt", "longer-name.bin"):
+        checkpoint.save(tmp_path / name, example())
+    assert (tmp_path / "a.pt").read_bytes() == (tmp_path / "longer-name.bin").read_bytes()
+
+
+def test_no_vocabulary_is_none(tmp_path: Path) -> None:
+    made = example()
+    checkpoint.save(tmp_path / "a.pt", Checkpoint(made.manifest, made.tensors, (), made.counts))
+    assert checkpoint.load(tmp_path / "a.pt").tokens == ()
+
+
+def test_an_absent_one_tells_how_to_make_it(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no checkpoint") as caught:
+        checkpoint.load(tmp_path)
+    assert "sslkit pretrain" in caught.value.do
+
+
+class Malice:
+    """Leaves a file behind when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
+    trace = tmp_path / "trace"
+    path = tmp_path / "a.pt"
+    torch.save({"manifest": Malice(trace)}, path)
+    with pytest.raises(DataError, match="cannot be loaded") as caught:
+        checkpoint.load(path)
+    assert caught.value.where == str(path)
+    path.write_bytes(pickle.dumps(Malice(trace)))
+    with pytest.raises(DataError):
+        checkpoint.load(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.99])
+def test_a_truncated_one_is_refused(tmp_path: Path, share: float) -> None:
+    path = tmp_path / "a.pt"
+    checkpoint.save(path, example())
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(DataError) as caught:
+        checkpoint.load(path)
+    assert caught.value.where == str(path)
+
+
+@pytest.mark.parametrize("held", [{"w": torch.zeros(2)}, [1, 2], torch.zeros(2)])
+def test_other_tensors_are_no_checkpoint(tmp_path: Path, held: object) -> None:
+    torch.save(held, tmp_path / "a.pt")
+    with pytest.raises(DataError, match="not a checkpoint of sslkit"):
+        checkpoint.load(tmp_path / "a.pt")
+
+
+def test_another_version_is_refused(tmp_path: Path) -> None:
+    made = example()
+    old = manifest.Manifest("pretrain", {}, format=99)
+    checkpoint.save(tmp_path / "a.pt", Checkpoint(old, made.tensors, (), made.counts))
+    with pytest.raises(DataError, match="format 99"):
+        checkpoint.load(tmp_path / "a.pt")
