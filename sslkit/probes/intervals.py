@@ -10,6 +10,8 @@ from sslkit import rng
 from sslkit.probes import metrics
 from sslkit.types import Array
 
+#: Resamples of an interval.
+RESAMPLES = 1000
 #: Cells of one chunk of resamples: bounds memory for large test sets.
 _CELLS = 2_000_000
 #: How often a resample that lacks a class is drawn again before it is taken as it is.
@@ -44,7 +46,7 @@ def bootstrap(
     truth: Array,
     predicted: metrics.Floats,
     seed: int,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> Estimate:
     """Metrics with 95% percentile intervals (Efron & Tibshirani 1993, chapter 13).
 
@@ -75,7 +77,7 @@ def difference(
     first: metrics.Floats,
     second: metrics.Floats,
     seed: int,
-    resamples: int = 1000,
+    resamples: int = RESAMPLES,
 ) -> Interval:
     """A metric of ``first`` minus that of ``second``, both judged on the same resamples.
 

@@ -1,0 +1,218 @@
+"""probe: what frozen embeddings know of a task, beside baselines that cost nothing.
+
+The story: labelled records get frozen features, of the pretrained encoder, of the same encoder
+untrained, and of their mere composition; a linear model and nearest neighbours learn from the
+training part, penalties chosen inside it; all predict the same test records, or every record once
+by cross-validation, and are judged on the same bootstrap resamples.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from sslkit.artifacts import manifest, predictions
+from sslkit.artifacts.predictions import Predictions
+from sslkit.console import Console
+from sslkit.data import splits
+from sslkit.engine import runtime as runtimes
+from sslkit.engine.pooling import Pooling
+from sslkit.engine.runtime import Runtime
+from sslkit.errors import UsageError
+from sslkit.options import Common
+from sslkit.probes import comparison, intervals, linear, majority, neighbours
+from sslkit.probes.comparison import Exam, Model, Result
+from sslkit.stages import features as featured
+from sslkit.stages import labels
+from sslkit.stages import probe_report as report
+from sslkit.stages.features import Features, Floats, Labels
+
+_FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of probe; the command line holds their meaning and defaults."""
+
+    task: str
+    labels: list[Path] | None
+    valid: list[Path] | None
+    test: list[Path] | None
+    checkpoint: Path
+    embeddings: Path | None
+    folds: int | None
+    test_share: float
+    pooling: Pooling
+    layer: int
+    window: int | None
+    batch_tokens: int
+    precision: Literal["auto", "fp32", "bf16"]
+
+
+def run(options: Options, console: Console) -> None:
+    """Probe, compare, and write the report; see the command's help."""
+    runtime = runtimes.prepare(options.device, options.threads, options.precision)
+    features = _features(options, runtime, console)
+    described = _describe(options, features, runtime)
+    out = options.out or Path("probed") / options.task
+    held = report.held(out, described, force=options.force)
+    if held is not None:
+        console.say(f"{out / report.NAME} is finished: nothing to do")
+        report.show(held, console)
+        return
+    exam, treated = _exam(options, features, console)
+    models = _models(features, features.compute())
+    results = []
+    with threadpool_limits(runtime.threads), console.progress("probe", None, "models") as progress:
+        for model in models:
+            results.append(comparison.examine(model, exam))
+            progress.advance(1, model.name)
+    _warn(features, exam, results, console)
+    title = _title(options, exam, results, treated)
+    made = manifest.make(**described, results=report.results(title, exam, results))
+    table = out / predictions.NAME
+    predictions.save(table, _predictions(features, exam, results), made.to_json())
+    report.write(out, made)
+    console.say(f"wrote {out / report.NAME} and {table}")
+    report.show(made, console)
+
+
+def _features(options: Options, runtime: Runtime, console: Console) -> Features:
+    default = Path("labels") / f"{options.task}.csv"
+    given = {"": options.labels or [], "valid": options.valid or [], "test": options.test or []}
+    asked = Labels(options.task, options.set, given, options.on_error)
+    if options.embeddings is not None:
+        if not any(given.values()):
+            asked = Labels(options.task, options.set, {}, options.on_error)
+        return featured.from_table(asked, options.embeddings, console)
+    given[""] = given[""] or [default]
+    plan = {
+        "pooling": options.pooling,
+        "layer": options.layer,
+        "window": options.window,
+        "batch_tokens": options.batch_tokens,
+    }
+    return featured.from_checkpoint(asked, options.checkpoint, options.seed, plan, runtime, console)
+
+
+def _describe(options: Options, features: Features, runtime: Runtime) -> dict[str, Any]:
+    """All that decides the result: a manifest's fields without the results."""
+    return {
+        "stage": "probe",
+        "settings": {
+            **features.settings,
+            "seed": options.seed,
+            "folds": options.folds,
+            "test_share": None if options.folds else options.test_share,
+            "on_error": options.on_error,
+            "device": runtime.device.type,
+            "precision": runtime.precision,
+        },
+        "plugins": featured.describe(features, options.task),
+        "inputs": manifest.describe(features.examples.labelled.files),
+        "parents": dict(features.parents),
+    }
+
+
+def _exam(options: Options, features: Features, console: Console) -> tuple[Exam, str]:
+    """Who is trained on and who is predicted; how that was settled, for the table's title."""
+    examples = features.examples
+    if options.folds:
+        if "test" in (examples.labelled.parts or ()):
+            raise UsageError(
+                "the test part is given", why="--folds predicts every record", do="leave one out"
+            )
+        fold = splits.folds(examples.strata, examples.groups, options.folds, options.seed)
+        numbers = range(options.folds)
+        rounds = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in numbers]
+        sizes = np.unique(examples.groups, return_counts=True)[1]
+        together = int(sizes[sizes > 1].sum())
+        treated = (
+            f"{options.folds}-fold cross-validation, {_strata(features)}\n"
+            f"duplicates: {together} records kept with theirs in one fold"
+        )
+    else:
+        found = labels.divide(examples, {"test": options.test_share}, options.seed, console)
+        train = np.sort(np.concatenate([found.rows("train"), found.rows("valid")]))
+        rounds = [(train, found.rows("test"))]
+        if not len(rounds[0][1]):
+            raise UsageError("there is no test record", do="raise --test-share, or give --test")
+        way = (
+            f"{options.test_share:.0%} held out, {_strata(features)}"
+            if "test" in found.made
+            else "test part as given"
+        )
+        treated = (
+            f"{way}\nduplicates: {found.together} records kept with theirs on one side, "
+            f"{sum(found.dropped.values())} dropped"
+        )
+    module, _ = features.task
+    exam = Exam(
+        values=examples.targets.values,
+        groups=examples.groups,
+        classes=len(examples.targets.classes),
+        rounds=rounds,
+        metrics=module.METRICS,
+        seed=options.seed,
+    )
+    return exam, treated
+
+
+def _strata(features: Features) -> str:
+    return "stratified by class" if features.examples.targets.classes else "stratified by quantile"
+
+
+def _models(features: Features, sets: Mapping[str, Floats]) -> list[Model]:
+    """Baselines first; every set of features but composition gets both probes."""
+    kind = "logistic" if features.examples.targets.classes else "ridge"
+    nothing = np.zeros((len(features.examples.labelled), 1))
+    models = [Model("majority" if kind == "logistic" else "mean", majority.answer, nothing)]
+    for name, held in sets.items():
+        models.append(Model(f"{name} {kind}", linear.answer, held))
+        if name != "composition":
+            models.append(Model(f"{name} k-NN", neighbours.answer, held))
+    return models
+
+
+def _title(options: Options, exam: Exam, results: Sequence[Result], treated: str) -> str:
+    redrawn = results[0].estimate.redrawn
+    trained = f"{len(exam.rounds[0][0])} trained on" if not options.folds else "each predicted once"
+    return (
+        f"{options.task}: {len(exam.rows)} test records ({trained}), seed {options.seed}\n"
+        f"{treated}\n"
+        f"95% intervals: {intervals.RESAMPLES} bootstrap resamples of the test records"
+        + (f", {redrawn} redrawn for want of a class" if redrawn else "")
+    )
+
+
+def _warn(features: Features, exam: Exam, results: Sequence[Result], console: Console) -> None:
+    """Tell of what makes numbers mean less than they seem to."""
+    for result in results[1:]:
+        if result.is_constant:
+            console.warn(f"{result.name} gives all test records the same prediction")
+    if len(exam.rows) < _FEW_RECORDS:
+        console.warn(
+            f"there are only {len(exam.rows)} test records: intervals are wide and themselves "
+            "uncertain" + ("" if len(exam.rounds) > 1 else "; --folds 5 predicts every record")
+        )
+    for number, name in enumerate(features.examples.targets.classes):
+        count = int((exam.values[exam.rows] == number).sum())
+        if count < _FEW_OF_A_CLASS:
+            console.warn(f"class {name} has {count} test records only")
+
+
+def _predictions(features: Features, exam: Exam, results: Sequence[Result]) -> Predictions:
+    labelled, rows = features.examples.labelled, exam.rows
+    count = len(results)
+    return Predictions(
+        ids=[labelled.ids[row] for row in rows] * count,
+        rows=np.tile(np.array(labelled.numbers, np.int64)[rows] - 1, count),
+        splits=["test"] * (len(rows) * count),
+        labels=np.tile(exam.values[rows], count),
+        predicted=np.concatenate([result.predicted for result in results]),
+        classes=features.examples.targets.classes,
+        models=[result.name for result in results for _ in rows],
+    )
