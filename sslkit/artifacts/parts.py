@@ -99,7 +99,7 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
         mine = json.loads(json.dumps(identity))
         held = held_identity(out)
         if held is not None and (found := differences(held, mine)):
-            if not force:
+            if not force and any(folder.glob("*.arrow")):
                 raise UsageError(
                     f"{folder} holds parts of an unfinished run with other settings",
                     why="; ".join(found),
@@ -110,7 +110,12 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
             for old in folder.glob("*.arrow"):
                 old.unlink()
             atomic.write_text(folder / _IDENTITY, json.dumps(mine, indent=1, sort_keys=True))
-        yield Parts(folder)
+        parts = Parts(folder)
+        try:
+            yield parts
+        finally:
+            if not parts.lots:
+                parts.remove()
 
 
 def held_identity(out: Path) -> dict[str, Any] | None:

@@ -19,7 +19,7 @@ def embed(
     ] = "mean",
     per_token: Annotated[
         bool,
-        options.option("--per-token", help="A row for every token instead.", is_flag=True),
+        options.option("--per-token", help="A row for every token instead."),
     ] = False,
     layer: Annotated[
         int,
@@ -41,7 +41,7 @@ def embed(
     ] = None,
     truncate: Annotated[
         bool,
-        options.option("--truncate", help="Read one window of each record.", is_flag=True),
+        options.option("--truncate", help="Read one window of each record."),
     ] = False,
     batch_tokens: Annotated[
         int, options.option("--batch-tokens", help="Tokens of a batch, with padding.", min=1)
