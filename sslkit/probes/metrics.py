@@ -23,9 +23,6 @@ from sslkit.types import Array
 Floats: TypeAlias = npt.NDArray[np.float64]
 Metric: TypeAlias = Callable[[Array, Floats, Floats], Floats]
 
-#: Names of the metrics of which less is better.
-LOWER_IS_BETTER = frozenset({"rmse", "mae"})
-
 
 def compute(
     names: Sequence[str], truth: Array, predicted: Floats, weights: Floats | None = None

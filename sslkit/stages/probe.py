@@ -24,7 +24,8 @@ from sslkit.engine.runtime import Runtime
 from sslkit.errors import UsageError
 from sslkit.options import Common
 from sslkit.probes import comparison, intervals, linear, majority, neighbours
-from sslkit.probes.comparison import Exam, Model, Result
+from sslkit.probes.comparison import Exam, Model, Probe, Result
+from sslkit.probes.training import Training
 from sslkit.stages import features as featured
 from sslkit.stages import labels
 from sslkit.stages import probe_report as report
@@ -64,7 +65,7 @@ def run(options: Options, console: Console) -> None:
         report.show(held, console)
         return
     exam, treated = _exam(options, features, console)
-    models = _models(features, features.compute())
+    models = _models(features.compute(), exam)
     results = []
     with threadpool_limits(runtime.threads), console.progress("probe", None, "models") as progress:
         for model in models:
@@ -165,11 +166,15 @@ def _strata(features: Features) -> str:
     return "stratified by class" if features.examples.targets.classes else "stratified by quantile"
 
 
-def _models(features: Features, sets: Mapping[str, Floats]) -> list[Model]:
+def _models(sets: Mapping[str, Floats], exam: Exam) -> list[Model]:
     """Baselines first; every set of features but composition gets both probes."""
-    kind = "logistic" if features.examples.targets.classes else "ridge"
-    nothing = np.zeros((len(features.examples.labelled), 1))
-    models = [Model("majority" if kind == "logistic" else "mean", majority.answer, nothing)]
+    nothing = np.zeros((len(exam.values), 1))
+    lazy: Probe = majority.answer
+    if len(exam.rounds) > 1:
+        everything = Training(nothing, exam.values, exam.groups, exam.classes, exam.seed)
+        lazy = majority.Overall(everything)
+    models = [Model("majority" if exam.classes else "mean", lazy, nothing)]
+    kind = "logistic" if exam.classes else "ridge"
     for name, held in sets.items():
         models.append(Model(f"{name} {kind}", linear.answer, held))
         if name != "composition":
