@@ -1,0 +1,224 @@
+"""The genome domain against slow, obvious references on strings."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sslkit.domains import genome
+from sslkit.domains.genome import Domain, Settings
+from sslkit.errors import DataError, UsageError
+from sslkit.types import Record
+from sslkit.vocab.vocabulary import Vocabulary
+
+dna = st.text("ACGTN", max_size=40)
+TWINS = str.maketrans("ACGTN", "TGCAN")
+
+
+def codes(text: str) -> npt.NDArray[np.uint8]:
+    return genome.to_codes(text.encode())
+
+
+def other_strand(text: str) -> str:
+    return text.translate(TWINS)[::-1]
+
+
+def vocabulary(tokens: list[str]) -> Vocabulary:
+    return Vocabulary(tokens, np.ones(len(tokens), np.int64))
+
+
+def slow_ids(text: str, tokens: list[str], k: int, stride: int) -> list[int]:
+    unknown = len(tokens) + 1
+    windows = [text[at : at + k] for at in range(0, len(text) - k + 1, stride)]
+    return [tokens.index(w) if w in tokens else unknown for w in windows]
+
+
+class Flip:
+    """Draws that reverse the rows of which it is told."""
+
+    def __init__(self, rows: list[bool]) -> None:
+        self.rows = rows
+
+    def uniform(self, purpose: str, columns: int) -> npt.NDArray[np.float32]:
+        assert (purpose, columns) == ("strand", 1)
+        return np.where(np.array(self.rows)[:, None], 0.49, 0.5).astype(np.float32)
+
+
+def test_letters_of_any_case_and_of_rna() -> None:
+    assert codes("ACGTacgtUu").tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 3, 3]
+    assert set(codes("RYSWKMBDHVNryn-")) == {genome.AMBIGUOUS}
+    assert genome.to_letters(codes("acgurN")) == "ACGTNN"
+
+
+@given(dna)
+def test_reverse_complement(text: str) -> None:
+    assert genome.to_letters(genome.reverse_complement(codes(text))) == other_strand(text)
+
+
+@given(dna, st.integers(1, 31))
+def test_kmer_codes(text: str, k: int) -> None:
+    expected = []
+    for at in range(len(text) - k + 1):
+        window = text[at : at + k]
+        expected.append(-1 if "N" in window else int("".join(map(str, codes(window))), 4))
+    assert genome.kmer_codes(codes(text), k).tolist() == expected
+
+
+def test_kmer_codes_of_many_rows() -> None:
+    rows = np.array([codes("ACGTAC"), codes("NNACGT")])
+    found = genome.kmer_codes(rows, 3)
+    for row, each in zip(rows, found, strict=True):
+        np.testing.assert_array_equal(each, genome.kmer_codes(row, 3))
+
+
+@given(
+    st.lists(dna, min_size=1, max_size=4),
+    st.integers(1, 5),
+    st.data(),
+)
+def test_batch(texts: list[str], k: int, data: st.DataObject) -> None:
+    stride = data.draw(st.integers(1, k))
+    flips = [data.draw(st.booleans()) for _ in texts]
+    words = st.text("ACGT", min_size=k, max_size=k)
+    tokens = data.draw(st.lists(words, min_size=1, max_size=20, unique=True))
+    domain = Domain(Settings(k=k, stride=stride), vocabulary(tokens))
+    lengths = np.array([len(text) for text in texts])
+    units = np.full((len(texts), max(int(lengths.max()), k)), genome.AMBIGUOUS, np.uint8)
+    for row, text in zip(units, texts, strict=True):
+        row[: len(text)] = codes(text)
+    read = [other_strand(t) if flip else t for t, flip in zip(texts, flips, strict=True)]
+    for draws, expected in ((None, texts), (Flip(flips), read)):
+        found = domain.batch(units, lengths, draws)
+        for row, length, text in zip(found["tokens"], found["length"], expected, strict=True):
+            assert length == domain.length(len(text))
+            assert row[:length].tolist() == slow_ids(text, tokens, k, stride)
+            assert (row[length:] == domain.spec.pad).all()
+
+
+def test_one_strand_only_where_so_set() -> None:
+    domain = Domain(Settings(k=2, both_strands=False), vocabulary(["AC", "GT"]))
+    found = domain.batch(codes("ACC")[None], np.array([3]), Flip([True]))
+    assert found["tokens"].tolist() == [[0, domain.spec.unknown]]
+
+
+def test_tokens_longer_than_a_table_can_serve() -> None:
+    tokens = ["ACGTACGTACGTAC", "TTTTTTTTTTTTTT", "AAAAAAAAAAAAAA"]
+    domain = Domain(Settings(k=14), vocabulary(tokens))
+    text = "ACGTACGTACGTACG" + "T" * 14 + "N" + "A" * 14
+    found = domain.batch(codes(text)[None], np.array([len(text)]), None)["tokens"][0]
+    assert found.tolist() == slow_ids(text, tokens, 14, 1)
+
+
+@given(st.integers(1, 9), st.integers(0, 60), st.data())
+def test_units_and_lengths(k: int, units: int, data: st.DataObject) -> None:
+    stride = data.draw(st.integers(1, k))
+    domain = Domain(Settings(k=k, stride=stride))
+    assert domain.length(units) == len(range(0, units - k + 1, stride))
+    assert domain.length(domain.units(units + 1)) == units + 1
+    assert domain.length(domain.units(units + 1) - 1) == units
+
+
+@pytest.mark.parametrize(("k", "stride"), [(6, 1), (6, 2), (6, 4), (6, 6), (5, 3), (1, 1)])
+def test_reach_is_how_far_tokens_share_bases(k: int, stride: int) -> None:
+    domain = Domain(Settings(k=k, stride=stride), vocabulary(["A" * k]))
+    starts = range(0, 10 * k, stride)
+    expected = max(n for n, start in enumerate(starts) if start < k)
+    assert domain.spec.reach == expected
+
+
+def test_settings_are_checked() -> None:
+    for wrong in ({"k": 0}, {"k": 32}, {"stride": 0}, {"k": 3, "stride": 4}):
+        with pytest.raises(ValueError, match="is between"):
+            Settings(**wrong)
+
+
+def test_a_vocabulary_of_another_k_is_refused() -> None:
+    with pytest.raises(UsageError, match="5 bases, not 6") as caught:
+        Domain(Settings(k=6), vocabulary(["ACGTA"]))
+    assert "--k 6" in caught.value.do
+    with pytest.raises(UsageError, match="needs a vocabulary"):
+        _ = Domain(Settings()).spec
+
+
+@given(st.lists(st.text("ACGTN", min_size=1, max_size=30), min_size=1, max_size=3))
+def test_composition(texts: list[str]) -> None:
+    found = Domain(Settings()).composition([codes(text) for text in texts])
+    for text, row in zip(texts, found, strict=True):
+        expected: list[float] = []
+        for k in (1, 2, 3, 4):
+            windows = (text[at : at + k] for at in range(len(text) - k + 1))
+            counts = Counter(w for w in windows if "N" not in w)
+            total = max(counts.total(), 1)
+            every = range(4**k)
+            words = ["".join("ACGT"[n // 4**p % 4] for p in range(k))[::-1] for n in every]
+            expected += [counts[word] / total for word in words]
+        np.testing.assert_allclose(row, expected, atol=1e-7)
+
+
+def test_signature_is_that_of_the_other_strand_too() -> None:
+    domain = Domain(Settings())
+
+    def signature(text: str) -> bytes:
+        return domain.signature(Record("x", text.encode(), "", 1))
+
+    assert signature("ACGGT") == signature("accgu") == signature(other_strand("ACGGT"))
+    assert signature("ACGGT") != signature("ACGGA")
+
+
+@pytest.mark.parametrize(
+    ("letters", "why"),
+    [
+        ("", "empty"),
+        ("MKVLAAGIT", "'L' at base 4 is not a letter of DNA or RNA, it looks like a protein"),
+        ("ACG*", "'*' at base 4"),
+        ("AC GT1", "'1' at base 5"),
+        ("ACGé", "at base 4"),
+    ],
+)
+def test_what_is_no_dna_stops_or_is_passed_over(tmp_path: Path, letters: str, why: str) -> None:
+    path = tmp_path / "a.fa"
+    path.write_text(f">good\nACGT\n>bad one\n{letters}\n>last\nRYN-\n", "utf-8")
+    domain = Domain(Settings())
+    with pytest.raises(DataError) as caught:
+        list(domain.read(path, "stop"))
+    assert caught.value.where == f"{path}, record 2 (bad)"
+    assert why in caught.value.why
+    good, bad, last = domain.read(path, "skip")
+    assert (good.error, last.error, bad.payload) == ("", "", b"")
+    assert why in bad.error
+    assert why in domain.record("bad", letters, str(path), 2).error
+
+
+def test_cells_of_tables_may_hold_white_space() -> None:
+    assert Domain(Settings()).record("x", " AC\nGT ", "t.csv", 1).payload == b"ACGT"
+
+
+def test_every_kind_of_file_reads_alike(tmp_path: Path) -> None:
+    forms = {
+        "a.fa": ">x\nACGT\n>y\nGG\n",
+        "a.fq": "@x\nACGT\n+\nIIII\n@y\nGG\n+\nII\n",
+        "a.csv": "id,sequence\nx,ACGT\ny,GG\n",
+        "a.tsv": "seq\tname\nACGT\tx\nGG\ty\n",
+    }
+    for name, text in forms.items():
+        (tmp_path / name).write_text(text)
+        found = list(Domain(Settings()).read(tmp_path / name, "stop"))
+        assert [(r.id, r.payload, r.number) for r in found] == [("x", b"ACGT", 1), ("y", b"GG", 2)]
+
+
+def test_coli(shared_data: Path) -> None:
+    path = shared_data / "genomes/bacteria/E.Coli/MG1655-K12.fasta.gz"
+    (record,) = Domain(Settings()).read(path, "stop")
+    assert len(record.payload) == 4_639_675
+    assert not (codes(record.payload.decode()) == genome.AMBIGUOUS).any()
+
+
+def test_ids_that_begin_with_a_blank(shared_data: Path) -> None:
+    path = shared_data / "promoters/cnnprom/Ecoli_non_prom.fa"
+    records = list(Domain(Settings()).read(path, "stop"))
+    assert len(records) == 3000
+    assert records[0].id == "6400"
