@@ -31,6 +31,9 @@ class Settings:
     dropout: float = field(default=0.0, metadata={"help": "share of activations dropped, 0 to 1"})
 
     def __post_init__(self) -> None:
+        for name in ("blocks", "width", "heads", "expansion"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} is not a multiple of 2 x {self.heads} heads")
         if not 0 <= self.dropout < 1:

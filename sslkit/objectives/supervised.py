@@ -27,6 +27,12 @@ class Settings:
         default=0.1, metadata={"help": "share of the pooled vector dropped in training"}
     )
 
+    def __post_init__(self) -> None:
+        if self.outputs < 1:
+            raise ValueError(f"outputs is at least 1, not {self.outputs}")
+        if not 0 <= self.head_dropout < 1:
+            raise ValueError(f"head_dropout is from 0 to below 1, not {self.head_dropout}")
+
 
 class Objective:
     """Cross entropy of classes, or the squared error of a standardised number."""
