@@ -1,0 +1,230 @@
+"""The encoder against one written out in loops; padding, layers, what is learned and what is not."""
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+from torch import Tensor
+
+from sslkit.models import transformer
+from sslkit.models.transformer import Model, Settings, attention
+from sslkit.types import TokenSpec
+
+Floats = npt.NDArray[np.float64]
+
+K = 2
+PARTS = np.array([(a, 4 + b) for a, b in itertools.product(range(4), repeat=2)])
+SPEC = TokenSpec(16, reach=1, parts=PARTS)
+SHAPE = Settings(blocks=3, width=16, heads=2, expansion=3)
+
+
+@pytest.fixture
+def model() -> Model:
+    torch.manual_seed(3)
+    made = Model(SHAPE, SPEC).double()
+    with torch.no_grad():
+        for parameter in made.parameters():
+            # Large enough that every term of the formula leaves its mark.
+            parameter.add_(torch.randn_like(parameter) * 0.3)
+    return made.eval()
+
+
+def batch(lengths: list[int], columns: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    tokens = torch.randint(0, SPEC.size, (len(lengths), columns), generator=generator)
+    for row, length in enumerate(lengths):
+        tokens[row, length:] = SPEC.pad
+    return tokens, torch.tensor(lengths)
+
+
+def layer_norm(x: Floats, weight: Floats) -> Floats:
+    return np.asarray((x - x.mean()) / math.sqrt(x.var() + 1e-5) * weight)
+
+
+def gelu(x: float) -> float:
+    return x * 0.5 * (1 + math.erf(x / math.sqrt(2)))
+
+
+def turned(x: Floats, position: int) -> Floats:
+    """Su et al. 2021, eq. 34; pairs are (i, i + K/2)."""
+    half = len(x) // 2
+    out = x.copy()
+    for i in range(half):
+        angle = position * 10_000 ** (-2 * i / len(x))
+        out[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
+        out[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
+    return out
+
+
+def reference(model: Model, tokens: list[int], layer: int) -> Floats:
+    """Hidden states of one unpadded record, [tokens, width]."""
+    held = {name: value.numpy() for name, value in model.state_dict().items()}
+    x = [held["start"]]
+    for token in tokens:
+        vector = held["table.own"][token].copy()
+        if token < SPEC.size:
+            for part in PARTS[token]:
+                vector += held["table.shared"][part]
+        x.append(vector)
+    size = SHAPE.width // SHAPE.heads
+    for block in range(layer):
+        own = {
+            name.removeprefix(f"blocks.{block}."): value
+            for name, value in held.items()
+            if name.startswith(f"blocks.{block}.")
+        }
+        mixed = [own["qkv.weight"] @ layer_norm(one, own["norm_attention.weight"]) for one in x]
+        q, k, v = (
+            [[one[at : at + size] for at in range(start, start + SHAPE.width, size)]
+             for one in mixed]
+            for start in (0, SHAPE.width, 2 * SHAPE.width)
+        )  # fmt: skip
+        added = []
+        for i in range(len(x)):
+            heads = []
+            for h in range(SHAPE.heads):
+                scores = [
+                    float(turned(q[i][h], i) @ turned(k[j][h], j)) / math.sqrt(size)
+                    for j in range(len(x))
+                ]
+                weights = [math.exp(s - max(scores)) for s in scores]
+                heads.append(sum(w / sum(weights) * v[j][h] for j, w in enumerate(weights)))
+            added.append(own["out.weight"] @ np.concatenate(heads))
+        x = [one + more for one, more in zip(x, added, strict=True)]
+        for i, one in enumerate(x):
+            hidden = own["up.weight"] @ layer_norm(one, own["norm_mlp.weight"])
+            x[i] = one + own["down.weight"] @ np.array([gelu(value) for value in hidden])
+    if layer == SHAPE.blocks:
+        x = [layer_norm(one, held["norm.weight"]) for one in x]
+    return np.stack(x[1:])
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, 3, None])
+def test_hidden_states_are_those_of_the_formula(model: Model, layer: int | None) -> None:
+    tokens, length = batch([7, 4], 7)
+    tokens[0, 2], tokens[0, 3] = SPEC.mask, SPEC.unknown
+    with torch.no_grad():
+        found = model(tokens, length, layer).numpy()
+    for row, count in enumerate(length.tolist()):
+        wanted = reference(model, tokens[row, :count].tolist(), 3 if layer is None else layer)
+        # The rotation is kept in float32 whatever the model's type.
+        np.testing.assert_allclose(found[row, :count], wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_padding_never_matters(model: Model) -> None:
+    tokens, length = batch([5, 3, 0, 1], 5)
+    with torch.no_grad():
+        alone = model(tokens[:1], length[:1])
+        wide = torch.full((4, 9), SPEC.pad)
+        wide[:, :5] = tokens
+        rubbish = wide.clone()
+        for row, count in enumerate(length.tolist()):
+            rubbish[row, count:] = 7
+        for padded in (wide, rubbish):
+            found = model(padded, length)
+            torch.testing.assert_close(found[:1, :5], alone, rtol=1e-6, atol=1e-7)
+            torch.testing.assert_close(found[1, :3], model(tokens[1:2, :3], length[1:2])[0])
+            assert torch.isfinite(found).all()
+
+
+def test_a_token_sees_both_sides_and_its_place(model: Model) -> None:
+    tokens, length = batch([6], 6)
+    with torch.no_grad():
+        before = model(tokens, length)
+        tokens[0, 5] = (tokens[0, 5] + 1) % SPEC.size
+        assert (model(tokens, length)[0, 0] - before[0, 0]).abs().max() > 1e-6
+        tokens[0, 5] = (tokens[0, 5] - 1) % SPEC.size
+        assert (model(tokens.flip(1), length).flip(1) - before).abs().max() > 1e-6
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_plain_and_fused_attention_agree(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    inputs = [torch.randn(3, 2, 10, 8, requires_grad=True) for _ in range(3)]
+    mask = torch.zeros(3, 1, 1, 10)
+    mask[1, ..., 6:] = mask[2, ..., 1:] = float("-inf")
+    found = []
+    for most in (1024, 0):
+        monkeypatch.setattr(transformer, "_PLAIN_ATTENTION_TOKENS", most)
+        out = attention(inputs[0], inputs[1], inputs[2], mask if masked else None)
+        found.append((out, *torch.autograd.grad(out.square().sum(), inputs)))
+    for plain, fused in zip(*found, strict=True):
+        torch.testing.assert_close(plain, fused, rtol=1e-5, atol=1e-5)
+
+
+def test_plain_and_fused_models_agree_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    model = Model(SHAPE, SPEC).eval()
+    tokens, length = batch([9, 4], 9)
+    found = []
+    for most in (1024, 0):
+        monkeypatch.setattr(transformer, "_PLAIN_ATTENTION_TOKENS", most)
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            found.append(model(tokens, length)[1, :4].float())
+    torch.testing.assert_close(found[0], found[1], rtol=0.05, atol=0.05)
+
+
+def test_groups_hold_every_parameter_once() -> None:
+    for parts in (PARTS, None):
+        model = Model(SHAPE, TokenSpec(16, parts=parts))
+        groups = model.groups()
+        assert [name for name, _ in groups] == [
+            "embeddings", "block 1", "block 2", "block 3", "final norm",
+        ]  # fmt: skip
+        held = [id(p) for _, members in groups for p in members]
+        assert sorted(held) == sorted(id(p) for p in model.parameters())
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, 3])
+def test_gradients_reach_what_a_layer_is_made_of_and_no_more(model: Model, layer: int) -> None:
+    tokens, length = batch([6, 4], 6)
+    tokens[0, 0] = SPEC.mask
+    # Squared alone, the output of a layer norm is a constant.
+    (model(tokens, length, layer)[0] ** 3).sum().backward()
+    reached = {"embeddings", *(f"block {n}" for n in range(1, layer + 1))}
+    if layer == SHAPE.blocks:
+        reached.add("final norm")
+    for name, members in model.groups():
+        for parameter in members:
+            if parameter is model.start and layer == 0:
+                continue  # It is attended to, and is no token itself.
+            moved = parameter.grad is not None and bool(parameter.grad.abs().max() > 0)
+            assert moved == (name in reached), name
+
+
+def test_dropout_acts_in_training_only() -> None:
+    torch.manual_seed(0)
+    model = Model(Settings(blocks=2, width=16, heads=2, dropout=0.5), SPEC)
+    tokens, length = batch([6], 6)
+    with torch.no_grad():
+        assert not torch.equal(model.train()(tokens, length), model(tokens, length))
+        assert torch.equal(model.eval()(tokens, length), model(tokens, length))
+
+
+def test_fresh_weights_do_not_depend_on_what_was_drawn_before_the_seed() -> None:
+    made = []
+    for _ in range(2):
+        torch.manual_seed(11)
+        made.append(Model(SHAPE, SPEC).state_dict())
+        torch.rand(5)
+    assert all(torch.equal(made[0][name], made[1][name]) for name in made[0])
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"width": 20, "heads": 3}, "not a multiple of 2 x 3 heads"),
+        ({"dropout": 1.0}, "dropout is from 0 to below 1"),
+        ({"blocks": 0}, "blocks is at least 1"),
+        ({"heads": 0}, "heads is at least 1"),
+        ({"expansion": 0}, "expansion is at least 1"),
+        ({"width": 0}, "width is at least 1"),
+    ],
+)
+def test_shapes_that_cannot_be(changed: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**changed)
