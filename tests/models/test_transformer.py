@@ -1,4 +1,4 @@
-"""The encoder against one written out in loops; padding, layers, what is learned and what is not."""
+"""The encoder against one written out in loops; padding, layers, and what is learned."""
 
 import itertools
 import math

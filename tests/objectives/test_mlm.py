@@ -1,4 +1,4 @@
-"""Masked modelling: nothing leaks, everything is a function of the row, the loss is the formula's."""
+"""Masked modelling: nothing leaks, all is a function of the row, the loss is the formula's."""
 
 import math
 from collections.abc import Callable

@@ -23,7 +23,7 @@ class Given(nn.Module):
 def batch(outputs: int) -> dict[str, Any]:
     generator = np.random.default_rng(0)
     hidden = generator.normal(size=(4, 6, 8)).astype(np.float32)
-    target = generator.normal(size=4).astype(np.float32)
+    target: Any = generator.normal(size=4).astype(np.float32)
     if outputs > 1:
         target = generator.integers(0, outputs, 4)
     weight = np.array([1, 0.5, 2, 0], np.float32)
