@@ -54,16 +54,24 @@ def open_or_build(
         dtype: of the units.
     """
     data, index = folder / f"{key}.units", folder / f"{key}.index"
-    # The index is written last: where it is, the units are whole.
-    if not index.is_file():
+    try:
+        return _open(data, index)
+    except (FileNotFoundError, ValueError, LookupError):
+        # Not there, cut off by a full disk or a copy, or half removed: only a cache.
         _build(data, index, encoded(), np.dtype(dtype))
+        return _open(data, index)
+
+
+def _open(data: Path, index: Path) -> Shard:
+    """A shard that is whole; ValueError or LookupError where its files do not fit together."""
+    # The index is written last: where it is, the units are whole.
     with index.open("rb") as stream:
         header = json.loads(stream.readline())
-        offsets = np.fromfile(stream, np.int64)
-    count = int(offsets[-1])
-    units: Array = (
-        np.memmap(data, header["dtype"], "r", shape=(count,)) if count else np.empty(0, dtype)
-    )
+        offsets = np.frombuffer(stream.read(), np.int64)
+    dtype, count = np.dtype(header["dtype"]), int(offsets[-1])
+    if data.stat().st_size != count * dtype.itemsize:
+        raise ValueError(f"{data} is not of the size that {index} says")
+    units: Array = np.memmap(data, dtype, "r", shape=(count,)) if count else np.empty(0, dtype)
     return Shard(units, offsets, header["skipped"])
 
 
