@@ -39,13 +39,24 @@ class Windows:
             here = epoch == turn
             order_key = rng.key(self._seed, "order", int(turn))
             number[here] = rng.permute(place[here], self.total, order_key)
+        segment, start, step = self._places(number)
+        draw = rng.Counter(self._seed, 0, examples).uniform("jitter", 1)[:, 0]
+        jitter = np.rint((draw - 0.5) * step).astype(np.int64)
+        last = np.maximum(self.segments.length[segment] - self.width, 0)
+        return self.gather(segment, np.clip(start + jitter, 0, last))
+
+    def _places(
+        self, number: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+        """Segment, start without jitter, and units to the next start, of numbered windows.
+
+        The windows of a segment are spread over all of it, so that its end is seen too.
+        """
         segment = np.searchsorted(self._end, number, side="right")
         size = self.segments.length[segment]
-        nth = number - (self._end[segment] - np.maximum(1, size // self.width))
-        draw = rng.Counter(self._seed, 0, examples).uniform("jitter", 1)[:, 0]
-        jitter = np.rint((draw - 0.5) * self.width).astype(np.int64)
-        start = np.clip(nth * self.width + jitter, 0, np.maximum(size - self.width, 0))
-        return self.gather(segment, start)
+        count = np.maximum(1, size // self.width)
+        nth = number - (self._end[segment] - count)
+        return segment, nth * size // count, size / count
 
     def gather(
         self, segment: npt.NDArray[np.int64], start: npt.NDArray[np.int64]
@@ -60,7 +71,5 @@ class Windows:
     def first(self, most: int) -> tuple[Array, npt.NDArray[np.int64]]:
         """Up to ``most`` windows without jitter, evenly spread: what evaluation reads."""
         number = np.unique(np.linspace(0, self.total - 1, min(most, self.total)).astype(np.int64))
-        segment = np.searchsorted(self._end, number, side="right")
-        size = self.segments.length[segment]
-        nth = number - (self._end[segment] - np.maximum(1, size // self.width))
-        return self.gather(segment, nth * self.width)
+        segment, start, _ = self._places(number)
+        return self.gather(segment, start)
