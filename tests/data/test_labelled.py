@@ -1,0 +1,66 @@
+"""Batches of labelled records, and the order of training."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sslkit.data.labelled import LabelledRows, shuffled
+from sslkit.domains import genome
+from sslkit.vocab.vocabulary import Vocabulary
+
+K = 2
+TOKENS = [a + b for a in "ACGT" for b in "ACGT"]
+
+
+@pytest.fixture
+def rows() -> LabelledRows:
+    domain = genome.Domain(genome.Settings(k=K), Vocabulary(TOKENS, np.ones(16, np.int64)))
+    texts = [b"ACGTAC", b"TT", b"GGGGGGGGGG", b"ACG"]
+    return LabelledRows(
+        domain=domain,
+        units=[genome.to_codes(text) for text in texts],
+        target=np.array([0, 1, 1, 0]),
+        weight=np.array([1, 2, 3, 4], np.float32),
+        window=4,
+    )
+
+
+def test_a_batch_holds_the_start_of_each_record(rows: LabelledRows) -> None:
+    made = rows.batch(np.array([2, 1, 0]))
+    assert made["length"].tolist() == [4, 1, 4]
+    assert made["tokens"].shape == (3, 4)
+    words = [[TOKENS[t] for t in row[:n]] for row, n in zip(made["tokens"], made["length"],
+                                                            strict=True)]  # fmt: skip
+    assert words == [["GG"] * 4, ["TT"], ["AC", "CG", "GT", "TA"]]
+    assert (made["tokens"][1, 1:] == rows.domain.spec.pad).all()
+    assert made["target"].tolist() == [1, 1, 0]
+    assert made["weight"].tolist() == [3, 2, 1]
+
+
+def test_nothing_in_a_batch_is_random(rows: LabelledRows) -> None:
+    first, again = (rows.batch(np.arange(4)) for _ in range(2))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+
+
+def test_batches_hold_each_row_once_by_length(rows: LabelledRows) -> None:
+    found = rows.batches(np.array([0, 1, 2, 3]), 3)
+    assert [part.tolist() for part in found] == [[1, 3, 0], [2]]
+    assert rows.batches(np.array([], np.int64), 3) == []
+
+
+@given(st.integers(1, 40), st.integers(0, 9), st.integers(1, 7))
+def test_every_pass_goes_through_all_rows_once(count: int, seed: int, size: int) -> None:
+    rows = np.arange(100, 100 + count)
+    whole = shuffled(rows, np.arange(3 * count), seed)
+    for turn in range(3):
+        assert sorted(whole[turn * count : (turn + 1) * count]) == rows.tolist()
+    parts = [shuffled(rows, np.arange(at, at + size), seed) for at in range(0, 3 * count, size)]
+    assert np.array_equal(np.concatenate(parts)[: 3 * count], whole)
+
+
+def test_passes_and_seeds_have_orders_of_their_own() -> None:
+    rows = np.arange(30)
+    whole = shuffled(rows, np.arange(60), 1)
+    assert not np.array_equal(whole[:30], whole[30:])
+    assert not np.array_equal(whole[:30], shuffled(rows, np.arange(30), 2))
