@@ -20,9 +20,29 @@ def build_vocab(
         int | None,
         options.option("--k", help="Letters per token. Default: 6 for genomes.", min=1, max=31),
     ] = None,
+    canonical: Annotated[
+        bool,
+        options.option(
+            "--canonical", help="Count a k-mer and its reverse complement as one.", is_flag=True
+        ),
+    ] = False,
     mem: Annotated[
         str, options.option("--mem", help="Peak memory of all processes together: 512M, 4G.")
     ] = "4G",
+    min_count: Annotated[
+        int, options.option("--min-count", help="Leave out rarer tokens.", min=1)
+    ] = 1,
+    max_size: Annotated[
+        int | None, options.option("--max-size", help="Keep so many tokens at most.", min=1)
+    ] = None,
+    special: Annotated[
+        list[str] | None,
+        options.option("--special", help="Token that gets one of the first ids. Repeatable."),
+    ] = None,
+    tmp: Annotated[
+        Path | None,
+        options.option("--tmp", help="Folder for temporary files. Default: SLURM_TMPDIR, TMPDIR."),
+    ] = None,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

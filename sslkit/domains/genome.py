@@ -166,12 +166,18 @@ def _problem(letters: bytes) -> str:
     return f"{chr(strange[0])!r} at base {at} is not a letter of DNA or RNA{hint}"
 
 
-def counting(settings: Settings) -> Kmers:
+def counting(settings: Settings, on_error: OnError) -> Kmers:
     """How the tokens of a corpus are counted: k-mers at every base, whatever the stride."""
+    del on_error  # the stage asks for a survey first where bad records are to be skipped
     table = np.full(256, _fasta.INVALID, np.uint8)
     table[list(_VALID)] = _CODES[list(_VALID)]
-    reader = partial(_fasta.Scanner, codes=table.tobytes(), width=settings.k, meaning="DNA or RNA")
-    return Kmers(settings.k, b"ACGT", reader)
+    scanner = partial(_fasta.Scanner, codes=table.tobytes(), width=settings.k, meaning="DNA or RNA")
+    return Kmers(
+        settings.k,
+        b"ACGT",
+        reader=lambda name, skip: scanner(name, skip=skip),
+        survey=lambda name, bad: scanner(name, bad=bad),
+    )
 
 
 class _IdTable:

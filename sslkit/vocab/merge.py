@@ -5,98 +5,81 @@ cut-off) cannot occur in what is still on disk, so they are grouped at once. No 
 Python step per key.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from sslkit.vocab import runs
-from sslkit.vocab.runs import Counts, Keys, Run
+from sslkit.vocab.keys import Column, Counts, group
+from sslkit.vocab.runs import Run
 
 #: Blocks shorter than this cost more in file accesses than they save in memory.
 SMALLEST_BLOCK = 4096
 #: Bytes of working memory per loaded row: key, count, and both again while they are grouped.
-ROW_BYTES = 56
+ROW_BYTES = 96
+_MOST_ROWS = 1 << 20
 
 
 class _Cursor:
     """Where a merge stands in one run."""
 
-    def __init__(self, run: Run, rows: int) -> None:
+    def __init__(self, run: Run, rows: int, most: int) -> None:
         self._run = run
+        self._most = most
+        self._kind = run.kind
         self._rows = rows
         self._next = 0
-        self._keys, self._counts = run.read(0, 0)
+        self._column: Column = None
+        self._counts: Counts = np.empty(0, np.int64)
 
     def load(self) -> bool:
         """Have a block at hand; False at the end of the run."""
-        if not len(self._keys) and self._next < self._run.rows:
-            self._keys, self._counts = self._run.read(self._next, self._rows)
-            self._next += len(self._keys)
-        return len(self._keys) > 0
+        if not len(self._counts) and self._next < self._run.rows:
+            self._column, self._counts = self._run.read(self._next, self._rows, self._most)
+            self._next += len(self._counts)
+        return len(self._counts) > 0
 
     @property
     def more(self) -> bool:
         return self._next < self._run.rows
 
     @property
-    def last(self) -> np.uint64:
-        return np.uint64(self._keys[-1])
+    def last(self) -> Any:
+        return self._kind.last(self._column)
 
-    def take(self, cut: np.uint64) -> tuple[Keys, Counts]:
-        """Take out everything up to and with ``cut``."""
-        end = int(np.searchsorted(self._keys, cut, side="right"))
-        taken = self._keys[:end], self._counts[:end]
-        self._keys, self._counts = self._keys[end:], self._counts[end:]
+    def take(self, key: Any) -> tuple[Column, Counts]:
+        """Take out everything up to and with ``key``."""
+        end, rows = self._kind.upto(self._column, key), len(self._counts)
+        taken = self._kind.cut(self._column, 0, end), self._counts[:end]
+        self._column = self._kind.cut(self._column, end, rows)
+        self._counts = self._counts[end:]
         return taken
 
 
-def merge(found: Sequence[Run], memory: int) -> Iterator[tuple[Keys, Counts]]:
+def merge(found: Sequence[Run], memory: int) -> Iterator[tuple[Column, Counts]]:
     """The keys of all runs in order, each once, with the sums of their counts.
 
     Args:
-        found: runs; no more than ``fan_in(memory)``.
+        found: runs of one kind, no more than ``fan_in(memory)``.
         memory: bytes to work in.
     """
-    rows = max(SMALLEST_BLOCK, memory // ROW_BYTES // max(len(found), 1))
-    open_cursors = [_Cursor(run, rows) for run in found]
-    while open_cursors := [cursor for cursor in open_cursors if cursor.load()]:
-        going_on = [cursor.last for cursor in open_cursors if cursor.more]
-        cut = min(going_on) if going_on else max(cursor.last for cursor in open_cursors)
-        taken = [cursor.take(cut) for cursor in open_cursors]
-        taken = [(keys, counts) for keys, counts in taken if len(keys)]
+    if not found:
+        return
+    kind = found[0].kind
+    rows = max(SMALLEST_BLOCK, min(memory // ROW_BYTES, _MOST_ROWS) // len(found))
+    cursors = [_Cursor(run, rows, memory // 4 // len(found)) for run in found]
+    while cursors := [cursor for cursor in cursors if cursor.load()]:
+        going_on = [cursor.last for cursor in cursors if cursor.more]
+        key = min(going_on) if going_on else max(cursor.last for cursor in cursors)
+        taken = [cursor.take(key) for cursor in cursors]
+        taken = [(column, counts) for column, counts in taken if len(counts)]
         if len(taken) == 1:
             yield taken[0]
         else:
-            yield group(
-                np.concatenate([keys for keys, _ in taken]),
-                np.concatenate([counts for _, counts in taken]),
-            )
-
-
-def group(keys: Keys, counts: Counts) -> tuple[Keys, Counts]:
-    """Sort rows by key and add up the counts of equal keys."""
-    # Stable: what is concatenated are sorted pieces, which timsort merges and does not re-sort.
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-    return keys[first], np.add.reduceat(counts[order], first)
+            columns = kind.join([column for column, _ in taken])
+            yield group(kind, columns, np.concatenate([counts for _, counts in taken]))
 
 
 def fan_in(memory: int) -> int:
     """How many runs can be merged at once."""
     return max(2, memory // (ROW_BYTES * SMALLEST_BLOCK))
-
-
-def reduce(found: list[Run], folder: Path, memory: int, check: Callable[[], None]) -> list[Run]:
-    """Merge runs into longer ones until the rest can be merged at once."""
-    number = 0
-    while len(found) > fan_in(memory):
-        some, rest = found[: fan_in(memory)], found[fan_in(memory) :]
-        check()
-        merged = runs.write(folder / f"merged-{number:06d}", merge(some, memory), {})
-        number += 1
-        for run in some:
-            run.remove()
-        found = [*rest, merged]
-    return found

@@ -12,95 +12,123 @@ from pathlib import Path
 
 import numpy as np
 
-from sslkit.errors import ResourceError
-from sslkit.vocab.runs import Counts, Keys
+from sslkit.vocab.keys import Column, Counts, Kind
+from sslkit.vocab.runs import explained
 
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Rows in order of count, highest first, and where each count begins in them."""
+    """Rows in order of count, highest first.
 
-    path: Path
-    rows: int
+    Attributes:
+        values: the counts that occur, highest first.
+        bounds: where each of them begins, and the number of rows.
+    """
+
+    paths: list[Path]
     values: Counts
-    starts: Counts
+    bounds: Counts
 
-    def slice(self, low: int, high: int) -> tuple[int, int]:
+    def place(self, low: int, high: int) -> tuple[int, int]:
         """Where the rows with ``low <= count <= high`` stand."""
-        # Searched among negative counts, which ascend.
-        begin = int(np.searchsorted(-self.values, -high))
-        end = int(np.searchsorted(-self.values, -low, side="right"))
-        bounds = np.append(self.starts, self.rows)
-        return int(bounds[begin]), int(bounds[end])
+        negative = -self.values  # which ascend, as searching wants
+        begin = int(np.searchsorted(negative, -high))
+        end = int(np.searchsorted(negative, -low, side="right"))
+        return int(self.bounds[begin]), int(self.bounds[end])
 
-    def read(self, start: int, end: int) -> tuple[Keys, Counts]:
-        keys = np.fromfile(self.path, np.uint64, end - start, offset=8 * start)
-        counts = np.repeat(self.values, np.diff(self.starts, append=self.rows))[start:end]
-        return keys, counts
+    def counts(self, start: int, end: int) -> Counts:
+        """The counts of some rows."""
+        inside = np.clip(self.bounds, start, end)
+        return np.repeat(self.values, inside[1:] - inside[:-1])
 
 
 class ByCount:
-    """Takes rows in key order and gives them back in vocabulary order.
+    """Takes rows in token order and gives them back in vocabulary order.
 
     Args:
+        kind: of the keys.
         folder: where chunks are laid aside.
-        rows: rows that may be in memory at once.
+        memory: bytes to work in.
     """
 
-    def __init__(self, folder: Path, rows: int) -> None:
+    def __init__(self, kind: Kind, folder: Path, memory: int) -> None:
+        self._kind = kind
         self._folder = folder
-        self._limit = rows
+        self._rows = min(1 << 20, memory // 128)
+        self._bytes = memory // 6
         self._chunks: list[_Chunk] = []
         self.rows = 0
         self.total = 0
 
-    def add(self, keys: Keys, counts: Counts) -> None:
-        """The next rows in key order.
+    def add(self, column: Column, counts: Counts) -> None:
+        """The next rows.
 
         Raises:
             ResourceError: the disk is full.
         """
-        for start in range(0, len(keys), self._limit):
-            self._add(keys[start : start + self._limit], counts[start : start + self._limit])
+        for start in range(0, len(counts), self._rows):
+            end = min(start + self._rows, len(counts))
+            self._add(self._kind.cut(column, start, end), counts[start:end])
 
-    def _add(self, keys: Keys, counts: Counts) -> None:
+    def _add(self, column: Column, counts: Counts) -> None:
         order = np.argsort(-counts, kind="stable")
         ordered = counts[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        path = self._folder / f"chunk-{len(self._chunks):06d}"
-        try:
-            keys[order].tofile(path)
-        except OSError as error:
-            raise ResourceError(
-                "a temporary file cannot be written", where=str(path), why=str(error)
-            ) from error
-        self._chunks.append(_Chunk(path, len(keys), ordered[starts], starts))
-        self.rows += len(keys)
+        stem = f"chunk-{len(self._chunks):06d}"
+        paths = [self._folder / (stem + suffix) for suffix in self._kind.suffixes]
+        with explained(self._folder):
+            files = [path.open("wb") for path in paths]
+            try:
+                self._kind.write(self._kind.take(column, order), files)
+            finally:
+                for stream in files:
+                    stream.close()
+        self._chunks.append(_Chunk(paths, ordered[starts], np.append(starts, len(counts))))
+        self.rows += len(counts)
         self.total += int(counts.sum())
 
-    def result(self) -> Iterator[tuple[Keys, Counts]]:
-        """All rows in vocabulary order, in pieces."""
-        highest = max((int(chunk.values[0]) for chunk in self._chunks), default=0)
-        yield from self._band(1, highest)
+    def distribution(self) -> tuple[Counts, Counts]:
+        """The counts that occur, highest first, and how many tokens have each of them."""
+        if not self._chunks:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        values = np.concatenate([chunk.values for chunk in self._chunks])
+        tokens = np.concatenate([np.diff(chunk.bounds) for chunk in self._chunks])
+        distinct, inverse = np.unique(-values, return_inverse=True)
+        sums = np.zeros(len(distinct), np.int64)
+        np.add.at(sums, inverse, tokens)
+        return -distinct, sums
 
-    def _band(self, low: int, high: int) -> Iterator[tuple[Keys, Counts]]:
-        slices = [(chunk, *chunk.slice(low, high)) for chunk in self._chunks]
+    def result(self, least: int = 1) -> Iterator[tuple[Column, Counts]]:
+        """All rows whose count is at least ``least`` in vocabulary order, in pieces."""
+        highest = max((int(chunk.values[0]) for chunk in self._chunks), default=0)
+        if highest >= least:
+            yield from self._band(least, highest)
+
+    def _band(self, low: int, high: int) -> Iterator[tuple[Column, Counts]]:
+        slices = [(chunk, *chunk.place(low, high)) for chunk in self._chunks]
         slices = [(chunk, start, end) for chunk, start, end in slices if end > start]
         rows = sum(end - start for _, start, end in slices)
         if not rows:
             return
         if low == high:
             for chunk, start, end in slices:
-                yield chunk.read(start, end)
-        elif rows <= self._limit:
-            parts = [chunk.read(start, end) for chunk, start, end in slices]
-            keys = np.concatenate([keys for keys, _ in parts])
+                yield from self._stretch(chunk, start, end)
+        elif rows <= self._rows // 4:
+            parts = [part for place in slices for part in self._stretch(*place)]
+            column = self._kind.join([column for column, _ in parts])
             counts = np.concatenate([counts for _, counts in parts])
             order = np.argsort(-counts, kind="stable")
-            yield keys[order], counts[order]
+            yield self._kind.take(column, order), counts[order]
         else:
-            middle = (low + high) // 2
-            # Most tokens are rare: halve in the logarithm of the count.
-            middle = min(middle, max(low, int((low * high) ** 0.5)))
+            # Most tokens are rare, so halve on the scale of the logarithm.
+            middle = min(max(low, int((low * high) ** 0.5)), high - 1)
             yield from self._band(middle + 1, high)
             yield from self._band(low, middle)
+
+    def _stretch(self, chunk: _Chunk, start: int, end: int) -> Iterator[tuple[Column, Counts]]:
+        """Some rows of a chunk, in pieces of bounded size."""
+        while start < end:
+            column = self._kind.read(chunk.paths, start, end - start, self._bytes)
+            rows = self._kind.rows(column)
+            yield column, chunk.counts(start, start + rows)
+            start += rows

@@ -21,12 +21,13 @@ def none(k: int) -> np.uint64:
     return np.uint64(4**k)
 
 
-def kmers(codes: Codes, k: int) -> Keys:
+def kmers(codes: Codes, k: int, canonical: bool = False) -> Keys:
     """The number of every window of k letters, in no particular order.
 
     Args:
         codes: letters 0 to 3, BREAK where no window may reach across; at least k of them.
         k: letters per window, 1 to 31.
+        canonical: give a window and its reverse complement the smaller of their two numbers.
 
     Returns:
         numbers, among them ``none(k)`` for windows across a BREAK or the end; [n >= len(codes)].
@@ -41,6 +42,8 @@ def kmers(codes: Codes, k: int) -> Keys:
         np.left_shift(here, np.uint64(2 * offset), out=row)
         row |= after >> np.uint64(64 - 2 * offset)
         row >>= drop
+    if canonical:
+        np.minimum(found, reverse_complement(found, k), out=found)
     # The window that begins at letter s stands at [s % 32, s // 32].
     starts = len(codes) - k + 1
     bad = _across(codes, k, starts)

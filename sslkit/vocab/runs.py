@@ -1,108 +1,144 @@
-"""Runs: sorted keys and their counts in files that tell whether they are whole.
+"""Runs and spills: sorted keys and their counts on disk, in files that tell whether they are whole.
 
-A run is three files: ``NAME.keys`` (u64, ascending, each once), ``NAME.counts`` (the narrowest
-unsigned type that holds them) and ``NAME.json`` (rows, widths, checksums, and what part of the
-corpus is counted in it), which is written last, so that a run without it never was.
+A run holds the keys of one kind, ascending and each once, and their counts in the narrowest type
+that takes them. A spill is what was written down when the memory was full: a run for each kind
+that occurred and a JSON file with rows, widths, checksums and which part of the corpus it covers.
+The JSON file is written last; without it, the spill never was.
 """
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from sslkit.errors import ResourceError
 from sslkit.files import atomic
+from sslkit.vocab.keys import KINDS, Column, Counts, Kind
 
-Keys = npt.NDArray[np.uint64]
-Counts = npt.NDArray[np.int64]
 _WIDTHS = (1, 2, 4, 8)
+_COUNTS = ".counts"
 
 
 @dataclass(frozen=True)
 class Run:
-    """A whole run on disk.
+    """Sorted keys of one kind and their counts.
 
     Attributes:
-        rows: distinct keys.
+        stem: the path of its files without their endings.
         width: bytes per count.
-        covers: what it counts, as its writer said.
     """
 
-    path: Path
+    stem: Path
+    kind: Kind
     rows: int
     width: int
+
+    def read(self, start: int, rows: int, most: int) -> tuple[Column, Counts]:
+        """Rows from ``start`` on; fewer at the end, or where keys take more than ``most`` bytes.
+
+        The files are opened and closed each time, so that there may be more runs than a process
+        may have open files.
+        """
+        *keys, counts = self.paths
+        column = self.kind.read(keys, start, min(rows, self.rows - start), most)
+        rows = self.kind.rows(column)
+        held = np.fromfile(counts, f"<u{self.width}", rows, offset=self.width * start)
+        return column, held.astype(np.int64)
+
+    @property
+    def paths(self) -> list[Path]:
+        """Its files."""
+        stem = self.stem.name + "." + self.kind.name
+        return [self.stem.with_name(stem + end) for end in (*self.kind.suffixes, _COUNTS)]
+
+
+@dataclass(frozen=True)
+class Spill:
+    """Runs that were written together.
+
+    Attributes:
+        covers: which part of the corpus is counted in it, in the words of its writer.
+    """
+
+    stem: Path
+    runs: tuple[Run, ...]
     covers: Mapping[str, Any]
 
-    def read(self, start: int, rows: int) -> tuple[Keys, Counts]:
-        """Rows from ``start`` on; fewer at the end. Opens and closes its files each time, so
-        that there may be more runs than open files."""
-        keys = np.fromfile(self.path.with_suffix(".keys"), np.uint64, rows, offset=8 * start)
-        counts = np.fromfile(
-            self.path.with_suffix(".counts"),
-            f"<u{self.width}",
-            rows,
-            offset=self.width * start,
-        )
-        return keys, counts.astype(np.int64)
+    @property
+    def header(self) -> Path:
+        """The file that makes it whole."""
+        return self.stem.with_name(self.stem.name + ".json")
 
     def remove(self) -> None:
-        """Delete it; the file that makes it whole goes first."""
-        for suffix in (".json", ".keys", ".counts"):
-            self.path.with_suffix(suffix).unlink(missing_ok=True)
+        """Delete its files, first the one that makes it whole."""
+        self.header.unlink(missing_ok=True)
+        for run in self.runs:
+            for path in run.paths:
+                path.unlink(missing_ok=True)
 
 
-def write(path: Path, chunks: Iterable[tuple[Keys, Counts]], covers: Mapping[str, Any]) -> Run:
-    """Write a run from sorted chunks.
+def write_run(stem: Path, kind: Kind, chunks: Iterable[tuple[Column, Counts]]) -> Run:
+    """Write sorted chunks.
 
     Raises:
         ResourceError: the disk is full, or cannot be written to.
     """
-    width = 1
-    rows = 0
-    checks = [0, 0]
-    names = [path.with_suffix(".keys"), path.with_suffix(".counts")]
+    rows, width = 0, 1
+    run = Run(stem, kind, 0, width)
+    with explained(stem), ExitStack() as stack:
+        *keys, counts = [stack.enter_context(path.open("w+b")) for path in run.paths]
+        for column, numbers in chunks:
+            needed = _width(int(numbers.max(initial=0)))
+            if needed > width:
+                _widen(counts, width, needed)
+                width = needed
+            kind.write(column, keys)
+            counts.write(numbers.astype(f"<u{width}").data)
+            rows += len(numbers)
+    return Run(stem, kind, rows, width)
+
+
+def seal(stem: Path, found: Sequence[Run], covers: Mapping[str, Any]) -> Spill:
+    """Make a spill of runs that are written: from here on it is trusted.
+
+    Raises:
+        ResourceError: the disk is full, or cannot be written to.
+    """
+    spill = Spill(stem, tuple(found), covers)
+    with explained(stem):
+        held = [
+            {
+                "kind": run.kind.name,
+                "rows": run.rows,
+                "width": run.width,
+                "checks": [checksum(path) for path in run.paths],
+            }
+            for run in found
+        ]
+        text = json.dumps({"runs": held, "covers": covers}, sort_keys=True)
+        atomic.write_text(spill.header, text)
+    return spill
+
+
+def load(header: Path) -> Spill | None:
+    """A spill from its JSON file; None where anything of it is damaged."""
+    stem = header.with_name(header.name.removesuffix(".json"))
     try:
-        with names[0].open("wb") as keys_file, names[1].open("w+b") as counts_file:
-            for keys, counts in chunks:
-                needed = _width(int(counts.max(initial=0)))
-                if needed > width:
-                    _widen(counts_file, width, needed)
-                    width = needed
-                keys_file.write(memoryview(np.ascontiguousarray(keys)))
-                counts_file.write(memoryview(counts.astype(f"<u{width}")))
-                rows += len(keys)
-        checks = [checksum(name) for name in names]
-        held = {"rows": rows, "width": width, "checks": checks, "covers": covers}
-        atomic.write_text(path.with_suffix(".json"), json.dumps(held))
-    except OSError as error:
-        raise ResourceError(
-            "a temporary file cannot be written",
-            where=str(path),
-            why=str(error),
-            do="free some space, or name another folder with --tmp",
-        ) from error
-    return Run(path, rows, width, covers)
-
-
-def _width(largest: int) -> int:
-    return next(width for width in _WIDTHS if largest < 256**width)
-
-
-def _widen(stream: IO[bytes], old: int, new: int) -> None:
-    """Rewrite counts in a wider type, from the end backwards in place."""
-    rows = stream.tell() // old
-    block = 1 << 16
-    for start in range((rows - 1) // block * block, -1, -block):
-        stream.seek(start * old)
-        held = np.frombuffer(stream.read(min(block, rows - start) * old), f"<u{old}")
-        stream.seek(start * new)
-        stream.write(memoryview(held.astype(f"<u{new}")))
-    stream.seek(rows * new)
+        held = json.loads(header.read_text("utf-8"))
+        found = []
+        for entry in held["runs"]:
+            run = Run(stem, KINDS[entry["kind"]], entry["rows"], entry["width"])
+            if [checksum(path) for path in run.paths] != entry["checks"]:
+                return None
+            found.append(run)
+        return Spill(stem, tuple(found), held["covers"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def checksum(path: Path) -> int:
@@ -114,21 +150,35 @@ def checksum(path: Path) -> int:
     return value
 
 
-def find(folder: Path) -> Iterator[Run]:
-    """The whole runs of a folder by name; files of damaged ones are removed."""
-    for path in sorted(folder.glob("*.json")):
-        run = _open(path)
-        if run is None:
-            Run(path, 0, 1, {}).remove()
-        else:
-            yield run
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn a full disk into an error that says what to do.
 
-
-def _open(path: Path) -> Run | None:
+    Raises:
+        ResourceError: a file could not be written.
+    """
     try:
-        held = json.loads(path.read_text("utf-8"))
-        run = Run(path.with_suffix(""), held["rows"], held["width"], held["covers"])
-        found = [checksum(path.with_suffix(suffix)) for suffix in (".keys", ".counts")]
-        return run if found == held["checks"] else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+        yield
+    except OSError as error:
+        raise ResourceError(
+            "a temporary file cannot be written",
+            where=str(path),
+            why=str(error),
+            do="free some space, or name another folder with --tmp",
+        ) from error
+
+
+def _width(largest: int) -> int:
+    return next(width for width in _WIDTHS if largest < 256**width)
+
+
+def _widen(stream: IO[bytes], old: int, new: int) -> None:
+    """Rewrite counts in a wider type in place, from the end backwards."""
+    rows = stream.tell() // old
+    block = 1 << 16
+    for start in range((rows - 1) // block * block, -1, -block):
+        stream.seek(start * old)
+        held = np.frombuffer(stream.read(min(block, rows - start) * old), f"<u{old}")
+        stream.seek(start * new)
+        stream.write(held.astype(f"<u{new}").data)
+    stream.seek(rows * new)

@@ -1,57 +1,77 @@
-"""What a domain says of its tokens, so that they can be counted without knowing the domain."""
+"""What a domain says of its tokens, so that they can be counted without knowing the domain.
 
-from collections.abc import Collection
+A domain's ``counting(settings, on_error)`` gives ``Kmers`` or ``Strings``. Both name a reader,
+which gets the bytes of a file block by block and gives back what is to be counted.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+Octets: TypeAlias = npt.NDArray[np.uint8]
+#: Letter codes: 0 to 3, and BREAK.
 Codes: TypeAlias = npt.NDArray[np.uint8]
 
 #: Stands in a stream of codes where no token may reach across: a border or a bad letter.
 BREAK = 4
+#: Bytes that a buffer of slices has behind its last token, so that tokens may be read in words.
+SPARE = 16
 
 
-class LetterReader(Protocol):
-    """Turns the bytes of one file, block by block, into letter codes.
+@dataclass(frozen=True, slots=True)
+class Slices:
+    """Tokens as stretches of a buffer.
 
     Attributes:
-        records: records begun so far.
-        letters: letters of all of them, ambiguous ones too.
-        windows: places where a token of the scheme's width could stand in them.
+        buffer: bytes; the last SPARE of them belong to no token.
+        starts: where each token begins, [tokens] int64.
+        lengths: bytes of each token, at least 1; none of them is 0, [tokens] int64.
     """
 
-    records: int
-    letters: int
-    windows: int
+    buffer: Octets
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
 
-    def feed(self, block: bytes) -> Codes:
-        """The codes of a block, 0 to 3 or BREAK; runs of BREAK may be shortened to one."""
+
+_Unit_co = TypeVar("_Unit_co", covariant=True)
+
+
+class Reader(Protocol[_Unit_co]):
+    """Turns the bytes of one file, block by block, into what is to be counted.
+
+    Attributes:
+        tally: what was met on the way, by name: records, letters, skipped tokens.
+    """
+
+    tally: Counter[str]
+
+    @property
+    def pending(self) -> int:
+        """Bytes that were fed and must be fed again after ``restore``."""
         ...
 
-    def finish(self) -> Codes:
-        """The codes that only the end of the file makes sure of.
+    def feed(self, block: bytes) -> _Unit_co:
+        """What a block makes sure of."""
+        ...
+
+    def finish(self) -> _Unit_co:
+        """What only the end of the file makes sure of.
 
         Raises:
             DataError: the file ends where it must not.
         """
         ...
 
+    def state(self) -> dict[str, Any]:
+        """All that ``restore`` needs, as JSON can hold it."""
+        ...
 
-class OpenLetterReader(Protocol):
-    """Makes a reader for one file."""
-
-    def __call__(
-        self, name: str, *, skip: Collection[int] = (), bad: set[int] | None = None
-    ) -> LetterReader:
-        """A reader.
-
-        Args:
-            name: the file, for messages.
-            skip: numbers of records to pass over, counted from 1.
-            bad: where given, numbers of bad records are put here; else they stop the run.
-        """
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue where another reader's ``state`` was taken."""
         ...
 
 
@@ -60,9 +80,24 @@ class Kmers:
     """Tokens are the k letters that begin at every letter.
 
     Attributes:
-        letters: the four letters in order of their codes; tokens sort as their codes do.
+        letters: the four letters in order of their codes, complements 0-3 and 1-2.
+        reader: ``reader(name, skip)`` reads a file and passes over the records of these numbers.
+        survey: ``survey(name, bad)`` reads a file only to put the numbers of bad records into
+            ``bad``; asked for before ``reader`` where bad records are to be skipped.
     """
 
     k: int
     letters: bytes
-    reader: OpenLetterReader
+    reader: Callable[[str, Collection[int]], Reader[Codes]]
+    survey: Callable[[str, set[int]], Reader[Codes]] | None = None
+
+
+@dataclass(frozen=True)
+class Strings:
+    """Tokens are stretches of the text; ``reader`` and ``survey`` as in ``Kmers``."""
+
+    reader: Callable[[str, Collection[int]], Reader[Slices]]
+    survey: Callable[[str, set[int]], Reader[Any]] | None = None
+
+
+Scheme: TypeAlias = Kmers | Strings

@@ -1,0 +1,96 @@
+"""Molecules as SMILES: the first column of every line.
+
+A token is an atom (``C``, ``Cl``, ``c``), an atom in brackets with all that stands in them
+(``[nH+]``), a bond, a branch, a dot, or a ring number (``1``, ``%12``, ``%(123)``).
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+
+from sslkit.errors import OnError
+from sslkit.vocab.scheme import Octets, Strings
+from sslkit.vocab.splitting import Cuts, SplitReader
+
+VERSION = 1
+GIVES: frozenset[str] = frozenset()
+ENDINGS = (".smi", ".smiles", ".can", ".ism")
+
+_ENDS_LINE = np.zeros(256, np.bool_)
+_ENDS_LINE[[0, 10, 13]] = True
+_OPEN, _CLOSE, _PERCENT = ord("["), ord("]"), ord("%")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The molecule domain has no options."""
+
+
+def counting(settings: Settings, on_error: OnError) -> Strings:
+    """How the tokens of a corpus are counted."""
+    del settings
+
+    def reader(name: str, skip: Collection[int]) -> SplitReader:
+        del skip  # lines are not checked one by one
+        return SplitReader(name, _tokens, on_error)
+
+    return Strings(reader)
+
+
+def _tokens(text: Octets, final: bool) -> Cuts:
+    """SMILES tokens; the line at the end waits for the rest of it."""
+    line_ends = _ENDS_LINE[text]
+    last = np.flatnonzero(line_ends)
+    sure = len(text) if final else int(last[-1]) + 1 if len(last) else 0
+    if not sure:
+        return Cuts(last, last, 0)
+    text = text[:sure]
+    inside = _first_column(text, line_ends[:sure])
+    follows = inside & (_in_brackets(text, line_ends[:sure]) | _second_letters(text))
+    starts = np.flatnonzero(inside & ~follows)
+    # A token ends where the next one begins, or where the column does.
+    edges = np.flatnonzero(~follows)
+    ends = np.append(edges, sure)[np.searchsorted(edges, starts, side="right")]
+    return Cuts(starts, ends, sure)
+
+
+def _first_column(text: Octets, line_ends: Octets) -> Octets:
+    """Bytes before the first white space of their line; white space before them is no matter."""
+    blank = text <= 32
+    number = np.arange(len(text))
+    began = np.concatenate(([True], line_ends[:-1]))
+    line = np.maximum.accumulate(np.where(began, number, 0))
+    # The place of the last letter that follows a blank, or begins the line.
+    heads = ~blank & np.concatenate(([True], blank[:-1]))
+    order = np.cumsum(heads)
+    before = np.concatenate(([0], order))[line]
+    return ~blank & (order - before == 1)
+
+
+def _in_brackets(text: Octets, line_ends: Octets) -> Octets:
+    """Bytes behind an opening bracket, up to and with its closing one, on the same line."""
+    number = np.arange(len(text))
+    opened = np.maximum.accumulate(np.where(text == _OPEN, number, -1))
+    ends = np.where((text == _CLOSE) | line_ends, number, -1)
+    closed = np.maximum.accumulate(ends)
+    before = np.concatenate(([-1], closed[:-1]))
+    return (opened > before) & (text != _OPEN)
+
+
+def _second_letters(text: Octets) -> Octets:
+    """The l of Cl, the r of Br, and what belongs to a ring number of several digits."""
+    follows = np.zeros(len(text), np.bool_)
+    pairs = ((text[:-1] == ord("C")) & (text[1:] == ord("l"))) | (
+        (text[:-1] == ord("B")) & (text[1:] == ord("r"))
+    )
+    follows[1:] = pairs
+    percent = np.flatnonzero(text == _PERCENT)
+    for digit in (1, 2):
+        follows[percent[percent + digit < len(text)] + digit] = True
+    long = percent[percent + 1 < len(text)]
+    for place in long[text[long + 1] == ord("(")]:
+        closing = np.flatnonzero(text[place : place + 8] == ord(")"))
+        if len(closing):
+            follows[place + 1 : place + closing[0] + 1] = True
+    return follows

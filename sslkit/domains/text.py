@@ -1,0 +1,81 @@
+"""Running text as words.
+
+A word is a longest stretch of letters, digits, combining marks and underscores of any script
+(Unicode categories L, M, N and the underscore); everything else separates words and is not
+counted. Words are counted as they are written: case is kept, nothing is normalised.
+"""
+
+import sys
+import unicodedata
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sslkit.errors import OnError
+from sslkit.vocab.scheme import Octets, Strings
+from sslkit.vocab.splitting import Cuts, SplitReader, stretches
+
+VERSION = 1
+GIVES: frozenset[str] = frozenset()
+ENDINGS = (".txt", ".text", ".md", ".rst", ".tokens")
+#: Such files lie beside corpora of all kinds, so any other kind goes before this one.
+COMMON = True
+
+_ASCII_WORD = bytes(chr(byte).isalnum() or byte == ord("_") for byte in range(128)) + bytes(128)
+_ASCII_SPACE = bytes(byte > 32 and byte != 127 for byte in range(256))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of the text domain."""
+
+    split: Literal["words", "spaces"] = field(
+        default="words",
+        metadata={"help": "words: letters, marks, digits, _; spaces: all between white space"},
+    )
+
+
+def counting(settings: Settings, on_error: OnError) -> Strings:
+    """How the tokens of a corpus are counted."""
+    rule = _words if settings.split == "words" else _between_spaces
+
+    def reader(name: str, skip: Collection[int]) -> SplitReader:
+        del skip  # text has no records that could be bad as a whole
+        return SplitReader(name, rule, on_error)
+
+    return Strings(reader)
+
+
+def _words(text: Octets, final: bool) -> Cuts:
+    return stretches(_inside(text, _ASCII_WORD, "LMN"), final)
+
+
+def _between_spaces(text: Octets, final: bool) -> Cuts:
+    return stretches(_inside(text, _ASCII_SPACE, "LMNPSC"), final)
+
+
+def _inside(text: Octets, ascii_table: bytes, categories: str) -> npt.NDArray[np.bool_]:
+    """Which bytes of valid UTF-8 belong to characters of a token."""
+    raw = text.tobytes()
+    inside = np.frombuffer(bytearray(raw.translate(ascii_table)), np.bool_)
+    if not raw.isascii():
+        high = np.flatnonzero(text & 0x80)
+        # The bytes of other characters follow each other, so they decode as a text of their own.
+        points = np.frombuffer(text[high].tobytes().decode().encode("utf-32-le"), np.uint32)
+        sizes = 2 + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
+        inside[high] = np.repeat(_of_categories(categories)[points], sizes)
+    return inside
+
+
+@cache
+def _of_categories(categories: str) -> npt.NDArray[np.bool_]:
+    """Whether each code point is of these general categories."""
+    return np.fromiter(
+        (unicodedata.category(chr(point))[0] in categories for point in range(sys.maxunicode + 1)),
+        np.bool_,
+        sys.maxunicode + 1,
+    )

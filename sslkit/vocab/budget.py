@@ -1,0 +1,60 @@
+"""How a budget of memory is spent, and what was really used."""
+
+import resource
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslkit import sizes
+from sslkit.errors import ResourceError
+
+#: Interpreter, libraries, a block in all its forms, the writer of the table.
+BASE = 176 << 20
+#: Larger buffers gain nothing: the processor's caches are far smaller anyway.
+MOST = 1 << 30
+LEAST = 64 << 20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Bytes that may be used.
+
+    Attributes:
+        total: by everything.
+        counts: for what is counted, sorted and merged.
+    """
+
+    total: int
+    counts: int
+
+    @property
+    def planned(self) -> int:
+        """The peak that is to be expected."""
+        return BASE + self.counts
+
+
+def plan(total: int) -> Plan:
+    """Divide a budget.
+
+    Raises:
+        ResourceError: nothing useful is left for counts.
+    """
+    if total < BASE + LEAST:
+        raise ResourceError(
+            f"--mem {sizes.show(total)} is too little",
+            why=f"the program itself takes {sizes.show(BASE)} of it",
+            do=f"allow at least {sizes.show(BASE + LEAST)}",
+        )
+    return Plan(total, min(total - BASE, MOST))
+
+
+def peak() -> int:
+    """The largest resident memory of this process so far, in bytes."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text("ascii", "replace").splitlines()
+        held = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
+        if held:
+            return int(held[0]) * 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else used * 1024

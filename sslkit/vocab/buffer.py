@@ -1,0 +1,55 @@
+"""Keys of one word each, gathered until the memory is full and then sorted once.
+
+No hash table: sorting numbers is so fast that looking each of them up would take longer.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from sslkit.vocab.keys import Column, Counts
+
+_CHUNK = 1 << 18
+
+
+class Buffer:
+    """Room for a number of keys, 8 bytes each.
+
+    Args:
+        none: a key that counts as nothing, larger than all others.
+    """
+
+    def __init__(self, capacity: int, none: np.uint64 | None = None) -> None:
+        self._keys: npt.NDArray[np.uint64] = np.empty(capacity, np.uint64)
+        self._none = none
+        self._size = 0
+
+    def room(self) -> int:
+        """How many keys may still be added."""
+        return len(self._keys) - self._size
+
+    def add(self, keys: npt.NDArray[np.uint64]) -> None:
+        """Append keys."""
+        self._keys[self._size : self._size + len(keys)] = keys
+        self._size += len(keys)
+
+    def chunks(self) -> Iterator[tuple[Column, Counts]]:
+        """The distinct keys in order and how often each was added; the buffer is empty then."""
+        keys = self._keys[: self._size]
+        keys.sort()
+        if self._none is not None:
+            keys = keys[: int(np.searchsorted(keys, self._none))]
+        start = 0
+        while start < len(keys):
+            end = min(start + _CHUNK, len(keys))
+            end = int(np.searchsorted(keys, keys[end - 1], side="right"))
+            yield run_lengths(keys[start:end])
+            start = end
+        self._size = 0
+
+
+def run_lengths(keys: npt.NDArray[np.uint64]) -> tuple[Column, Counts]:
+    """The distinct values of sorted keys, [1, distinct], and how often each stands there."""
+    first = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    return keys[first][None], np.diff(first, append=len(keys))

@@ -1,0 +1,57 @@
+"""The second half of a count: spills merged into one stream of tokens in order."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sslkit.vocab import merge, runs
+from sslkit.vocab.interleave import interleave
+from sslkit.vocab.keys import KINDS, Column, Counts, Kind
+from sslkit.vocab.runs import Spill
+
+
+def reduce(
+    spills: list[Spill], folder: Path, memory: int, check: Callable[[], None]
+) -> list[Spill]:
+    """Merge spills into longer ones until the rest can be merged at once.
+
+    Sources are removed only when what was made of them is whole, so that an end in between
+    leaves either them or it.
+    """
+    most = merge.fan_in(memory)
+    level = 0
+    while len(spills) > most:
+        merged = []
+        for number, start in enumerate(range(0, len(spills), most)):
+            check()
+            some = spills[start : start + most]
+            merged.append(_merged(some, folder / f"level{level}-{number:06d}", memory))
+        spills, level = merged, level + 1
+    return spills
+
+
+def _merged(some: Sequence[Spill], stem: Path, memory: int) -> Spill:
+    found = [
+        runs.write_run(stem, kind, merge.merge(_of_kind(some, kind), memory))
+        for kind in kinds(some)
+    ]
+    return runs.seal(stem, found, {})
+
+
+def kinds(spills: Sequence[Spill]) -> list[Kind]:
+    """The kinds of key that occur, those of shorter tokens first."""
+    held = {run.kind.name for spill in spills for run in spill.runs}
+    return [kind for name, kind in KINDS.items() if name in held]
+
+
+def _of_kind(spills: Sequence[Spill], kind: Kind) -> list[runs.Run]:
+    return [run for spill in spills for run in spill.runs if run.kind.name == kind.name]
+
+
+def stream(spills: Sequence[Spill], memory: int) -> tuple[Kind, Iterator[tuple[Column, Counts]]]:
+    """All tokens in order, each once, with their counts; and the kind of the columns."""
+    found = kinds(spills)
+    share = memory // max(len(found), 1)
+    merged = [(kind, merge.merge(_of_kind(spills, kind), share)) for kind in found]
+    if len(merged) == 1:
+        return merged[0]
+    return KINDS["bytes"], interleave(merged)

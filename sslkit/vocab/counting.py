@@ -1,0 +1,190 @@
+"""The first half of a count: files in, spills on disk, to be continued after any end.
+
+A spill says up to which byte of which file everything is counted and in which state the readers
+were there. The next process takes the spills that are whole, from the first one on without a gap,
+and goes on behind the last of them.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from sslkit.errors import DataError
+from sslkit.vocab import kmers, runs, words
+from sslkit.vocab.runs import Run, Spill
+from sslkit.vocab.scheme import Kmers, Reader, Scheme
+
+#: Bytes that are read at once.
+BLOCK = 1 << 19
+# More tokens than a block and what was left of the one before can give.
+_BLOCK_TOKENS = BLOCK + (1 << 18)
+
+
+class _Store(Protocol):
+    """Counts what readers give (``kmers.Counter``, ``words.Counter``)."""
+
+    def full(self) -> bool: ...
+
+    def add(self, unit: Any, /) -> None: ...
+
+    def end(self) -> None: ...
+
+    def write(self, stem: Path) -> list[Run]: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def restore(self, state: Any) -> None: ...
+
+
+@dataclass
+class Files:
+    """Where bytes come from.
+
+    Attributes:
+        open: gives a stream of a file's bytes, without compression.
+        skip: whether bad records are passed over instead of stopping.
+    """
+
+    paths: Sequence[Path]
+    open: Callable[[Path], AbstractContextManager[IO[bytes]]]
+    skip: bool
+
+
+@dataclass
+class Watch:
+    """What the work tells while it goes on.
+
+    Attributes:
+        stopped: whether somebody asked to stop.
+        read: called with bytes that were read and a note.
+    """
+
+    stopped: Callable[[], bool]
+    read: Callable[[int, str], None]
+
+
+class StoppedError(Exception):
+    """The count was asked to stop; what it had is in spills."""
+
+
+def store_for(scheme: Scheme, canonical: bool, memory: int) -> _Store:
+    """An empty store for what a scheme's readers give."""
+    if isinstance(scheme, Kmers):
+        return kmers.Counter(scheme.k, canonical, memory, _BLOCK_TOKENS)
+    return words.Counter(memory, _BLOCK_TOKENS)
+
+
+def existing(folder: Path) -> list[Spill]:
+    """The whole spills of an earlier process that follow each other; the others are removed."""
+    found: list[Spill] = []
+    reached: Any = None
+    for header in sorted(folder.glob("spill-*.json")):
+        spill = runs.load(header)
+        if spill is not None and spill.covers["from"] == reached:
+            found.append(spill)
+            reached = spill.covers["to"]
+        else:
+            _remove(folder, header.name.removesuffix(".json"))
+    return found
+
+
+def _remove(folder: Path, stem: str) -> None:
+    for path in [folder / f"{stem}.json", *folder.glob(f"{stem}.*")]:
+        path.unlink(missing_ok=True)
+
+
+class Count:
+    """One pass over files.
+
+    Args:
+        folder: where spills are, those of an earlier process too.
+    """
+
+    def __init__(
+        self, scheme: Scheme, store: _Store, files: Files, folder: Path, watch: Watch
+    ) -> None:
+        self._scheme = scheme
+        self._store = store
+        self._files = files
+        self._folder = folder
+        self._watch = watch
+        self._reached: Any = None
+        self.spills = existing(folder)
+        self.tally: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Count everything that no spill covers.
+
+        Raises:
+            StoppedError: asked to; what was counted is in spills.
+        """
+        file, resumed = 0, None
+        if self.spills:
+            self._reached = self.spills[-1].covers["to"]
+            file, resumed = self._reached["file"], self._reached["reader"]
+            self.tally = Counter(self._reached["tally"])
+            self._store.restore(self._reached["store"])
+        for number in range(file, len(self._files.paths)):
+            self._read(number, resumed)
+            resumed = None
+        end = {"file": len(self._files.paths), "reader": None}
+        if not self.spills or self._reached["file"] != end["file"]:
+            self._spill(end)
+
+    def _read(self, number: int, resumed: dict[str, Any] | None) -> None:
+        path = self._files.paths[number]
+        reader: Reader[Any] = self._scheme.reader(str(path), self._survey(path))
+        done = 0
+        if resumed:
+            reader.restore(resumed["state"])
+            done = resumed["offset"]
+        with self._files.open(path) as stream:
+            _pass_over(stream, done)
+            while block := stream.read(BLOCK):
+                self._store.add(reader.feed(block))
+                done += len(block)
+                stopped = self._watch.stopped()
+                if stopped or self._store.full():
+                    place = {"offset": done - reader.pending, "state": reader.state()}
+                    self._spill({"file": number, "reader": place})
+                if stopped:
+                    raise StoppedError
+                self._watch.read(len(block), f"{len(self.spills)} runs")
+        self._store.add(reader.finish())
+        self._store.end()
+        self.tally += reader.tally
+
+    def _survey(self, path: Path) -> set[int]:
+        """The numbers of the bad records of a file, where they are to be passed over."""
+        bad: set[int] = set()
+        if self._files.skip and self._scheme.survey:
+            reader = self._scheme.survey(str(path), bad)
+            with self._files.open(path) as stream:
+                while block := stream.read(BLOCK):
+                    if self._watch.stopped():
+                        raise StoppedError
+                    reader.feed(block)
+            reader.finish()
+        return bad
+
+    def _spill(self, end: dict[str, Any]) -> None:
+        end = {**end, "tally": dict(self.tally), "store": self._store.state()}
+        stem = self._folder / f"spill-{len(self.spills):06d}"
+        found = self._store.write(stem)
+        self.spills.append(runs.seal(stem, found, {"from": self._reached, "to": end}))
+        self._reached = end
+
+
+def _pass_over(stream: IO[bytes], amount: int) -> None:
+    """Go to a place in a stream; one without places is read up to there."""
+    if stream.seekable():
+        stream.seek(amount)
+        return
+    while amount:
+        held = stream.read(min(amount, BLOCK))
+        if not held:
+            raise DataError("a file is shorter than it was", do="start again with --force")
+        amount -= len(held)

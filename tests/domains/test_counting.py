@@ -1,0 +1,114 @@
+"""How each domain cuts raw bytes into tokens, whatever the blocks."""
+
+import collections
+import re
+
+import pytest
+
+from sslkit.domains import code, lines, molecule, protein, text
+from sslkit.errors import DataError
+
+
+def tokens(module, data, block, name="file", **values):
+    reader = module.counting(module.Settings(**values), "stop").reader(name, ())
+    found = []
+    for part in [*(data[at : at + block] for at in range(0, len(data), block)), None]:
+        slices = reader.finish() if part is None else reader.feed(part)
+        held = slices.buffer.tobytes()
+        places = zip(slices.starts.tolist(), slices.lengths.tolist(), strict=True)
+        found += [held[start : start + length].decode() for start, length in places]
+    return found
+
+
+BLOCKS = pytest.mark.parametrize("block", [1, 2, 3, 7, 64, 1 << 20])
+
+
+@BLOCKS
+def test_words_are_letters_marks_digits_and_underscores_of_any_script(block):
+    data = "\ufeffIt's 3.14—naïve_x हिन्दी 中文。日本 ǅ\u0301a\r\nend".encode()
+    assert tokens(text, data, block) == [
+        *("It", "s", "3", "14", "naïve_x", "हिन्दी", "中文", "日本", "ǅ\u0301a", "end")
+    ]
+    spaced = tokens(text, data, block, split="spaces")
+    assert spaced == data.decode("utf-8-sig").split()
+
+
+@BLOCKS
+def test_lines_and_columns(block):
+    data = b"a b\tx\r\n\n c\ty\tz\rlast"
+    assert tokens(lines, data, block) == ["a b\tx", " c\ty\tz", "last"]
+    assert tokens(lines, data, block, column=1) == ["a b", " c", "last"]
+    assert tokens(lines, data, block, column=2) == ["x", "y"]
+    assert tokens(lines, data, block, column=3) == ["z"]
+    assert tokens(lines, b"a,b\n,d\n", block, column=1, separator="comma") == ["a"]
+    with pytest.raises(ValueError, match="numbered from 1"):
+        lines.Settings(column=-1)
+
+
+@BLOCKS
+def test_smiles(block):
+    data = b"CC(=O)Nc1ccc([nH+])cc1Br name Cl\n\nClC%12[Cl-].C%(123)#C/C=C\\Cl\tx\nB[C@@H]2.b"
+    pattern = r"\[[^\]]*\]|Br|Cl|%\d\d|%\(\d+\)|."
+    heads = [line.split()[0] for line in data.decode().split("\n") if line]
+    assert tokens(molecule, data, block) == [t for head in heads for t in re.findall(pattern, head)]
+
+
+@BLOCKS
+@pytest.mark.parametrize("k", [1, 3, 11, 20])
+def test_residues(block, k):
+    records = ["MKVLEEFPQwyXACDEFGHIKLMNPQRSTVWYU", "ACD*EFGHIKLMNPQRSTVWYACDEF-GHIKLMNP"]
+    data = "".join(f">{n} t\n{r[:9]}\n{r[9:]}\n" for n, r in enumerate(records)).encode()
+    windows = [
+        record.upper()[at : at + k] for record in records for at in range(len(record) - k + 1)
+    ]
+    kept = [window for window in windows if not set(window) & set("X*-")]
+    assert tokens(protein, data, block, k=k) == kept
+
+
+def test_a_letter_that_is_no_residue_stops():
+    with pytest.raises(DataError, match="cannot be used") as caught:
+        tokens(protein, b">a\nMKV\n>b\nMK7\n", 100)
+    assert "record 2 (b)" in caught.value.where
+
+
+PYTHON = '''
+def f(x: int = 0x1F) -> str:  # a comment "with" quotes
+    """Docs with 'quotes' \\""" and ""inner"" quotes."""
+    y = rb"raw\\\\" + f'{x}' ; y **= 1.5e-3 + 1e5 - 1_000.25 // 2
+    return x.real if x != 3 and y >= 2 else 'it\\'s' + """x""" + \'\'\'a
+b\'\'\' + größe[1:2]...
+'''
+
+
+@BLOCKS
+def test_python(block):
+    assert tokens(code, PYTHON.encode(), block, "a.py") == [
+        *("def", "f", "(", "x", ":", "int", "=", "0", ")", "->", "str", ":"),
+        '"',
+        *("y", "=", '"', "+", '"', ";", "y", "**=", "0", "+", "0", "-", "0", "//", "0"),
+        *("return", "x", ".", "real", "if", "x", "!=", "0", "and", "y", ">=", "0", "else"),
+        *('"', "+", '"', "+", '"', "+", "größe", "[", "0", ":", "0", "]", "..."),
+    ]
+
+
+@BLOCKS
+def test_languages_with_braces(block):
+    data = b"""/* a "comment" */ int x = a->b++ >>= 'c'; // "more"
+    char *s = "a // no comment \\" /*"; fn f<'a>(v: &'a T) { 1.0f /x/ 2 }"""
+    assert tokens(code, data, block, "a.c") == [
+        *("int", "x", "=", "a", "->", "b", "++", ">>=", '"', ";"),
+        *("char", "*", "s", "=", '"', ";", "fn", "f", "<", "'", "a", ">", "("),
+        *("v", ":", "&", "'", "a", "T", ")", "{", "0", "/", "x", "/", "0", "}"),
+    ]
+
+
+def test_code_with_an_open_string_at_its_end():
+    assert tokens(code, b"x = 'abc", 3, "a.py") == ["x", "=", '"']
+    assert tokens(code, b'x = """abc\n', 3, "a.py") == ["x", "=", '"']
+
+
+@BLOCKS
+def test_nul_bytes_separate_tokens(block):
+    for module in (text, lines):
+        assert tokens(module, b"ab\0\0cd\0", block) == ["ab", "cd"]
+    assert collections.Counter(tokens(code, b"ab\0\0cd\0", block, "a.c")) == {"ab": 1, "cd": 1}
