@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from sslkit.engine.optimizers import Rates
 from sslkit.engine.runlog import RunLog
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
-from sslkit.errors import SslkitError
+from sslkit.errors import DataError, RequeueError, SslkitError
 from sslkit.modules import Encoder
 from sslkit.types import Arrays, Batch, Objective
 
@@ -132,6 +133,8 @@ class Training:
             SslkitError: the loss is not a number.
         """
         self._load(console)
+        # A rebuilt encoder may come as it is evaluated, without dropout.
+        self.learner.train()
         log = RunLog(self.folder, silent=not self.world.leads)
         log.rewind(self._at.step)
         saved = time.monotonic()
@@ -149,12 +152,20 @@ class Training:
                     self._save()
                     saved = time.monotonic()
                 if asked:
-                    self.world.wait()
-                    stop.check(f"step {self._at.step} is kept in {self.folder.path}")
+                    self._leave(stop)
         if self._best:
             self.learner.load_state_dict(self._best)
         final = self.work.evaluate(self.learner)
         return {**final, "step": self._at.best_step if self._best else self._at.step}
+
+    def _leave(self, stop: Stop) -> NoReturn:
+        """End all processes, whichever of them was asked to stop."""
+        self.world.wait()
+        kept = f"step {self._at.step} is kept in {self.folder.path}"
+        stop.check(kept)
+        raise RequeueError(
+            f"another process was asked to stop: {kept}", do="the same command line continues"
+        )
 
     def _evaluation_due(self) -> bool:
         last = self._at.step == self.plan.steps
@@ -243,10 +254,18 @@ class Training:
     def _load(self, console: Console) -> None:
         if not self.folder.state.is_file():
             return
-        state = checkpoint.read_tensors(self.folder.state)
-        self.learner.load_state_dict(state["learner"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._at = _Position(**state["position"])
-        self._best = state["best"]
+        try:
+            state = checkpoint.read_tensors(self.folder.state)
+            self.learner.load_state_dict(state["learner"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._at = _Position(**state["position"])
+            self._best = state["best"]
+        except (DataError, RuntimeError, LookupError, TypeError, ValueError) as error:
+            raise DataError(
+                "an unfinished run cannot be continued",
+                where=str(self.folder.state),
+                why=error.why if isinstance(error, DataError) else str(error),
+                do="the file is damaged: remove it, and the same command line begins anew",
+            ) from error
         if self.world.leads:
             console.say(f"continuing {self.folder.path} at step {self._at.step}")
