@@ -5,9 +5,11 @@ import os
 import platform
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from sslkit.artifacts.run import RunFolder
+from sslkit.errors import ResourceError
 from sslkit.files import atomic
 
 _LOG_SECONDS = 10.0
@@ -40,8 +42,7 @@ class RunLog:
         """Add the row of one step, in which ``tokens`` tokens were read."""
         if self._silent:
             return
-        with self._folder.metrics.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
+        _append(self._folder.metrics, row)
         self._tokens += tokens
         if (passed := time.monotonic() - self._since) > _LOG_SECONDS:
             entry = {
@@ -51,6 +52,13 @@ class RunLog:
                 "step": row["step"],
                 "tokens_per_second": round(self._tokens / passed, 1),
             }
-            with self._folder.log.open("a", encoding="utf-8") as stream:
-                stream.write(json.dumps(entry) + "\n")
+            _append(self._folder.log, entry)
             self._since, self._tokens = time.monotonic(), 0
+
+
+def _append(path: Path, row: Mapping[str, Any]) -> None:
+    try:
+        with path.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(row) + "\n")
+    except OSError as error:
+        raise ResourceError(f"{path} cannot be written", why=str(error)) from error
