@@ -43,12 +43,16 @@ class World:
         return DistributedDataParallel(module, device_ids=ids)
 
 
+#: One process, as without torchrun.
+ALONE = World()
+
+
 @contextmanager
 def world() -> Iterator[World]:
     """Join the processes that torchrun started, or stand alone."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
-        yield World()
+        yield ALONE
         return
     # Counts and flags are summed on the CPU, also where gradients travel between GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"

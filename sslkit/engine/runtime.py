@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sslkit.engine.distributed import ALONE, World
 from sslkit.errors import UsageError
 from sslkit.options import thread_count
 
@@ -45,7 +46,9 @@ class Runtime:
         }
 
 
-def prepare(device: str, threads: int | None, precision: str = "auto") -> Runtime:
+def prepare(
+    device: str, threads: int | None, precision: str = "auto", world: World = ALONE
+) -> Runtime:
     """Choose a device and settle everything that must be settled before the first tensor.
 
     Args:
@@ -53,6 +56,7 @@ def prepare(device: str, threads: int | None, precision: str = "auto") -> Runtim
         threads: None for what the process may use.
         precision: ``bf16``, ``fp32`` or ``auto``, which times one small product in both: the
             processor's own word for what it can do is not always true.
+        world: the processes that work together, in one precision.
 
     Raises:
         UsageError: the device is not there.
@@ -68,7 +72,8 @@ def prepare(device: str, threads: int | None, precision: str = "auto") -> Runtim
     if chosen.type == "cpu":
         _keep_memory()
     if precision == "auto":
-        precision = "bf16" if _bf16_is_faster(chosen) else "fp32"
+        votes = world.sum({"bf16": float(_bf16_is_faster(chosen))})["bf16"]
+        precision = "bf16" if 2 * votes > world.size else "fp32"
     elif precision not in {"bf16", "fp32"}:
         raise UsageError(f"precision is auto, bf16 or fp32, not {precision!r}")
     return Runtime(chosen, precision, count)
