@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslkit.artifacts import checkpoint
-from sslkit.errors import UsageError
+from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 
 _IDENTITY = "run.json"
@@ -45,6 +45,26 @@ class RunFolder:
         """The resolved options; ``--config`` runs them again."""
         return self.path / "config.toml"
 
+    def identity(self) -> dict[str, Any]:
+        """What decides the result of the run in the folder; empty where there is none.
+
+        Raises:
+            DataError: the file that says it is damaged.
+        """
+        path = self.path / _IDENTITY
+        if not path.is_file():
+            return {}
+        try:
+            held: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        except ValueError as error:
+            raise DataError(
+                "a run's folder cannot be read",
+                where=str(path),
+                why=str(error),
+                do="choose another folder with --out, or remove this one",
+            ) from error
+        return held
+
     def claim(
         self, identity: Mapping[str, Any], config: str, *, force: bool
     ) -> Literal["new", "unfinished", "finished"]:
@@ -53,26 +73,35 @@ class RunFolder:
         Args:
             identity: all that decides the result. A run of another identity is refused.
             config: the resolved options as TOML.
-            force: begin anew whatever is there.
+            force: begin anew where another run, or a finished one, is there. This run, begun
+                with the same settings, continues: a job that is requeued repeats its flags.
 
         Raises:
             UsageError: the folder holds a run of another identity; the message names it.
+            DataError: the file that says whose run it is is damaged.
         """
         mine = json.loads(json.dumps(identity))
-        path = self.path / _IDENTITY
-        if path.is_file() and not force:
-            held = json.loads(path.read_text("utf-8"))
-            if found := differences(held, mine):
+        if held := self.identity():
+            found = differences(held, mine)
+            if found and not force:
                 raise UsageError(
                     f"{self.path} holds another run",
                     why="; ".join(found),
                     do="choose another folder with --out, or begin anew with --force",
                 )
-            return "finished" if self.checkpoint.is_file() else "unfinished"
+            if self.checkpoint.is_file() and not force:
+                return "finished"
+            if not found and not self.checkpoint.is_file():
+                return "unfinished"
+        elif self.checkpoint.is_file() and not force:
+            raise UsageError(
+                f"{self.checkpoint} is there, and nothing says which run made it",
+                do="choose another folder with --out, or overwrite it with --force",
+            )
         for old in (self.checkpoint, self.state, self.metrics, self.log):
             old.unlink(missing_ok=True)
         atomic.write_text(self.config, config)
-        atomic.write_text(path, json.dumps(mine, indent=1, sort_keys=True) + "\n")
+        atomic.write_text(self.path / _IDENTITY, json.dumps(mine, indent=1, sort_keys=True) + "\n")
         return "new"
 
 
