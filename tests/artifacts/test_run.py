@@ -1,0 +1,121 @@
+"""A run's folder: whose it is, and what becomes of another run in it."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sslkit.artifacts.run import RunFolder, differences, to_toml
+from sslkit.errors import DataError, UsageError
+
+MINE: dict[str, Any] = {"seed": 1, "steps": 10, "plugins": {"model": {"width": 8}}, "shape": (1, 2)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "runs" / "one")
+
+
+def fill(folder: RunFolder, *, finished: bool) -> None:
+    folder.state.write_bytes(b"state")
+    folder.metrics.write_text('{"step": 1}\n')
+    folder.log.write_text("{}\n")
+    if finished:
+        folder.checkpoint.write_bytes(b"checkpoint")
+
+
+def left(folder: RunFolder) -> set[str]:
+    return {path.name for path in folder.path.iterdir()}
+
+
+def test_a_new_run_says_whose_it_is(folder: RunFolder) -> None:
+    assert folder.identity() == {}
+    assert folder.claim(MINE, "[pretrain]\n", force=False) == "new"
+    assert folder.identity() == {**MINE, "shape": [1, 2]}
+    assert left(folder) == {"run.json", "config.toml"}
+    assert folder.config.read_text() == "[pretrain]\n"
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_an_unfinished_run_continues_also_where_its_flags_force(
+    folder: RunFolder, force: bool
+) -> None:
+    folder.claim(MINE, "", force=force)
+    fill(folder, finished=False)
+    assert folder.claim(MINE, "", force=force) == "unfinished"
+    assert {"state.pt", "metrics.jsonl", "log.jsonl"} <= left(folder)
+
+
+def test_a_finished_run_is_left_alone_or_begun_anew(folder: RunFolder) -> None:
+    folder.claim(MINE, "", force=False)
+    fill(folder, finished=True)
+    assert folder.claim(MINE, "", force=False) == "finished"
+    assert folder.checkpoint.is_file()
+    assert folder.claim(MINE, "", force=True) == "new"
+    assert left(folder) == {"run.json", "config.toml"}
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_another_run_is_refused_by_what_differs(folder: RunFolder, finished: bool) -> None:
+    folder.claim(MINE, "mine", force=False)
+    fill(folder, finished=finished)
+    other = {**MINE, "seed": 2, "plugins": {"model": {"width": 16}}}
+    with pytest.raises(UsageError, match="holds another run") as told:
+        folder.claim(other, "other", force=False)
+    assert told.value.why == "plugins.model.width was 8 and is 16; seed was 1 and is 2"
+    assert "--force" in told.value.do
+    assert folder.state.read_bytes() == b"state"
+    assert folder.checkpoint.is_file() == finished
+    assert folder.config.read_text() == "mine"
+    assert folder.claim(other, "other", force=True) == "new"
+    assert folder.identity()["seed"] == 2
+    assert left(folder) == {"run.json", "config.toml"}
+
+
+def test_a_checkpoint_of_nobody_is_not_lost(folder: RunFolder) -> None:
+    folder.path.mkdir(parents=True)
+    folder.checkpoint.write_bytes(b"precious")
+    with pytest.raises(UsageError, match="nothing says which run made it"):
+        folder.claim(MINE, "", force=False)
+    assert folder.checkpoint.read_bytes() == b"precious"
+    assert folder.claim(MINE, "", force=True) == "new"
+
+
+def test_a_damaged_identity_is_named(folder: RunFolder) -> None:
+    folder.claim(MINE, "", force=False)
+    (folder.path / "run.json").write_text('{"seed": ')
+    with pytest.raises(DataError, match="cannot be read") as told:
+        folder.claim(MINE, "", force=False)
+    assert told.value.where.endswith("run.json")
+
+
+def test_equal_runs_say_equal_things(folder: RunFolder, tmp_path: Path) -> None:
+    other = RunFolder(tmp_path / "two")
+    folder.claim(MINE, "", force=False)
+    other.claim(dict(reversed(MINE.items())), "", force=False)
+    held = (folder.path / "run.json").read_bytes()
+    assert held == (other.path / "run.json").read_bytes()
+    assert json.loads(held)["steps"] == 10
+
+
+def test_differences_are_short_and_name_what_is_new() -> None:
+    assert differences(MINE, MINE) == []
+    assert differences({"a": 1}, {"b": 2}) == ["a was 1 and is null", "b was null and is 2"]
+    (long,) = differences({"a": "x" * 500}, {"a": "y"})
+    assert len(long) < 100
+
+
+def test_options_become_toml_and_come_back() -> None:
+    values = {
+        "out": Path("a b/c"), "seed": 7, "rate": 1e-5, "force": False, "steps": None,
+        "set": ("width=8", 'odd="\\é\n'), "corpus": [Path("x"), Path("y")], "name": "it's \\ \"q\"",
+    }  # fmt: skip
+    text = to_toml("pretrain", values)
+    assert tomllib.loads(text) == {
+        "pretrain": {
+            "out": "a b/c", "seed": 7, "rate": 1e-5, "force": False,
+            "set": ["width=8", 'odd="\\é\n'], "corpus": ["x", "y"], "name": "it's \\ \"q\"",
+        }
+    }  # fmt: skip

@@ -1,0 +1,95 @@
+"""AdamW against its formula; rates and decay of every parameter."""
+
+import math
+
+import torch
+from torch import nn
+
+from sslkit.engine import optimizers
+from sslkit.engine.optimizers import Rates
+from sslkit.modules import TokenTable
+
+
+class Small(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.table = TokenTable(6, 4, None)
+        self.low = nn.Linear(4, 4)
+        self.high = nn.Linear(4, 4)
+
+
+def rates(model: Small) -> Rates:
+    return Rates(
+        dict.fromkeys(model.table.parameters(), 0.0) | dict.fromkeys(model.low.parameters(), 0.5)
+    )
+
+
+def test_steps_are_those_of_the_paper() -> None:
+    """Loshchilov & Hutter 2019, algorithm 2."""
+    model = Small()
+    held = rates(model)
+    held.freeze()
+    optimizer = optimizers.adamw(model.named_parameters(), held, 0.1, 0.2)
+    before = {name: p.detach().double().clone() for name, p in model.named_parameters()}
+    first = {name: torch.zeros_like(p) for name, p in before.items()}
+    second = {name: torch.zeros_like(p) for name, p in before.items()}
+    generator = torch.Generator().manual_seed(1)
+    for step, factor in enumerate((1.0, 0.5, 0.25), 1):
+        for name, parameter in model.named_parameters():
+            if not parameter.requires_grad:
+                continue
+            parameter.grad = torch.randn(parameter.shape, generator=generator)
+            gradient = parameter.grad.double()
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = 0.98 * second[name] + 0.02 * gradient**2
+            rate = factor * 0.1 * (0.5 if name.startswith("low") else 1.0)
+            decay = 0.2 if name.endswith("weight") else 0.0
+            move = (first[name] / (1 - 0.9**step)) / (
+                (second[name] / (1 - 0.98**step)).sqrt() + 1e-8
+            )
+            before[name] = before[name] * (1 - rate * decay) - rate * move
+        optimizers.set_rate(optimizer, factor)
+        optimizer.step()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(parameter.detach().double(), before[name], rtol=1e-5, atol=1e-6)
+
+
+def test_every_moving_parameter_is_in_one_group() -> None:
+    model = Small()
+    optimizer = optimizers.adamw(model.named_parameters(), rates(model), 0.1, 0.2)
+    held = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    moving = [*model.low.parameters(), *model.high.parameters()]
+    assert sorted(held) == sorted(map(id, moving))
+    peaks = {(g["peak"], g["weight_decay"]) for g in optimizer.param_groups}
+    assert peaks == {(0.05, 0.2), (0.05, 0.0), (0.1, 0.2), (0.1, 0.0)}
+
+
+def test_tables_do_not_decay() -> None:
+    model = Small()
+    optimizer = optimizers.adamw(model.named_parameters(), Rates({}), 0.1, 0.2)
+    (decay,) = {
+        group["weight_decay"]
+        for group in optimizer.param_groups
+        if any(p is model.table.own for p in group["params"])
+    }
+    assert decay == 0
+
+
+def test_freezing_stops_gradients_and_can_be_undone() -> None:
+    model = Small()
+    rates(model).freeze()
+    assert not model.table.own.requires_grad
+    assert model.low.weight.requires_grad
+    Rates({model.table.own: 1.0}).freeze()
+    assert model.table.own.requires_grad
+
+
+def test_set_rate_keeps_the_ratios() -> None:
+    model = Small()
+    optimizer = optimizers.adamw(model.named_parameters(), rates(model), 0.1, 0.2)
+    for factor in (0.3, 1.0, 0.0):
+        optimizers.set_rate(optimizer, factor)
+        for group in optimizer.param_groups:
+            assert math.isclose(group["lr"], factor * group["peak"])
+    assert {g["peak"] for g in optimizer.param_groups} == {0.05, 0.1}
