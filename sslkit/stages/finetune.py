@@ -15,14 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sslkit import catalog, rng, tables
+from sslkit import catalog, rng
 from sslkit.adapt import freeze
-from sslkit.artifacts import manifest, predictions
-from sslkit.artifacts.predictions import Predictions
+from sslkit.artifacts import checkpoint, manifest, predictions
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
 from sslkit.data.labelled import LabelledRows, shuffled
-from sslkit.data.splits import PARTS, Split
+from sslkit.data.splits import Split
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
 from sslkit.engine.evaluation import mean_losses
@@ -33,8 +32,8 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.objectives import supervised
 from sslkit.options import Common
-from sslkit.probes import intervals, metrics
 from sslkit.stages import assemble, labels
+from sslkit.stages import finetune_report as report
 from sslkit.stages.assemble import Parts
 from sslkit.stages.labels import Examples
 from sslkit.types import Array, Arrays
@@ -95,6 +94,7 @@ def run(options: Options, console: Console) -> None:
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
+            report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
             return
         learner, rates = _learner(resolved, talk)
         reached = Training(
@@ -107,8 +107,7 @@ def run(options: Options, console: Console) -> None:
             folder=folder,
         ).run(stop, talk)
         if processes.leads:
-            scored = _predicted(resolved, learner, runtime)
-            _finish(resolved, learner, scored, reached, folder, identity, runtime, talk)
+            _finish(resolved, learner, runtime, reached, identity, folder, talk)
         processes.wait()
 
 
@@ -298,67 +297,27 @@ def _predicted(resolved: _Run, learner: Learner, runtime: Runtime) -> npt.NDArra
 def _finish(
     resolved: _Run,
     learner: Learner,
-    predicted: npt.NDArray[np.float64],
-    reached: dict[str, float],
-    folder: RunFolder,
-    identity: dict[str, Any],
     runtime: Runtime,
+    reached: dict[str, float],
+    identity: dict[str, Any],
+    folder: RunFolder,
     talk: Console,
 ) -> None:
-    """Score the test part; write predictions, then the checkpoint, which says that all is done."""
-    options, examples = resolved.options, resolved.examples
-    test = resolved.split.rows("test")
-    truth, answers = examples.targets.values[test], predicted[test]
-    _warn_if_constant(answers, talk)
+    """Predict and score; write the predictions, then the checkpoint, which says all is done."""
+    parts, examples, split = resolved.parts, resolved.examples, resolved.split
+    predicted = _predicted(resolved, learner, runtime)
     task = resolved.plugins["task"][1]
-    estimate = intervals.bootstrap(task.METRICS, truth, answers, options.seed)
-    results: dict[str, Any] = {
-        "step": reached["step"],
-        "validation_loss": reached["heldout_loss"],
-        "test_examples": estimate.examples,
-        "metrics": {name: vars(value) for name, value in estimate.metrics.items()},
-    }
-    described = manifest.make(
+    scored = report.score(examples, split, predicted, task, resolved.options.seed)
+    made = manifest.make(
         "finetune",
-        identity | {"context": resolved.parts.context} | runtime.describe(),
-        plugins=resolved.parts.manifest.plugins | identity["plugins"],
+        identity | {"context": parts.context} | runtime.describe(),
+        plugins=parts.manifest.plugins | identity["plugins"],
         inputs=manifest.describe(examples.labelled.files),
-        parents={str(resolved.parts.path): resolved.parts.sha256},
-        results=results,
+        parents={str(parts.path): parts.sha256},
+        results=reached | scored,
     )
     table = folder.path / predictions.NAME
-    predictions.save(table, _table(resolved, predicted), described.to_json())
-    assemble.write(folder, learner, described, resolved.parts.vocabulary)
-    talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']:.0f}) and {table}")
-    if not talk.as_json:
-        start = "from scratch" if options.from_scratch else f"from {resolved.parts.path}"
-        rows = [
-            [name, f"{value.value:.3f}", f"{value.low:.3f} to {value.high:.3f}"]
-            for name, value in estimate.metrics.items()
-        ]
-        title = f"{options.task}, {start}: {estimate.examples} test records, seed {options.seed}"
-        tables.show(title, ["metric", "value", "95% interval"], rows)
-    talk.result({"checkpoint": str(folder.checkpoint), "predictions": str(table), **results})
-
-
-def _table(resolved: _Run, predicted: npt.NDArray[np.float64]) -> Predictions:
-    """Every record that is in a part of the split, in the order of the files."""
-    examples = resolved.examples
-    rows = np.flatnonzero(resolved.split.part >= 0)
-    return Predictions(
-        ids=[examples.labelled.ids[row] for row in rows],
-        rows=np.array([examples.labelled.numbers[row] - 1 for row in rows], np.int64),
-        splits=[PARTS[resolved.split.part[row]] for row in rows],
-        labels=examples.targets.values[rows],
-        predicted=predicted[rows],
-        classes=examples.targets.classes,
-    )
-
-
-def _warn_if_constant(answers: npt.NDArray[np.float64], talk: Console) -> None:
-    said = metrics.decide(answers) if answers.ndim == 2 else np.round(answers, 12)
-    if len(said) > 1 and len(np.unique(said)) == 1:
-        talk.warn(
-            "all test records get the same prediction: the model tells nothing apart. Train "
-            "longer, try another --learning-rate, or --class-weights balanced"
-        )
+    predictions.save(table, report.table(examples, split, predicted), made.to_json())
+    assemble.write(folder, learner, made, parts.vocabulary)
+    talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
+    report.show(made, folder, talk)

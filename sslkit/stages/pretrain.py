@@ -6,6 +6,7 @@ need.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -15,11 +16,10 @@ import numpy as np
 import torch
 
 from sslkit import catalog, rng
-from sslkit.artifacts import manifest
+from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder, to_toml
-from sslkit.console import Console, human
-from sslkit.data import corpus, heldout, shards
+from sslkit.console import Console
 from sslkit.data.windows import Windows
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
@@ -31,14 +31,11 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
 from sslkit.options import Common
-from sslkit.stages import assemble
+from sslkit.stages import assemble, corpora
 from sslkit.types import Arrays, Domain, Objective
 from sslkit.vocab import vocabulary as vocabularies
 from sslkit.vocab.vocabulary import Vocabulary
 
-#: Records are cut into pieces of about this many units, some of which are held out.
-_SEGMENT_UNITS = 16384
-_HELDOUT_UNITS = 2**22
 _EVALUATION_TOKENS = 65536
 _EVALUATIONS, _EVALUATE_STEPS = 20, 50
 #: The default number of steps reads the corpus so many times, within limits.
@@ -89,8 +86,7 @@ def run(options: Options, console: Console) -> None:
         runtime = runtimes.prepare(options.device, options.threads, options.precision)
         vocab, made = _vocabulary(options.vocab)
         chosen = _choose(options, vocab, made, talk)
-        inputs = _inputs(options, made, talk)
-        train, held = _data(options, chosen, inputs, processes, talk)
+        inputs, train, held = _data(options, chosen, made, processes, talk)
         steps = options.steps or _default_steps(options, train)
         identity = _identity(options, chosen, inputs, runtime, steps)
         folder = RunFolder(options.out or Path("pretrained"))
@@ -100,10 +96,15 @@ def run(options: Options, console: Console) -> None:
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
+            _report(folder, checkpoint.load(folder.checkpoint).manifest.results, talk)
             return
         learner = _learner(options, chosen)
-        _announce(options, learner, steps, runtime, processes, talk)
-        metrics = Training(
+        talk.say(
+            f"training {sum(p.numel() for p in learner.parameters()):,} parameters for {steps} "
+            f"steps of {options.batch_tokens} tokens in {runtime.precision} on {runtime.device}: "
+            f"{processes.size} process(es), {runtime.threads} thread(s) each"
+        )
+        training = Training(
             learner=learner,
             rates=Rates({}),
             work=_work(options, chosen, train, held, vocab, processes, runtime),
@@ -111,7 +112,8 @@ def run(options: Options, console: Console) -> None:
             runtime=runtime,
             world=processes,
             folder=folder,
-        ).run(stop, talk)
+        )
+        metrics = training.run(stop, talk)
         if processes.leads:
             described = manifest.make(
                 "pretrain",
@@ -122,8 +124,26 @@ def run(options: Options, console: Console) -> None:
                 results=metrics,
             )
             assemble.write(folder, learner, described, vocab)
+            talk.say(f"wrote {folder.checkpoint}")
             _report(folder, metrics, talk)
         processes.wait()
+
+
+def _data(
+    options: Options, chosen: _Chosen, made: Manifest, processes: World, talk: Console
+) -> tuple[tuple[Input, ...], Windows, Windows]:
+    """The corpus: its files, windows to train on and windows held out."""
+    name, module, _ = chosen.plugins["domain"]
+    inputs = manifest.describe(corpora.files(options.corpus, module.ENDINGS, made, talk))
+    cut = corpora.Cut(
+        window=options.window,
+        heldout=options.heldout,
+        seed=options.seed,
+        cache=options.shards,
+        on_error=options.on_error,
+    )
+    version = f"{name} {module.VERSION}"
+    return inputs, *corpora.windows(inputs, chosen.domain, version, cut, processes, talk)
 
 
 def _vocabulary(path: Path) -> tuple[Vocabulary, Manifest]:
@@ -167,60 +187,6 @@ def _choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) 
     )
 
 
-def _inputs(options: Options, made: Manifest, talk: Console) -> tuple[Input, ...]:
-    """The files to train on: those named, or those that the vocabulary was made from."""
-    if options.corpus:
-        name = options.domain or made.plugins["domain"]["name"]
-        files = source.find(options.corpus, catalog.load("domain", name).ENDINGS)
-    else:
-        files = [Path(entry.path) for entry in made.inputs]
-        talk.say(f"corpus as in {options.vocab}: {', '.join(map(str, files[:4]))}"
-                 + (f" and {len(files) - 4} more" if len(files) > 4 else ""))  # fmt: skip
-    if source.STDIN in files:
-        raise UsageError(
-            "a corpus is read more than once, so it cannot come from standard input",
-            do="write it to a file and name that",
-        )
-    return manifest.describe(files)
-
-
-def _data(
-    options: Options, chosen: _Chosen, inputs: tuple[Input, ...], processes: World, talk: Console
-) -> tuple[Windows, Windows]:
-    """Windows to train on and windows held out."""
-    name, module, _ = chosen.plugins["domain"]
-
-    def opened() -> list[shards.Shard]:
-        version = f"{name} {module.VERSION}"
-        return corpus.open_shards(inputs, chosen.domain, version, options.shards, options.on_error)
-
-    # One process makes the shards, the others map what it made.
-    found = opened() if processes.leads else []
-    processes.wait()
-    found = found or opened()
-    width = chosen.domain.units(options.window)
-    segments = shards.cut(found, max(_SEGMENT_UNITS, width), chosen.domain.units(1))
-    if len(segments) < 2:
-        segments = shards.cut(found, width, chosen.domain.units(1))
-    if len(segments) < 2:
-        raise DataError(
-            "the corpus is too small to hold anything out of it",
-            where=", ".join(entry.path for entry in inputs),
-            why=f"it has {int(segments.length.sum())} units, a window takes {width}",
-            do="add data, or use a smaller --window",
-        )
-    total = int(segments.length.sum())
-    wanted = min(int(total * options.heldout), _HELDOUT_UNITS)
-    split = heldout.hold_out(segments, wanted, chosen.domain.twin)
-    skipped = sum(shard.skipped for shard in found)
-    talk.say(
-        f"corpus: {human(total)} units in {len(inputs)} file(s), {skipped} records skipped; held "
-        f"out {human(int(split.held.length.sum()))} units, {split.copies} segments left out as "
-        f"copies, {split.overlap:.1%} of what is held out still stands in the training part"
-    )
-    return Windows(split.train, width, options.seed), Windows(split.held, width, options.seed)
-
-
 def _rows(options: Options) -> int:
     return max(1, options.batch_tokens // options.window)
 
@@ -256,22 +222,6 @@ def _learner(options: Options, chosen: _Chosen) -> Learner:
     _, module, settings = chosen.plugins["model"]
     encoder = module.Model(settings, chosen.domain.spec)
     return Learner(encoder, chosen.objective)
-
-
-def _announce(
-    options: Options,
-    learner: Learner,
-    steps: int,
-    runtime: Runtime,
-    processes: World,
-    talk: Console,
-) -> None:
-    count = sum(p.numel() for p in learner.parameters())
-    talk.say(
-        f"training {count:,} parameters for {steps} steps of {options.batch_tokens} tokens on "
-        f"{runtime.device} in {runtime.precision}: {processes.size} process(es), "
-        f"{runtime.threads} thread(s) each"
-    )
 
 
 def _plan(options: Options, steps: int) -> Plan:
@@ -343,15 +293,14 @@ def _unigram_loss(batches: list[Arrays], vocab: Vocabulary) -> float:
     return float(-np.log(share[targets]).mean())
 
 
-def _report(folder: RunFolder, metrics: dict[str, float], talk: Console) -> None:
+def _report(folder: RunFolder, metrics: Mapping[str, float], talk: Console) -> None:
     gain = metrics["unigram_loss"] - metrics["heldout_loss"]
-    text = (
-        f"wrote {folder.checkpoint}: held-out perplexity {metrics['heldout_perplexity']:.1f} "
+    talk.say(
+        f"held-out perplexity {metrics['heldout_perplexity']:.1f} "
         f"({metrics['heldout_loss']:.3f} nats per token), unigram "
         f"{math.exp(metrics['unigram_loss']):.1f} ({metrics['unigram_loss']:.3f}): "
         f"{gain:+.3f} nats learned beyond counts"
     )
-    talk.say(text)
     if gain <= 0:
         talk.warn("the model is no better than the token counts: train longer, or check the data")
     talk.result({"checkpoint": str(folder.checkpoint), **metrics})

@@ -1,0 +1,106 @@
+"""Unlabelled data as windows to train on and windows held out: what pretraining begins with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslkit.artifacts.manifest import Input, Manifest
+from sslkit.console import Console, human
+from sslkit.data import corpus, heldout, shards
+from sslkit.data.windows import Windows
+from sslkit.engine.distributed import World
+from sslkit.errors import DataError, OnError, UsageError
+from sslkit.files import source
+from sslkit.types import Domain
+
+#: Records are cut into pieces of about this many units, some of which are held out.
+_SEGMENT_UNITS = 16384
+_HELDOUT_UNITS = 2**22
+_NAMED_FILES = 4
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a corpus becomes windows.
+
+    Attributes:
+        window: tokens of a window.
+        heldout: share of the corpus that is held out, 0 to 0.5.
+        cache: folder of the shards.
+    """
+
+    window: int
+    heldout: float
+    seed: int
+    cache: Path
+    on_error: OnError
+
+
+def files(
+    named: Sequence[Path] | None, endings: tuple[str, ...], made: Manifest, talk: Console
+) -> list[Path]:
+    """The files to train on: those named, or those that the vocabulary was made from.
+
+    Raises:
+        UsageError: standard input, which cannot be read twice.
+    """
+    if named:
+        found = source.find(named, endings)
+    else:
+        found = [Path(entry.path) for entry in made.inputs]
+        listed = ", ".join(map(str, found[:_NAMED_FILES]))
+        more = f" and {len(found) - _NAMED_FILES} more" if len(found) > _NAMED_FILES else ""
+        talk.say(f"corpus of the vocabulary: {listed}{more}")
+    if source.STDIN in found:
+        raise UsageError(
+            "a corpus is read more than once, so it cannot come from standard input",
+            do="write it to a file and name that",
+        )
+    return found
+
+
+def windows(
+    inputs: tuple[Input, ...],
+    domain: Domain,
+    version: str,
+    cut: Cut,
+    processes: World,
+    talk: Console,
+) -> tuple[Windows, Windows]:
+    """Windows to train on and windows held out; says how much there is of each.
+
+    Args:
+        version: name and version of the domain.
+
+    Raises:
+        DataError: the corpus is too small to hold anything out.
+    """
+
+    def opened() -> list[shards.Shard]:
+        return corpus.open_shards(inputs, domain, version, cut.cache, cut.on_error)
+
+    # One process makes the shards, the others map what it made.
+    found = opened() if processes.leads else []
+    processes.wait()
+    found = found or opened()
+    width = domain.units(cut.window)
+    segments = shards.cut(found, max(_SEGMENT_UNITS, width), domain.units(1))
+    if len(segments) < 2:
+        segments = shards.cut(found, width, domain.units(1))
+    total = int(segments.length.sum())
+    if len(segments) < 2:
+        raise DataError(
+            "the corpus is too small to hold anything out of it",
+            where=", ".join(entry.path for entry in inputs),
+            why=f"it has {total} units, and a window takes {width}",
+            do="add data, or use a smaller --window",
+        )
+    wanted = min(int(total * cut.heldout), _HELDOUT_UNITS)
+    split = heldout.hold_out(segments, wanted, domain.twin)
+    skipped = sum(shard.skipped for shard in found)
+    talk.say(
+        f"corpus: {human(total)} units in {len(inputs)} file(s), {skipped} records skipped; held "
+        f"out {human(int(split.held.length.sum()))} units, {split.copies} segments left out as "
+        f"copies, {split.overlap:.1%} of what is held out still stands in the training part"
+    )
+    return Windows(split.train, width, cut.seed), Windows(split.held, width, cut.seed)
