@@ -82,11 +82,16 @@ def from_json(text: str, where: str) -> Manifest:
 def describe(paths: Iterable[Path]) -> tuple[Input, ...]:
     """Sizes and hashes of input files; standard input has none."""
     return tuple(
-        Input(str(path), path.stat().st_size, source.digest(path))
+        Input(str(path), _size(path), source.digest(path))
         if path != source.STDIN
         else Input("-", 0, "")
         for path in paths
     )
+
+
+def _size(path: Path) -> int:
+    with source.reading(path):
+        return path.stat().st_size
 
 
 def plugin(name: str, module: Any, settings: Any) -> dict[str, Any]:

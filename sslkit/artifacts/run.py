@@ -65,13 +65,18 @@ class RunFolder:
             ) from error
         return held
 
+    def settled(self, name: str, asked: str) -> str:
+        """A setting, which for ``auto`` stays what it came to when the run was begun."""
+        return str(self.identity().get(name, asked)) if asked == "auto" else asked
+
     def claim(
         self, identity: Mapping[str, Any], config: str, *, force: bool
     ) -> Literal["new", "unfinished", "finished"]:
         """Make the folder this run's own, or find out that it is already.
 
         Args:
-            identity: all that decides the result. A run of another identity is refused.
+            identity: all that decides the result. A run of another identity is refused, unless
+                it has left nothing that it could continue from.
             config: the resolved options as TOML.
             force: begin anew where another run, or a finished one, is there. This run, begun
                 with the same settings, continues: a job that is requeued repeats its flags.
@@ -83,7 +88,7 @@ class RunFolder:
         mine = json.loads(json.dumps(identity))
         if held := self.identity():
             found = differences(held, mine)
-            if found and not force:
+            if found and not force and (self.state.is_file() or self.checkpoint.is_file()):
                 raise UsageError(
                     f"{self.path} holds another run",
                     why="; ".join(found),

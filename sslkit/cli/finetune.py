@@ -28,9 +28,7 @@ def finetune(
     checkpoint: options.Checkpoint = Path("pretrained"),
     from_scratch: Annotated[
         bool,
-        options.option(
-            "--from-scratch", help="Same shape, fresh weights: the comparison.", is_flag=True
-        ),
+        options.option("--from-scratch", help="Same shape, fresh weights: the comparison."),
     ] = False,
     freeze: Annotated[
         int,
@@ -65,6 +63,7 @@ def finetune(
     precision: Annotated[
         str, options.option("--precision", help="fp32, bf16, or auto: the faster one here.")
     ] = "auto",
+    checkpoint_every: options.CheckpointEvery = 120.0,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

@@ -67,6 +67,11 @@ Vocab = Annotated[Path, option("--vocab", help="Vocabulary made by build-vocab."
 Checkpoint = Annotated[
     Path, option("--checkpoint", help="Checkpoint, or the folder of a run, made by pretrain.")
 ]
+CheckpointEvery = Annotated[
+    float,
+    option("--checkpoint-every", min=0,
+           help="Seconds between the states that a killed run continues from."),
+]  # fmt: skip
 Force = Annotated[
     bool, option("--force", help="Overwrite what a run with other settings wrote.", is_flag=True)
 ]

@@ -60,6 +60,7 @@ def pretrain(
     shards: Annotated[
         Path, options.option("--shards", help="Where encoded corpora are kept and reused.")
     ] = Path(".sslkit/shards"),
+    checkpoint_every: options.CheckpointEvery = 120.0,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

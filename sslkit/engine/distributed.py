@@ -9,6 +9,8 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sslkit.errors import UsageError
+
 
 @dataclass(frozen=True)
 class World:
@@ -29,6 +31,18 @@ class World:
         total = torch.tensor(list(values.values()), dtype=torch.float64)
         distributed.all_reduce(total)
         return dict(zip(values, total.tolist(), strict=True))
+
+    def share(self, rows: int, flag: str) -> None:
+        """Check that every process has a part in a step of so many rows.
+
+        Raises:
+            UsageError: there are fewer rows than processes; ``flag`` says how to have more.
+        """
+        if rows < self.size:
+            raise UsageError(
+                f"{self.size} processes cannot share the {rows} rows of a step",
+                do=f"use a larger {flag}, or fewer processes",
+            )
 
     def wait(self) -> None:
         """Return when all processes have come here."""

@@ -29,7 +29,7 @@ from sslkit.engine.loop import Learner, Plan, Training, Work, to_device
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.errors import UsageError
+from sslkit.errors import DataError, UsageError
 from sslkit.objectives import supervised
 from sslkit.options import Common
 from sslkit.stages import assemble, labels
@@ -64,6 +64,7 @@ class Options(Common):
     patience: int
     window: int | None
     precision: str
+    checkpoint_every: float
 
 
 @dataclass(frozen=True)
@@ -84,9 +85,11 @@ def run(options: Options, console: Console) -> None:
     """Fine-tune, or continue to; see the command's help."""
     with world() as processes, stopping() as stop:
         talk = console if processes.leads else Console(quiet=True)
-        runtime = runtimes.prepare(options.device, options.threads, options.precision)
-        resolved = _resolve(options, talk)
         folder = RunFolder(options.out or Path("finetuned") / options.task)
+        precision = folder.settled("precision", options.precision)
+        runtime = runtimes.prepare(options.device, options.threads, precision, processes)
+        resolved = _resolve(options, talk)
+        processes.share(_rows(resolved), "--batch")
         identity = _identity(resolved, runtime)
         if processes.leads:
             config = to_toml("finetune", {**vars(options), "force": None})
@@ -123,6 +126,7 @@ def _resolve(options: Options, talk: Console) -> _Run:
     }
     pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(options.set)
     settings = catalog.settings(dict(chosen.values()), pairs)
+    freeze.Adaptation(settings["freeze"]).factors(parts.encoder.groups())
     files = {
         "": options.labels or [Path("labels") / f"{options.task}.csv"],
         "valid": options.valid or [],
@@ -133,6 +137,14 @@ def _resolve(options: Options, talk: Console) -> _Run:
     )
     shares = {"valid": _VALID_SHARE, "test": _TEST_SHARE}
     split = labels.divide(examples, shares, options.seed, talk)
+    for name in shares:
+        if not len(split.rows(name)):
+            raise DataError(
+                f"no record is left for the {name} part",
+                where=", ".join(map(str, examples.labelled.files)),
+                why=f"{len(examples)} records were divided",
+                do=f"add records, or name a file with --{name}",
+            )
     outputs = len(examples.targets.classes) or 1
     settings["supervised"] = catalog.settings(
         {"supervised": supervised},
@@ -200,6 +212,8 @@ def _identity(resolved: _Run, runtime: Runtime) -> dict[str, Any]:
     return {
         "checkpoint": resolved.parts.sha256,
         "from_scratch": options.from_scratch,
+        "valid": [str(path) for path in options.valid or ()],
+        "test": [str(path) for path in options.test or ()],
         "labels": {e.path: e.sha256 for e in manifest.describe(resolved.examples.labelled.files)},
         "plugins": {kind: manifest.plugin(*parts) for kind, parts in resolved.plugins.items()},
         "steps": resolved.steps,
@@ -254,13 +268,18 @@ def _plan(resolved: _Run) -> Plan:
         seed=options.seed,
         keep_best="heldout_loss",
         patience=options.patience,
+        checkpoint_seconds=options.checkpoint_every,
     )
+
+
+def _rows(resolved: _Run) -> int:
+    return min(resolved.options.batch, len(resolved.split.rows("train")))
 
 
 def _work(resolved: _Run, processes: World, runtime: Runtime) -> Work:
     options = resolved.options
     train = resolved.split.rows("train")
-    size = min(options.batch, len(train))
+    size = _rows(resolved)
 
     def batches(step: int) -> list[Arrays]:
         examples = np.arange(step * size, (step + 1) * size)[processes.rank :: processes.size]

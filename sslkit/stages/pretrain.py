@@ -64,6 +64,7 @@ class Options(Common):
     heldout: float
     precision: str
     shards: Path
+    checkpoint_every: float
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,15 @@ def run(options: Options, console: Console) -> None:
     """Pretrain, or continue to; see the command's help."""
     with world() as processes, stopping() as stop:
         talk = console if processes.leads else Console(quiet=True)
-        runtime = runtimes.prepare(options.device, options.threads, options.precision)
+        folder = RunFolder(options.out or Path("pretrained"))
+        precision = folder.settled("precision", options.precision)
+        runtime = runtimes.prepare(options.device, options.threads, precision, processes)
+        processes.share(_rows(options), "--batch-tokens")
         vocab, made = _vocabulary(options.vocab)
         chosen = _choose(options, vocab, made, talk)
         inputs, train, held = _data(options, chosen, made, processes, talk)
         steps = options.steps or _default_steps(options, train)
         identity = _identity(options, chosen, inputs, runtime, steps)
-        folder = RunFolder(options.out or Path("pretrained"))
         if processes.leads:
             config = to_toml("pretrain", {**vars(options), "force": None})
             folder.claim(identity, config, force=options.force)
@@ -233,6 +236,7 @@ def _plan(options: Options, steps: int) -> Plan:
         clip=options.clip,
         evaluate_every=max(_EVALUATE_STEPS, math.ceil(steps / _EVALUATIONS)),
         seed=options.seed,
+        checkpoint_seconds=options.checkpoint_every,
     )
 
 
