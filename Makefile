@@ -58,8 +58,8 @@ test-slow: $(READY) ## run the tests that take minutes
 results: $(READY) ## make the table of tests/benchmarks/RESULTS.md (hours; needs ../shared/data)
 	$(BIN)/python tests/benchmarks/results.py
 
-bench-%: $(READY) ## run one benchmark, tests/benchmarks/NAME.py, as bench-NAME
-	$(BIN)/python tests/benchmarks/$*.py
+bench-%: $(READY) ## run one benchmark, tests/benchmarks/bench_NAME.py, as bench-NAME
+	$(BIN)/python tests/benchmarks/bench_$*.py
 
 clean: ## remove what the other targets left, the environment excepted
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .sslkit

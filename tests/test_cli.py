@@ -1,9 +1,9 @@
 """The command line as a user meets it: help, speed, precedence of options, exit codes."""
 
 import re
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,14 @@ def test_help_loads_nothing_heavy(command: str) -> None:
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_there_at_once(command: str) -> None:
+    # Processor time, not the clock's: the machine may be busy with other tests.
     best = float("inf")
-    # The machine may be busy with other tests: the best of several counts.
-    for _ in range(10):
-        start = time.perf_counter()
+    for _ in range(5):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run([*_SSLKIT, *command.split(), "--help"], capture_output=True, check=True)
-        best = min(best, time.perf_counter() - start)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        best = min(best, spent)
         if best < LIMIT_SECONDS:
             return
     pytest.fail(f"{best:.2f} s")

@@ -72,11 +72,9 @@ CheckpointEvery = Annotated[
     option("--checkpoint-every", min=0,
            help="Seconds between the states that a killed run continues from."),
 ]  # fmt: skip
-Force = Annotated[
-    bool, option("--force", help="Overwrite what a run with other settings wrote.", is_flag=True)
-]
+Force = Annotated[bool, option("--force", help="Overwrite what a run with other settings wrote.")]
 BadRecords = Annotated[
     OnError, option("--on-error", help="A bad record stops the run, or is skipped and counted.")
 ]
-Json = Annotated[bool, option("--json", help="Print the result as JSON on stdout.", is_flag=True)]
-Quiet = Annotated[bool, option("-q", "--quiet", help="Only warnings and errors.", is_flag=True)]
+Json = Annotated[bool, option("--json", help="Print the result as JSON on stdout.")]
+Quiet = Annotated[bool, option("-q", "--quiet", help="Only warnings and errors.")]

@@ -16,10 +16,11 @@ from typing import Protocol
 import numpy as np
 import torch
 
-from sslkit.engine.pooling import Combined, Vectors, pool
+from sslkit.engine.pooling import Combined, Vectors
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
 from sslkit.errors import UsageError
+from sslkit.modules import pool
 from sslkit.types import Array, Domain
 
 #: Batches' worth of tokens that are sorted together: 5% padding for lognormal lengths, 3% for twice

@@ -1,39 +1,14 @@
-"""From the outputs of an encoder to one vector for each record."""
+"""One vector for each record from those of its windows."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-#: How the tokens of a record become one vector.
-Pooling: TypeAlias = Literal["mean", "first", "max"]
+from sslkit.modules import Pooling
+
 Vectors: TypeAlias = npt.NDArray[np.float32]
-
-
-def pool(
-    hidden: torch.Tensor, start: torch.Tensor, stop: torch.Tensor, pooling: Pooling
-) -> torch.Tensor:
-    """One vector for each row, over its tokens ``start <= position < stop`` only.
-
-    Args:
-        hidden: outputs of an encoder, [B, L, width]; anything may stand outside the range.
-        start: [B] int64.
-        stop: [B] int64, above ``start``.
-
-    Returns:
-        [B, width] float32; sums are taken in float32 whatever the type of ``hidden``.
-    """
-    if pooling == "first":
-        return hidden[torch.arange(len(hidden), device=hidden.device), start].float()
-    position = torch.arange(hidden.shape[1], device=hidden.device)
-    outside = (position < start[:, None]) | (position >= stop[:, None])
-    if pooling == "max":
-        return hidden.float().masked_fill(outside[..., None], -torch.inf).amax(1)
-    # Filled, not multiplied by zero: NaN times zero is NaN.
-    total = hidden.float().masked_fill(outside[..., None], 0.0).sum(1)
-    return total / (stop - start)[:, None]
 
 
 class Combined:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sslkit.engine.pooling import Pooling
 from sslkit.errors import UsageError
+from sslkit.modules import Pooling
 
 #: Tokens, padding included, of one batch: measured best for 128 to 512 wide encoders on a CPU.
 BATCH_TOKENS = 2048

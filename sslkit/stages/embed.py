@@ -24,11 +24,11 @@ from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.embedding import Cursor, Example, Work
 from sslkit.engine.inference import Encoder, resolve_layer
-from sslkit.engine.pooling import Pooling
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop, stopping
 from sslkit.engine.windows import Plan, count_windows
 from sslkit.errors import DataError, UsageError
+from sslkit.modules import Pooling
 from sslkit.options import Common
 from sslkit.stages import assemble
 from sslkit.stages.records import Files, Reading

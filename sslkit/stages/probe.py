@@ -19,9 +19,9 @@ from sslkit.artifacts.predictions import Predictions
 from sslkit.console import Console
 from sslkit.data import splits
 from sslkit.engine import runtime as runtimes
-from sslkit.engine.pooling import Pooling
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import UsageError
+from sslkit.modules import Pooling
 from sslkit.options import Common
 from sslkit.probes import comparison, intervals, linear, majority, neighbours
 from sslkit.probes.comparison import Exam, Model, Probe, Result
