@@ -8,6 +8,7 @@ import typer
 from sslkit.cli.build_vocab import build_vocab
 from sslkit.cli.embed import embed
 from sslkit.cli.finetune import finetune
+from sslkit.cli.merge_vocab import merge_vocab
 from sslkit.cli.pretrain import pretrain
 from sslkit.cli.probe import probe
 from sslkit.cli.show import show
@@ -45,6 +46,7 @@ def _add(name: str, command: Callable[..., None]) -> None:
 
 
 _add("build-vocab", build_vocab)
+_add("merge-vocab", merge_vocab)
 _add("pretrain", pretrain)
 _add("embed", embed)
 _add("finetune", finetune)

@@ -20,10 +20,13 @@ def build_vocab(
         int | None,
         options.option("--k", help="Letters per token. Default: 6 for genomes.", min=1, max=31),
     ] = None,
+    column: Annotated[
+        str | None, options.option("--column", help="Column of CSV, TSV or Parquet to count.")
+    ] = None,
     canonical: Annotated[
         bool,
         options.option(
-            "--canonical", help="Count a k-mer and its reverse complement as one.", is_flag=True
+            "--canonical", help="Count a k-mer and its reverse complement as one."
         ),
     ] = False,
     mem: Annotated[
@@ -38,6 +41,10 @@ def build_vocab(
     special: Annotated[
         list[str] | None,
         options.option("--special", help="Token that gets one of the first ids. Repeatable."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        options.option("--shard", help="Count the i-th of n shares, i/n, for merge-vocab."),
     ] = None,
     tmp: Annotated[
         Path | None,

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import PurePath
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -82,11 +82,12 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
         del skip  # code has no records
         return SplitReader(name, partial(_tokens, language=_language(name)), on_error)
 
-    return Strings(reader)
+    # A comment or a string may reach over any line end.
+    return Strings(reader, divide=b"")
 
 
 def _language(name: str) -> str:
-    ending = PurePath(source.plain_name(PurePath(name))).suffix.lower()
+    ending = Path(source.plain_name(Path(name))).suffix.lower()
     if ending in _PYTHON or ending not in ENDINGS:
         return "python"
     if ending in _HASH:

@@ -6,12 +6,16 @@ A token is an atom (``C``, ``Cl``, ``c``), an atom in brackets with all that sta
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from sslkit.errors import OnError
 from sslkit.vocab.scheme import Octets, Strings
 from sslkit.vocab.splitting import Cuts, SplitReader
+
+Flags: TypeAlias = npt.NDArray[np.bool_]
 
 VERSION = 1
 GIVES: frozenset[str] = frozenset()
@@ -55,7 +59,7 @@ def _tokens(text: Octets, final: bool) -> Cuts:
     return Cuts(starts, ends, sure)
 
 
-def _first_column(text: Octets, line_ends: Octets) -> Octets:
+def _first_column(text: Octets, line_ends: Flags) -> Flags:
     """Bytes before the first white space of their line; white space before them is no matter."""
     blank = text <= 32
     number = np.arange(len(text))
@@ -65,20 +69,22 @@ def _first_column(text: Octets, line_ends: Octets) -> Octets:
     heads = ~blank & np.concatenate(([True], blank[:-1]))
     order = np.cumsum(heads)
     before = np.concatenate(([0], order))[line]
-    return ~blank & (order - before == 1)
+    found: Flags = ~blank & (order - before == 1)
+    return found
 
 
-def _in_brackets(text: Octets, line_ends: Octets) -> Octets:
+def _in_brackets(text: Octets, line_ends: Flags) -> Flags:
     """Bytes behind an opening bracket, up to and with its closing one, on the same line."""
     number = np.arange(len(text))
     opened = np.maximum.accumulate(np.where(text == _OPEN, number, -1))
     ends = np.where((text == _CLOSE) | line_ends, number, -1)
     closed = np.maximum.accumulate(ends)
     before = np.concatenate(([-1], closed[:-1]))
-    return (opened > before) & (text != _OPEN)
+    found: Flags = (opened > before) & (text != _OPEN)
+    return found
 
 
-def _second_letters(text: Octets) -> Octets:
+def _second_letters(text: Octets) -> Flags:
     """The l of Cl, the r of Br, and what belongs to a ring number of several digits."""
     follows = np.zeros(len(text), np.bool_)
     pairs = ((text[:-1] == ord("C")) & (text[1:] == ord("l"))) | (

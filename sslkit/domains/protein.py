@@ -51,6 +51,8 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
     return Strings(
         reader=lambda name, skip: _Reader(_scanner(name, k, skip=skip), k),
         survey=lambda name, bad: _scanner(name, k, bad=bad),
+        fasta=True,
+        divide=b"\n>",
     )
 
 

@@ -100,9 +100,13 @@ def as_text(stream: io.BufferedReader) -> IO[str]:
     return io.TextIOWrapper(stream, encoding="utf-8-sig")
 
 
+def compression(head: bytes) -> str:
+    """How a file that begins with these (six) bytes is compressed: gz, zst, xz, bz2, or not."""
+    return next((name for magic, name in _MAGIC if head.startswith(magic)), "")
+
+
 def _decompressed(stream: io.BufferedReader, path: Path) -> io.BufferedReader:
-    head = stream.peek(6)[:6]
-    kind = next((name for magic, name in _MAGIC if head.startswith(magic)), "")
+    kind = compression(stream.peek(6)[:6])
     openers: dict[str, Callable[[Any], Any]] = {
         "gz": lambda raw: gzip.GzipFile(fileobj=raw),
         "xz": lzma.LZMAFile,

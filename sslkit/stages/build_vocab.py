@@ -4,15 +4,16 @@ The story: find the files and what kind of corpus they are; the domain says how 
 tokens; every file is read once, block by block, and its tokens are counted within the budget;
 the counts come back in token order, are put into the order of the vocabulary, and are written.
 What was counted lies in spills in a folder for temporary files, so that the same command goes on
-there after a signal or a crash.
+there after a signal or a crash. With --shard only a share of the corpus is counted, and its spills
+are what is written, for merge-vocab.
 """
 
 import dataclasses
 import json
 import os
+import threading
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -21,14 +22,15 @@ from typing import Any
 from sslkit import catalog, sizes
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Manifest
-from sslkit.console import Console, human
+from sslkit.console import Console, Progress
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
-from sslkit.files import atomic, source
-from sslkit.options import Common
-from sslkit.vocab import budget, combine, counting, vocabulary
+from sslkit.files import atomic, source, table
+from sslkit.options import Common, thread_count
+from sslkit.stages import vocab_table
+from sslkit.vocab import budget, combine, counting, parts, shares
 from sslkit.vocab.budget import Plan
-from sslkit.vocab.finish import Cut, Finish
+from sslkit.vocab.inputs import Inputs
 from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Kmers, Scheme
 from sslkit.vocab.workplace import workplace
@@ -44,20 +46,38 @@ class Options(Common):
         corpus: files, folders, globs, ``-``.
         domain: None recognises it from the files.
         k: letters per token where the domain has such a setting; None is its default.
+        column: of tables, that is counted.
         mem: peak memory, as "4G".
         special: tokens that get the first ids.
+        shard: ``i/n`` counts the i-th of n shares.
         tmp: where the folder for temporary files is made.
     """
 
     corpus: list[Path]
     domain: str | None
     k: int | None
+    column: str | None
     canonical: bool
     mem: str
     min_count: int
     max_size: int | None
     special: list[str] | None
+    shard: str | None
     tmp: Path | None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a run is about, resolved."""
+
+    out: Path
+    files: list[Path]
+    scheme: Scheme
+    inputs: Inputs
+    plan: Plan
+    canonical: bool
+    shard: tuple[int, int]
+    lanes: int
 
 
 def run(options: Options, console: Console) -> None:
@@ -70,45 +90,76 @@ def run(options: Options, console: Console) -> None:
         RequeueError: a signal came; the same command goes on.
     """
     plan = budget.plan(sizes.parse(options.mem))
-    out = options.out or Path(NAME)
-    name, files = recognise(options.corpus, options.domain)
+    shard = shares.parse(options.shard)
+    name, files = recognise(options.corpus, options.domain, options.column)
     module = catalog.load("domain", name)
     settings = domain_settings(options, name, module)
-    scheme = _scheme(options, name, module, settings)
     made = manifest.make(
         "build-vocab",
         _decisive(options),
         plugins={"domain": manifest.plugin(name, module, settings)},
     )
+    scheme = scheme_of(made, module, settings)
+    inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error)
+    out = options.out or Path(NAME if options.shard is None else shares.name(shard))
+    # Standard input comes once, and in order.
+    threads = 1 if source.STDIN in files else thread_count(options.threads)
+    lanes = budget.lanes(plan, threads)
+    job = _Job(out, files, scheme, inputs, plan, options.canonical, shard, lanes)
     console.say(f"reads {_number(len(files), 'file')} of {name} ({_shown(settings)})")
-    if out.exists() and not options.force and _finished(out, made, files, console):
-        return
-    before = _stats(files)
-    with stopping() as stop, _place(options, made, before, out) as folder:
-        spills, tally = _count(options, files, scheme, plan, folder, console, stop)
-        finish = Finish(*combine.stream(_reduced(spills, folder, plan, stop), plan.counts),
-                        folder, plan.counts, options.special or [])  # fmt: skip
-        finish.sort(lambda: stop.check(f"the counts are in {folder}"))
-        if not finish.total:
-            raise _nothing(files, scheme)
-        cut = finish.cut(options.min_count, options.max_size)
-        inputs = manifest.describe(files)
-        if _stats(files) != before:
-            raise DataError("the corpus changed while it was read", do="start again")
-        results = _results(files, tally, finish, cut)
-        made = dataclasses.replace(made, inputs=inputs, results=results)
-        vocabulary.write(
-            out, finish.rows(cut, scheme, lambda: stop.check("nothing was lost")), made.to_json()
-        )
-    _tell(out, results, plan, console)
+    if out.exists() and not options.force:
+        if options.shard is not None:
+            shares.check(out, made, shard)
+            console.say(f"{out} is finished already; nothing to do")
+            return
+        stated = dataclasses.replace(made, inputs=manifest.describe(files))
+        if vocab_table.finished(out, stated, console):
+            return
+    with stopping() as stop:
+        _work(job, made, options, console, stop)
 
 
-def recognise(paths: list[Path], domain: str | None) -> tuple[str, list[Path]]:
+def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: Stop) -> None:
+    before = _stats(job.files)
+    what = [json.loads(made.to_json()), before, str(job.out.absolute()), job.shard, job.lanes]
+    if source.STDIN in job.files:
+        what.append(f"standard input of process {os.getpid()}")
+    with workplace(options.tmp or atomic.scratch(), what) as folder:
+        spills, tally = _count(job, folder, console, stop)
+
+        def check() -> None:
+            stop.check(f"the counts are in {folder}")
+
+        def stated(files: list[Path]) -> Manifest:
+            described = manifest.describe(files)
+            if _stats(job.files) != before:
+                raise DataError("the corpus changed while it was read", do="start again")
+            return dataclasses.replace(made, inputs=described)
+
+        if options.shard is not None:
+            mine = shares.inputs_of(job.files, job.shard)
+            merged = combine.reduce(spills, folder, job.plan.counts, check)
+            whole = stated(mine)
+            share = shares.Share(whole, job.shard, tally, [str(path) for path in job.files])
+            shares.write(job.out, merged, share, job.plan.counts)
+            console.say(f"wrote {job.out}; sslkit merge-vocab puts all {job.shard[1]} together")
+            console.result({"part": str(job.out), **tally})
+            return
+        work = vocab_table.Work(job.out, job.scheme, folder, job.plan, check)
+        results = vocab_table.write(work, spills, tally, lambda: stated(job.files))
+    vocab_table.tell(job.out, results, job.plan, console)
+
+
+def recognise(paths: list[Path], domain: str | None, column: str | None) -> tuple[str, list[Path]]:
     """The kind of a corpus and its files.
 
     Raises:
         UsageError: nothing found, or several kinds.
     """
+    if column is not None:
+        if domain is None:
+            raise UsageError("what a column holds is not plain", do="name it with --domain")
+        return domain, source.find(paths, table.ENDINGS)
     modules = {
         name: catalog.load("domain", name)
         for name in ([domain] if domain else catalog.names("domain"))
@@ -148,13 +199,19 @@ def domain_settings(options: Options, name: str, module: ModuleType) -> Any:
     return catalog.settings({name: module}, catalog.parse_pairs(options.set), {name: given})[name]
 
 
-def _scheme(options: Options, name: str, module: ModuleType, settings: Any) -> Scheme:
+def scheme_of(made: Manifest, module: ModuleType, settings: Any) -> Scheme:
+    """How a domain's tokens are counted.
+
+    Raises:
+        UsageError: it has none, or an option does not fit them.
+    """
+    name = made.plugins["domain"]["name"]
     if not hasattr(module, "counting"):
         raise UsageError(f"{name} needs no vocabulary", do="go on with sslkit pretrain")
-    scheme: Scheme = module.counting(settings, options.on_error)
-    if isinstance(scheme, Kmers) and options.special:
+    scheme: Scheme = module.counting(settings, made.settings["on_error"])
+    if isinstance(scheme, Kmers) and made.settings["special"]:
         raise UsageError("--special is for tokens of text", why=f"{name} has k-mers only")
-    if options.canonical and not isinstance(scheme, Kmers):
+    if made.settings["canonical"] and not isinstance(scheme, Kmers):
         raise UsageError(f"tokens of {name} have no reverse complement", do="drop --canonical")
     return scheme
 
@@ -163,6 +220,7 @@ def _decisive(options: Options) -> dict[str, Any]:
     """The options that decide what is written, and not only how."""
     return {
         "canonical": options.canonical,
+        "column": options.column,
         "max_size": options.max_size,
         "min_count": options.min_count,
         "on_error": options.on_error,
@@ -170,61 +228,9 @@ def _decisive(options: Options) -> dict[str, Any]:
     }
 
 
-def _finished(out: Path, made: Manifest, files: list[Path], console: Console) -> bool:
-    """Whether ``out`` holds just what would be made.
-
-    Raises:
-        UsageError: it holds something else.
-    """
-    made = dataclasses.replace(made, inputs=manifest.describe(files))
-    _, text = vocabulary.load(out)
-    old = manifest.from_json(text, str(out))
-    for part in ("stage", "settings", "plugins", "inputs"):
-        before, now = getattr(old, part), getattr(made, part)
-        if before != now or source.STDIN in files:
-            raise UsageError(
-                f"{out} was made otherwise",
-                why=_difference(part, before, now),
-                do="write elsewhere with -o, or overwrite it with --force",
-            )
-    console.say(f"{out} is finished already; nothing to do")
-    console.result({"vocab": str(out), **old.results})
-    return True
-
-
-def _difference(part: str, before: Any, now: Any) -> str:
-    if part == "inputs":
-        old, new = ({held.path: held for held in side} for side in (before, now))
-        for path in sorted({*old, *new}):
-            if old.get(path) != new.get(path):
-                state = "is new" if path not in old else "is gone" if path not in new else "changed"
-                return f"the corpus differs: {path} {state}"
-        return "the order of the files differs, or they come from standard input"
-    if part == "plugins":
-        old, new = before["domain"], now["domain"]
-        if old["name"] != new["name"]:
-            return f"its domain is {old['name']}, not {new['name']}"
-        before, now = old["settings"], new["settings"]
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                return f"its {key} is {before.get(key)}, not {now.get(key)}"
-    return f"its {part} is {before}, not {now}"
-
-
-@contextmanager
-def _place(options: Options, made: Manifest, stats: list[Any], out: Path) -> Iterator[Path]:
-    """The folder for temporary files: the same one for the same work."""
-    what = [json.loads(made.to_json()), stats, str(out.absolute())]
-    if any(stat[1] is None for stat in stats):
-        what.append(f"standard input of process {os.getpid()}")
-    with workplace(options.tmp or atomic.scratch(), what) as folder:
-        yield folder
-
-
 def _stats(files: list[Path]) -> list[Any]:
     """Path, size and time of change of each file; standard input has none."""
-    found = []
+    found: list[Any] = []
     for path in files:
         stat = path.stat() if path != source.STDIN else None
         found.append([str(path.absolute()), stat and stat.st_size, stat and stat.st_mtime_ns])
@@ -232,96 +238,72 @@ def _stats(files: list[Path]) -> list[Any]:
 
 
 def _count(
-    options: Options,
-    files: list[Path],
-    scheme: Scheme,
-    plan: Plan,
-    folder: Path,
-    console: Console,
-    stop: Stop,
+    job: _Job, folder: Path, console: Console, stop: Stop
 ) -> tuple[list[Spill], Counter[str]]:
-    plain = source.STDIN not in files and all(source.plain_name(f) == f.name for f in files)
-    total = sum(path.stat().st_size for path in files) if plain else None
-    store = counting.store_for(scheme, options.canonical, plan.counts)
-    with console.progress("count", total, "bytes") as progress:
-        watch = counting.Watch(lambda: bool(stop), progress.advance)
-        held = counting.Files(files, source.open_bytes, options.on_error == "skip")
-        count = counting.Count(scheme, store, held, folder, watch)
-        if count.spills:
-            console.say(f"goes on after {_number(len(count.spills), 'run')} in {folder}")
-        try:
-            count.run()
-        except counting.StoppedError:
-            stop.check(f"{_number(len(count.spills), 'run')} in {folder}")
-    if bad := count.tally["bad_records"]:
-        console.warn(f"{_number(bad, 'bad record')} passed over")
-    return count.spills, count.tally
+    """Count in as many lanes as there are threads to use, each with its own parts and spills."""
+    number, count = job.shard
+    mine = [
+        parts.divide(job.files, job.inputs.mark, (number - 1) * job.lanes + lane + 1,
+                     count * job.lanes)
+        for lane in range(job.lanes)
+    ]  # fmt: skip
+    with console.progress("count", _bytes(job, mine), "bytes") as progress:
+        failed = threading.Event()
+        watch = counting.Watch(lambda: bool(stop) or failed.is_set(), _locked(progress))
+        counts = [_lane(job, held, folder / f"lane{n}", watch) for n, held in enumerate(mine)]
+        if kept := sum(len(count.spills) for count in counts):
+            console.say(f"goes on after {_number(kept, 'run')} in {folder}")
+        with ThreadPoolExecutor(job.lanes) as pool:
+            tasks = [pool.submit(_guarded, lane, failed) for lane in counts]
+        for error in [error for task in tasks if (error := task.exception())]:
+            if not isinstance(error, counting.StoppedError):
+                raise error
+        kept = sum(len(count.spills) for count in counts)
+        stop.check(f"{_number(kept, 'run')} in {folder}")
+    tally: Counter[str] = sum((count.tally for count in counts), Counter())
+    return [spill for count in counts for spill in count.spills], tally
 
 
-def _reduced(spills: list[Spill], folder: Path, plan: Plan, stop: Stop) -> list[Spill]:
-    return combine.reduce(
-        spills, folder, plan.counts, lambda: stop.check(f"the counts are in {folder}")
+def _lane(job: _Job, mine: list[parts.Part], folder: Path, watch: counting.Watch) -> counting.Count:
+    folder.mkdir(exist_ok=True)
+    store = counting.store_for(job.scheme, job.canonical, budget.share(job.plan, job.lanes))
+    held = counting.Files(mine, job.inputs.open, job.inputs.on_error == "skip")
+    return counting.Count(job.scheme, store, held, folder, watch)
+
+
+def _guarded(lane: counting.Count, failed: threading.Event) -> None:
+    """Run a lane; where it fails, the others stop too."""
+    try:
+        lane.run()
+    except BaseException:
+        failed.set()
+        raise
+
+
+def _locked(progress: Progress) -> Any:
+    lock = threading.Lock()
+
+    def advance(amount: int, note: str) -> None:
+        with lock:
+            progress.advance(amount, note)
+
+    return advance
+
+
+def _bytes(job: _Job, mine: list[list[parts.Part]]) -> int | None:
+    """Bytes that will be read; None where compression hides how many."""
+    if source.STDIN in job.files or not all(job.inputs.mark(path) for path in job.files):
+        return None
+    return sum(
+        (part.path.stat().st_size if part.end is None else part.end) - part.start
+        for lane in mine
+        for part in lane
     )
-
-
-def _nothing(files: list[Path], scheme: Scheme) -> DataError:
-    why = (
-        f"no record has {scheme.k} letters in a row that are not ambiguous"
-        if isinstance(scheme, Kmers)
-        else "it is empty, or holds only what separates tokens"
-    )
-    others = f", and {_number(len(files) - 1, 'other file')}" if len(files) > 1 else ""
-    return DataError(
-        "the corpus holds no token",
-        where=f"{files[0]}, record 1{others}",
-        why=why,
-        do="use another corpus" + (", or a smaller --k" if isinstance(scheme, Kmers) else ""),
-    )
-
-
-def _results(files: list[Path], tally: Counter[str], finish: Finish, cut: Cut) -> dict[str, Any]:
-    met = dict(tally)
-    if "windows" in met:
-        met["skipped_windows"] = met.pop("windows") - finish.total
-    return {
-        "files": len(files),
-        "tokens": finish.total,
-        "distinct": finish.distinct,
-        "size": cut.size,
-        "cut_distinct": finish.distinct - cut.counted,
-        "cut_tokens": finish.total - cut.tokens,
-        "cut_share": round(1 - cut.tokens / finish.total, 9),
-        **dict(sorted(met.items())),
-    }
-
-
-def _tell(out: Path, results: dict[str, Any], plan: Plan, console: Console) -> None:
-    said = f"{human(results['tokens'])} tokens, {human(results['distinct'])} distinct"
-    for key, words in (
-        ("skipped_windows", "windows skipped for ambiguous letters"),
-        ("invalid_bytes", "bytes skipped that are not UTF-8"),
-        ("too_long_tokens", "tokens skipped that are too long"),
-    ):
-        if key in results:
-            said += f", {human(results[key])} {words}"
-    console.say(said)
-    if results["cut_distinct"]:
-        console.say(
-            f"cut: {human(results['cut_distinct'])} distinct tokens, "
-            f"{results['cut_share']:.2%} of the corpus"
-        )
-    peak = budget.peak()
-    console.say(
-        f"memory: {sizes.show(plan.planned)} planned, {sizes.show(peak)} at the peak, "
-        f"{sizes.show(plan.total)} allowed"
-    )
-    console.say(f"wrote {out} ({human(results['size'])} tokens)")
-    console.result({"vocab": str(out), **results, "peak_bytes": peak, "memory_bytes": plan.total})
 
 
 def _shown(settings: Any) -> str:
     values = dataclasses.asdict(settings)
-    return ", ".join(f"{key} {value}" for key, value in values.items())
+    return ", ".join(f"{key} {value}" for key, value in values.items()) or "no settings"
 
 
 def _number(count: int, what: str) -> str:

@@ -13,6 +13,8 @@ BASE = 176 << 20
 #: Larger buffers gain nothing: the processor's caches are far smaller anyway.
 MOST = 1 << 30
 LEAST = 64 << 20
+_LANE = 128 << 20
+_BLOCKS = 32 << 20
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,16 @@ def plan(total: int) -> Plan:
             do=f"allow at least {sizes.show(BASE + LEAST)}",
         )
     return Plan(total, min(total - BASE, MOST))
+
+
+def lanes(planned: Plan, threads: int) -> int:
+    """How many threads may count at once with a useful share of memory each."""
+    return max(1, min(threads, planned.counts // _LANE))
+
+
+def share(planned: Plan, count: int) -> int:
+    """Bytes for the counts of one of several threads; one block is part of the base."""
+    return planned.counts // count - (_BLOCKS if count > 1 else 0)
 
 
 def peak() -> int:

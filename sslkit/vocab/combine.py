@@ -14,8 +14,7 @@ def reduce(
 ) -> list[Spill]:
     """Merge spills into longer ones until the rest can be merged at once.
 
-    Sources are removed only when what was made of them is whole, so that an end in between
-    leaves either them or it.
+    Sources stay where they are: what an earlier process left of this is made again.
     """
     most = merge.fan_in(memory)
     level = 0
@@ -24,12 +23,13 @@ def reduce(
         for number, start in enumerate(range(0, len(spills), most)):
             check()
             some = spills[start : start + most]
-            merged.append(_merged(some, folder / f"level{level}-{number:06d}", memory))
+            merged.append(join(some, folder / f"level{level}-{number:06d}", memory))
         spills, level = merged, level + 1
     return spills
 
 
-def _merged(some: Sequence[Spill], stem: Path, memory: int) -> Spill:
+def join(some: Sequence[Spill], stem: Path, memory: int) -> Spill:
+    """Merge some spills, no more than can be at once, into one."""
     found = [
         runs.write_run(stem, kind, merge.merge(_of_kind(some, kind), memory))
         for kind in kinds(some)

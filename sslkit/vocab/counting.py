@@ -6,7 +6,7 @@ and goes on behind the last of them.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import IO, Any, Protocol
 
 from sslkit.errors import DataError
 from sslkit.vocab import kmers, runs, words
+from sslkit.vocab.parts import Part
 from sslkit.vocab.runs import Run, Spill
 from sslkit.vocab.scheme import Kmers, Reader, Scheme
 
@@ -44,11 +45,11 @@ class Files:
     """Where bytes come from.
 
     Attributes:
-        open: gives a stream of a file's bytes, without compression.
+        open: gives a stream of what is to be counted of a file.
         skip: whether bad records are passed over instead of stopping.
     """
 
-    paths: Sequence[Path]
+    parts: Sequence[Part]
     open: Callable[[Path], AbstractContextManager[IO[bytes]]]
     skip: bool
 
@@ -127,23 +128,22 @@ class Count:
             file, resumed = self._reached["file"], self._reached["reader"]
             self.tally = Counter(self._reached["tally"])
             self._store.restore(self._reached["store"])
-        for number in range(file, len(self._files.paths)):
+        for number in range(file, len(self._files.parts)):
             self._read(number, resumed)
             resumed = None
-        end = {"file": len(self._files.paths), "reader": None}
+        end = {"file": len(self._files.parts), "reader": None}
         if not self.spills or self._reached["file"] != end["file"]:
             self._spill(end)
 
     def _read(self, number: int, resumed: dict[str, Any] | None) -> None:
-        path = self._files.paths[number]
-        reader: Reader[Any] = self._scheme.reader(str(path), self._survey(path))
-        done = 0
+        part = self._files.parts[number]
+        reader: Reader[Any] = self._scheme.reader(str(part.path), self._survey(part))
+        done = part.start
         if resumed:
             reader.restore(resumed["state"])
             done = resumed["offset"]
-        with self._files.open(path) as stream:
-            _pass_over(stream, done)
-            while block := stream.read(BLOCK):
+        with self._files.open(part.path) as stream:
+            for block in _blocks(stream, done, part.end):
                 self._store.add(reader.feed(block))
                 done += len(block)
                 stopped = self._watch.stopped()
@@ -157,13 +157,13 @@ class Count:
         self._store.end()
         self.tally += reader.tally
 
-    def _survey(self, path: Path) -> set[int]:
+    def _survey(self, part: Part) -> set[int]:
         """The numbers of the bad records of a file, where they are to be passed over."""
         bad: set[int] = set()
         if self._files.skip and self._scheme.survey:
-            reader = self._scheme.survey(str(path), bad)
-            with self._files.open(path) as stream:
-                while block := stream.read(BLOCK):
+            reader = self._scheme.survey(str(part.path), bad)
+            with self._files.open(part.path) as stream:
+                for block in _blocks(stream, part.start, part.end):
                     if self._watch.stopped():
                         raise StoppedError
                     reader.feed(block)
@@ -176,6 +176,17 @@ class Count:
         found = self._store.write(stem)
         self.spills.append(runs.seal(stem, found, {"from": self._reached, "to": end}))
         self._reached = end
+
+
+def _blocks(stream: IO[bytes], start: int, end: int | None) -> Iterator[bytes]:
+    """The bytes of a stream between two places."""
+    _pass_over(stream, start)
+    while end is None or start < end:
+        block = stream.read(BLOCK if end is None else min(BLOCK, end - start))
+        if not block:
+            return
+        start += len(block)
+        yield block
 
 
 def _pass_over(stream: IO[bytes], amount: int) -> None:

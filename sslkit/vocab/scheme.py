@@ -41,13 +41,12 @@ _Unit_co = TypeVar("_Unit_co", covariant=True)
 
 
 class Reader(Protocol[_Unit_co]):
-    """Turns the bytes of one file, block by block, into what is to be counted.
+    """Turns the bytes of one file, block by block, into what is to be counted."""
 
-    Attributes:
-        tally: what was met on the way, by name: records, letters, skipped tokens.
-    """
-
-    tally: Counter[str]
+    @property
+    def tally(self) -> Counter[str]:
+        """What was met on the way, by name: records, letters, skipped tokens."""
+        ...
 
     @property
     def pending(self) -> int:
@@ -84,20 +83,26 @@ class Kmers:
         reader: ``reader(name, skip)`` reads a file and passes over the records of these numbers.
         survey: ``survey(name, bad)`` reads a file only to put the numbers of bad records into
             ``bad``; asked for before ``reader`` where bad records are to be skipped.
+        fasta: whether readers want FASTA, into which other files of sequences are turned.
+        divide: bytes behind whose first one a file may be divided; empty where no place is safe.
     """
 
     k: int
     letters: bytes
     reader: Callable[[str, Collection[int]], Reader[Codes]]
     survey: Callable[[str, set[int]], Reader[Codes]] | None = None
+    fasta: bool = True
+    divide: bytes = b"\n>"
 
 
 @dataclass(frozen=True)
 class Strings:
-    """Tokens are stretches of the text; ``reader`` and ``survey`` as in ``Kmers``."""
+    """Tokens are stretches of the text; the rest as in ``Kmers``."""
 
     reader: Callable[[str, Collection[int]], Reader[Slices]]
     survey: Callable[[str, set[int]], Reader[Any]] | None = None
+    fasta: bool = False
+    divide: bytes = b"\n"
 
 
 Scheme: TypeAlias = Kmers | Strings

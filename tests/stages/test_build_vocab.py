@@ -2,6 +2,7 @@
 
 import collections
 import gzip
+import itertools
 import json
 import os
 import random
@@ -18,8 +19,12 @@ DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 
 
 def sslkit(*arguments, cwd, **more):
+    return run("build-vocab", *arguments, cwd=cwd, **more)
+
+
+def run(*arguments, cwd, **more):
     return subprocess.run(
-        [sys.executable, "-m", "sslkit", "build-vocab", *map(str, arguments)],
+        [sys.executable, "-m", "sslkit", *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -154,23 +159,30 @@ def test_too_little_memory_is_refused_with_what_is_needed(corpus):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
 def test_a_signal_ends_the_run_and_it_can_be_repeated(tmp_path, number):
     lines = "\n".join(dna(100, seed) for seed in range(500))
-    (tmp_path / "a.fa").write_text("".join(f">{n}\n{lines}\n" for n in range(400)))
+    (tmp_path / "a.fa").write_text("".join(f">{n}\n{lines}\n" for n in range(100)))
     scratch = tmp_path / "scratch"
     scratch.mkdir()
+    environment = {**os.environ, "TMPDIR": str(scratch), "SLURM_TMPDIR": ""}
     process = subprocess.Popen(
         [sys.executable, "-m", "sslkit", "build-vocab", "a.fa", "--k", "14"],
         cwd=tmp_path,
-        env={**os.environ, "TMPDIR": str(scratch), "SLURM_TMPDIR": ""},
+        env=environment,
         stderr=subprocess.PIPE,
     )
-    for _ in range(200):
+    give_up = time.monotonic() + 60
+    while not list(scratch.iterdir()) and time.monotonic() < give_up:
         time.sleep(0.02)
-        if list(scratch.iterdir()):
-            break
     process.send_signal(number)
     process.communicate(timeout=60)
     assert process.returncode == 75
     assert not (tmp_path / "vocab.parquet").exists()
+    again = sslkit("a.fa", "--k", "14", cwd=tmp_path, env=environment)
+    assert again.returncode == 0, again.stderr
+    assert "goes on after" in again.stderr
+    assert not list(scratch.iterdir())
+    whole = sslkit("a.fa", "--k", "14", "-o", "whole.parquet", cwd=tmp_path)
+    assert whole.returncode == 0
+    assert (tmp_path / "vocab.parquet").read_bytes() == (tmp_path / "whole.parquet").read_bytes()
 
 
 @pytest.mark.parametrize("k", [6, 21])
@@ -187,3 +199,56 @@ def test_a_real_genome_against_sort_and_uniq(tmp_path, k):
     rows = [(line.split()[1], int(line.split()[0])) for line in counted.splitlines()]
     assert sslkit(path, "--k", k, cwd=tmp_path).returncode == 0
     assert table(tmp_path / "vocab.parquet") == sorted(rows, key=lambda row: (-row[1], row[0]))
+
+
+@pytest.mark.parametrize("kind", ["genome", "text"])
+def test_shards_merge_to_the_bytes_of_one_run(tmp_path, kind):
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    if kind == "genome":
+        (folder / "a.fa").write_text("".join(f">{n}\n{dna(n * 9, n)}\n" for n in range(1, 60)))
+        (folder / "b.fa").write_text(">x\nACGTNACGGT\n")
+        options = ["--k", "4", "--canonical", "--min-count", "2"]
+    else:
+        words = random.Random(1).choices(["a", "bc", "longer_than_eight", "größe"], k=3000)
+        (folder / "a.txt").write_text("\n".join(map(" ".join, itertools.pairwise(words))))
+        (folder / "b.txt.gz").write_bytes(gzip.compress(b"only here a"))
+        options = ["--special", "<s>", "--max-size", "5"]
+    assert sslkit("corpus", *options, "--threads", 1, cwd=tmp_path).returncode == 0
+    for number in (1, 2, 3):
+        done = sslkit("corpus", *options, "--shard", f"{number}/3", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+    parts = sorted(path.name for path in tmp_path.glob("part-*"))
+    assert parts == ["part-1-of-3", "part-2-of-3", "part-3-of-3"]
+    merged = run("merge-vocab", *parts, "-o", "merged.parquet", cwd=tmp_path)
+    assert merged.returncode == 0, merged.stderr
+    assert (tmp_path / "merged.parquet").read_bytes() == (tmp_path / "vocab.parquet").read_bytes()
+    few = run("merge-vocab", *parts[1:], "-o", "few.parquet", cwd=tmp_path)
+    assert few.returncode == 2
+    assert "missing: 1" in few.stderr
+
+
+def test_threads_and_memory_do_not_change_a_byte(tmp_path):
+    (tmp_path / "a.txt").write_text("\n".join(f"w{n % 997} {n}" for n in range(90_000)))
+    written = set()
+    for threads, memory in ((1, "256M"), (2, "1G"), (3, "700M")):
+        done = sslkit("a.txt", "--threads", threads, "--mem", memory, "--force", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        written.add((tmp_path / "vocab.parquet").read_bytes())
+    assert len(written) == 1
+
+
+def test_reads_and_tables_and_standard_input(tmp_path):
+    reads = [dna(30, n, "ACGTNacgtacgt") for n in range(40)]
+    usual = "".join(f"@{n}\n{read}\n+\n{'@' * 30}\n" for n, read in enumerate(reads))
+    (tmp_path / "a.fq").write_text(usual)
+    (tmp_path / "t.csv").write_text("id,dna\n" + "".join(f"{n},{r}\n" for n, r in enumerate(reads)))
+    want = expected(reads, 5)
+    for arguments in (["a.fq"], ["t.csv", "--domain", "genome", "--column", "dna"]):
+        done = sslkit(*arguments, "--k", 5, "--force", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert table(tmp_path / "vocab.parquet") == want
+    fasta = "".join(f">{n}\n{read}\n" for n, read in enumerate(reads))
+    done = sslkit("-", "--domain", "genome", "--k", 5, "--force", cwd=tmp_path, input=fasta)
+    assert done.returncode == 0, done.stderr
+    assert table(tmp_path / "vocab.parquet") == want

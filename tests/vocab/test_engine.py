@@ -17,6 +17,7 @@ from sslkit.domains import genome, text
 from sslkit.errors import DataError
 from sslkit.vocab import combine, counting, kmers, merge, words
 from sslkit.vocab.finish import Finish
+from sslkit.vocab.parts import Part
 
 SLOW = settings(
     deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -34,7 +35,7 @@ def vocabulary(files, scheme, store, folder, block, **options):
     stop_after = options.get("stop_after", -1)
     calls = itertools.count()
     watch = counting.Watch(lambda: next(calls) == stop_after, lambda *_: None)
-    held = counting.Files(paths, opened, skip=options.get("skip", False))
+    held = counting.Files([Part(path) for path in paths], opened, skip=options.get("skip", False))
     before, counting.BLOCK = counting.BLOCK, block
     try:
         count = counting.Count(scheme, store, held, folder, watch)
@@ -188,10 +189,10 @@ def test_a_count_of_kmers_goes_on_where_it_was_stopped(records, after):
 def test_more_runs_than_can_be_merged_at_once(tmp_path, monkeypatch):
     monkeypatch.setattr(merge, "SMALLEST_BLOCK", 3)
     monkeypatch.setattr(merge, "fan_in", lambda _: 2)
-    tokens = [f"{'t' * (n % 25)}{n % 97}" for n in range(3000)]
+    tokens = [f"{'t' * (n % 25)}{n % 97}" for n in range(500)]
     scheme = text.counting(text.Settings(), "stop")
     rows, _, count = vocabulary(
-        [" ".join(tokens).encode()], scheme, words.Counter(0, 50), tmp_path, 64, memory=2000
+        [" ".join(tokens).encode()], scheme, words.Counter(0, 50), tmp_path, 90, memory=2000
     )
     assert len(count.spills) > 20
     assert rows == ranked(collections.Counter(tokens))

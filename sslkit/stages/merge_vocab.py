@@ -1,0 +1,59 @@
+"""merge-vocab: put together what build-vocab --shard counted apart, to the bytes of one run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslkit import catalog, sizes
+from sslkit.console import Console
+from sslkit.engine.signals import stopping
+from sslkit.errors import UsageError
+from sslkit.files import atomic
+from sslkit.options import Common
+from sslkit.stages import vocab_table
+from sslkit.stages.build_vocab import NAME, scheme_of
+from sslkit.vocab import budget, shares
+from sslkit.vocab.workplace import workplace
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """What `sslkit merge-vocab` takes.
+
+    Attributes:
+        parts: folders that build-vocab --shard wrote, all of them.
+        mem: peak memory, as "4G".
+        tmp: where the folder for temporary files is made.
+    """
+
+    parts: list[Path]
+    mem: str
+    tmp: Path | None
+
+
+def run(options: Options, console: Console) -> None:
+    """Merge parts.
+
+    Raises:
+        UsageError: parts are missing or do not belong together.
+        DataError: a part is damaged.
+    """
+    plan = budget.plan(sizes.parse(options.mem))
+    if missing := [path for path in options.parts if not path.is_dir()]:
+        raise UsageError(f"there is no part {missing[0]}")
+    out = options.out or Path(NAME)
+    held = [shares.load(path) for path in options.parts]
+    made, tally = shares.join([share for share, _ in held])
+    domain = made.plugins["domain"]
+    module = catalog.load("domain", domain["name"])
+    settings = catalog.settings({domain["name"]: module}, {}, {domain["name"]: domain["settings"]})
+    console.say(f"merges {len(held)} parts of {domain['name']}")
+    if out.exists() and not options.force and vocab_table.finished(out, made, console):
+        return
+    scheme = scheme_of(made, module, settings[domain["name"]])
+    what = ["merge", made.to_json(), str(out.absolute())]
+    with stopping() as stop, workplace(options.tmp or atomic.scratch(), what) as folder:
+        work = vocab_table.Work(
+            out, scheme, folder, plan, lambda: stop.check("all parts are as they were")
+        )
+        results = vocab_table.write(work, [spill for _, spill in held], tally, lambda: made)
+    vocab_table.tell(out, results, plan, console)

@@ -1,0 +1,132 @@
+"""What a count reads of a file: its bytes, one column of a table, or its sequences as FASTA."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any, cast
+
+from sslkit.errors import OnError
+from sslkit.files import fastq, genbank, sequences, source, table
+from sslkit.types import Record
+
+_BLOCK = 1 << 19
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """How files are opened.
+
+    Attributes:
+        fasta: whether the scheme's readers want FASTA.
+        divide: bytes behind whose first one a file of the scheme may be divided.
+        column: of a table, that is counted; None reads files as they are.
+        on_error: whether records that cannot be read stop the run, or count as bad ones.
+    """
+
+    fasta: bool
+    divide: bytes
+    column: str | None
+    on_error: OnError
+
+    @contextmanager
+    def open(self, path: Path) -> Iterator[IO[bytes]]:
+        """A stream of what is to be counted."""
+        with source.open_bytes(path) as stream:
+            made = self._converted(stream, path)
+            yield stream if made is None else cast(IO[bytes], io.BufferedReader(made, _BLOCK))
+
+    def mark(self, path: Path) -> bytes:
+        """``divide``, or nothing where the bytes of a file are not what is counted."""
+        with path.open("rb") as stream:
+            head = stream.read(6)
+        plain = not source.compression(head) and not self.column
+        return self.divide if plain and not (self.fasta and head[:1] in b"@L") else b""
+
+    def _converted(self, stream: io.BufferedReader, path: Path) -> "_Stream | None":
+        if self.column is not None:
+            return _Stream(self._cells(stream, path))
+        if self.fasta:
+            head = stream.peek(6)[:6]
+            if head.startswith(b"@"):
+                return _Stream(self._reads(stream, path))
+            if head.startswith(b"LOCUS"):
+                return _Stream(_fasta(self._checked(genbank.parse(stream, path))))
+        return None
+
+    def _cells(self, stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
+        for row in table.parse(stream, path, self.column, None, self.on_error):
+            text = row.text.encode()
+            yield b">%s\n%s\n" % (row.id.encode(), text) if self.fasta else text + b"\n"
+
+    def _reads(self, stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
+        """Reads of four lines each by the thousand, and what else FASTQ may be one by one."""
+        number = 0
+        rest = b""
+        while block := stream.read(_BLOCK):
+            rest += block
+            made, used = _four_lines(rest)
+            if not used:
+                break
+            yield made
+            number += made.count(b"\n") // 2
+            rest = rest[used:]
+        if rest:
+            with source.open_bytes(path) as again:
+                others = islice(fastq.parse(again, path), number, None)
+                yield from _fasta(self._checked(others))
+
+    def _checked(self, records: Iterator[Record]) -> Iterator[Record]:
+        for record in records:
+            if record.error and self.on_error == "stop":
+                raise sequences.bad_record(record)
+            yield record
+
+
+def _fasta(records: Iterator[Record]) -> Iterator[bytes]:
+    for record in records:
+        yield b">%s\n%s\n" % (record.id.encode(), record.payload)
+
+
+def _four_lines(text: bytes) -> tuple[bytes, int]:
+    """Whole reads of FASTQ in its usual form as FASTA, and how many bytes they took.
+
+    Nothing where it is of another form, or broken.
+    """
+    lines = text.split(b"\n")
+    whole = (len(lines) - 1) // 4 * 4
+    titles, letters, signs, marks = (lines[place:whole:4] for place in range(4))
+    if (
+        all(title.startswith(b"@") for title in titles)
+        and all(sign.startswith(b"+") for sign in signs)
+        and list(map(len, letters)) == list(map(len, marks))
+    ):
+        pairs = zip(titles, letters, strict=True)
+        made = b"".join([b">%s\n%s\n" % (title[1:], seq) for title, seq in pairs])
+        return made, sum(map(len, lines[:whole])) + whole
+    return b"", 0
+
+
+class _Stream(io.RawIOBase):
+    """Pieces of bytes as a stream."""
+
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not len(self._rest):
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._rest = memoryview(piece)
+        some = min(len(buffer), len(self._rest))
+        buffer[:some] = self._rest[:some]
+        self._rest = self._rest[some:]
+        return some

@@ -1,0 +1,159 @@
+"""Shares of a corpus, counted apart, perhaps on several machines, to be merged.
+
+A share is a folder that holds one spill, merged from all that its process wrote, and a file that
+says which share of which corpus it is and how it was made.
+"""
+
+import dataclasses
+import json
+import re
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sslkit.artifacts import manifest
+from sslkit.artifacts.manifest import Manifest
+from sslkit.errors import DataError, UsageError
+from sslkit.files import atomic
+from sslkit.vocab import combine, runs
+from sslkit.vocab.runs import Spill
+
+_SPILL = "counts"
+_STATED = "share.json"
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a share says of itself.
+
+    Attributes:
+        made: with those of the inputs that begin in this share.
+        shard: which one of how many.
+        files: all files of the corpus, in order.
+    """
+
+    made: Manifest
+    shard: tuple[int, int]
+    tally: Counter[str]
+    files: list[str]
+
+
+def parse(text: str | None) -> tuple[int, int]:
+    """``i/n`` as numbers; without it, the one share of one.
+
+    Raises:
+        UsageError: it is something else.
+    """
+    if text is None:
+        return 1, 1
+    match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--shard {text} names no share", do="write 1/8, 2/8, ... 8/8")
+    return int(match[1]), int(match[2])
+
+
+def name(shard: tuple[int, int]) -> str:
+    """The folder of a share; they sort by number."""
+    width = len(str(shard[1]))
+    return f"part-{shard[0]:0{width}d}-of-{shard[1]}"
+
+
+def inputs_of(files: Sequence[Path], shard: tuple[int, int]) -> list[Path]:
+    """The files that a share describes, so that each is described by one of them."""
+    number, count = shard
+    return [path for place, path in enumerate(files) if place % count == number - 1]
+
+
+def write(out: Path, spills: Sequence[Spill], share: Share, memory: int) -> None:
+    """Write a share; the folder appears when it is whole."""
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    with runs.explained(part):
+        part.mkdir(parents=True)
+    combine.join(spills, part / _SPILL, memory)
+    stated = {
+        "made": share.made.to_json(),
+        "shard": share.shard,
+        "tally": dict(share.tally),
+        "files": share.files,
+    }
+    atomic.write_text(part / _STATED, json.dumps(stated, sort_keys=True))
+    with runs.explained(out):
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
+
+
+def load(path: Path) -> tuple[Share, Spill]:
+    """Read a share.
+
+    Raises:
+        DataError: it is damaged, or none.
+    """
+    share = _stated(path)
+    spill = runs.load(path / f"{_SPILL}.json")
+    if spill is None:
+        raise DataError(
+            "a part is damaged", where=str(path), do="count it again with --shard and --force"
+        )
+    return share, spill
+
+
+def _stated(path: Path) -> Share:
+    try:
+        held = json.loads((path / _STATED).read_text("utf-8"))
+        made = manifest.from_json(held["made"], str(path))
+        shard = held["shard"][0], held["shard"][1]
+        return Share(made, shard, Counter(held["tally"]), held["files"])
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise DataError(
+            "this is not a part of a vocabulary", where=str(path), why=str(error)
+        ) from error
+
+
+def check(path: Path, made: Manifest, shard: tuple[int, int]) -> None:
+    """Refuse to take a share for another one.
+
+    Raises:
+        UsageError: it was made with other settings, or is another share.
+    """
+    held = _stated(path)
+    if _settings(held.made) != _settings(made) or held.shard != shard:
+        raise UsageError(
+            f"{path} was made otherwise",
+            do="write elsewhere with -o, or overwrite it with --force",
+        )
+
+
+def join(found: Sequence[Share]) -> tuple[Manifest, Counter[str]]:
+    """The manifest and the tally of a whole corpus from all of its shares.
+
+    Raises:
+        UsageError: they are not all shares, once each, of one corpus, made alike.
+    """
+    first = found[0]
+    total = first.shard[1]
+    for share in found:
+        same = _settings(share.made) == _settings(first.made)
+        if not same or share.files != first.files or share.shard[1] != total:
+            raise UsageError(
+                "the parts do not belong together",
+                why=f"parts {first.shard[0]} and {share.shard[0]} were made otherwise",
+            )
+    numbers = sorted(share.shard[0] for share in found)
+    if numbers != list(range(1, total + 1)):
+        missing = sorted(set(range(1, total + 1)) - set(numbers))
+        raise UsageError(
+            "these are not all parts, once each",
+            why=f"missing: {', '.join(map(str, missing)) or 'none'}; there are {total}",
+        )
+    described = {entry.path: entry for share in found for entry in share.made.inputs}
+    inputs = tuple(described[path] for path in first.files)
+    tally: Counter[str] = sum((share.tally for share in found), Counter())
+    return dataclasses.replace(first.made, inputs=inputs), tally
+
+
+def _settings(made: Manifest) -> Any:
+    return made.stage, made.settings, made.plugins
