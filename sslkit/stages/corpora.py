@@ -73,7 +73,7 @@ def windows(
         version: name and version of the domain.
 
     Raises:
-        DataError: the corpus is too small to hold anything out.
+        DataError: the corpus is too small to hold anything out, or repeats itself.
     """
 
     def opened() -> list[shards.Shard]:
@@ -97,6 +97,13 @@ def windows(
         )
     wanted = min(int(total * cut.heldout), _HELDOUT_UNITS)
     split = heldout.hold_out(segments, wanted, domain.twin)
+    if not len(split.train):
+        raise DataError(
+            "nothing is left to train on",
+            where=", ".join(entry.path for entry in inputs),
+            why=f"all {split.copies} other pieces of the corpus repeat what is held out",
+            do="add data that does not repeat itself",
+        )
     skipped = sum(shard.skipped for shard in found)
     talk.say(
         f"corpus: {human(total)} units in {len(inputs)} file(s), {skipped} records skipped; held "

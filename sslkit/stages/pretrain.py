@@ -293,6 +293,11 @@ def _evaluation_batches(
 def _unigram_loss(batches: list[Arrays], vocab: Vocabulary) -> float:
     """What knowing nothing but the counts gives on the same targets, nats per token."""
     targets = np.concatenate([arrays["targets"] for arrays in batches])
+    if not len(targets):
+        raise DataError(
+            "the held-out part of the corpus holds no token of the vocabulary",
+            do="make the vocabulary from the same corpus, or hold out more with --heldout",
+        )
     share = (vocab.counts + 1) / (vocab.counts.sum() + len(vocab))
     return float(-np.log(share[targets]).mean())
 
