@@ -173,6 +173,11 @@ class Domain(Protocol):
         """Another form that says the same (the reverse complement), or the units themselves."""
         ...
 
+    @property
+    def phases(self) -> int:
+        """How many first units of a record may be left out to give other tokens, plus one."""
+        ...
+
     def units(self, tokens: int) -> int:
         """How many units give so many tokens."""
         ...

@@ -32,7 +32,7 @@ def pretrain(
     steps: options.Steps = None,
     window: Annotated[
         int, options.option("--window", help="Tokens of a training window.", min=8)
-    ] = 256,
+    ] = 128,
     batch_tokens: Annotated[
         int,
         options.option("--batch-tokens", help="Tokens of a step, all processes together.", min=8),

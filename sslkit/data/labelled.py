@@ -27,16 +27,38 @@ class LabelledRows:
     weight: npt.NDArray[np.float32]
     window: int
 
-    def batch(self, rows: npt.NDArray[np.int64]) -> Arrays:
-        """Some records as the model takes them, padded to the longest of them."""
-        most = self.domain.units(self.window)
-        units = [self.units[row][:most] for row in rows]
+    def batch(self, rows: npt.NDArray[np.int64], phase: npt.NDArray[np.int64]) -> Arrays:
+        """Some records as the model takes them, padded to the longest of them.
+
+        Args:
+            rows: which ones, [B].
+            phase: units left out at the beginning of each, below ``domain.phases``, [B]; a
+                record that would be too short is read from its first unit on.
+        """
+        most, fewest = self.domain.units(self.window), self.domain.units(1)
+        shifted = [self.units[row][first:] for row, first in zip(rows, phase, strict=True)]
+        whole = (self.units[row] for row in rows)
+        units = [
+            (one if len(one) >= fewest else other)[:most]
+            for one, other in zip(shifted, whole, strict=True)
+        ]
         lengths = np.array([len(one) for one in units], np.int64)
         padded = np.zeros((len(rows), int(lengths.max())), units[0].dtype)
         for place, one in enumerate(units):
             padded[place, : len(one)] = one
         made = self.domain.batch(padded, lengths, None)
         return made | {"target": self.target[rows], "weight": self.weight[rows]}
+
+    def phases(self, rows: npt.NDArray[np.int64]) -> list[Arrays]:
+        """The batch of ``rows`` once in every phase, so that none of them is favoured."""
+        return [self.batch(rows, np.full(len(rows), p)) for p in range(self.domain.phases)]
+
+    def drawn(
+        self, rows: npt.NDArray[np.int64], examples: npt.NDArray[np.int64], seed: int
+    ) -> Arrays:
+        """The batch of ``rows``, each in a phase that its number in the run decides."""
+        draw = rng.Counter(seed, 0, examples).uniform("phase", 1)[:, 0]
+        return self.batch(rows, (draw * self.domain.phases).astype(np.int64))
 
     def batches(self, rows: npt.NDArray[np.int64], size: int) -> list[npt.NDArray[np.int64]]:
         """``rows`` by length, at most ``size`` together: little padding, in no useful order."""

@@ -47,7 +47,8 @@ class Settings:
     """Options of the genome domain."""
 
     k: int = field(default=6, metadata={"help": "bases per token"})
-    stride: int = field(default=1, metadata={"help": "bases from one token to the next"})
+    # Measured on promoters: see "How far apart the k-mers are" in tests/benchmarks/RESULTS.md.
+    stride: int = field(default=3, metadata={"help": "bases from one token to the next"})
     both_strands: bool = field(
         default=True, metadata={"help": "train on each window or its reverse complement"}
     )
@@ -120,6 +121,11 @@ class Domain:
     def twin(self, units: Array) -> Array:
         """The reverse complement."""
         return reverse_complement(units)
+
+    @property
+    def phases(self) -> int:
+        """A motif falls onto tokens in as many ways as there are bases between tokens."""
+        return self.settings.stride
 
     def units(self, tokens: int) -> int:
         """Bases that give so many tokens."""

@@ -25,7 +25,7 @@ NEEDS = frozenset({"tokens"})
 class Settings:
     """How much is hidden, and what stands in its place."""
 
-    rate: float = field(default=0.25, metadata={"help": "share of tokens that are hidden"})
+    rate: float = field(default=0.3, metadata={"help": "share of tokens that are hidden"})
     span: int | None = field(
         default=None,
         metadata={"help": "targets in a row; none: 1, or k / stride where k-mers overlap"},

@@ -285,10 +285,11 @@ def _work(resolved: _Run, processes: World, runtime: Runtime) -> Work:
         examples = np.arange(step * size, (step + 1) * size)[processes.rank :: processes.size]
         if not len(examples):
             return []
-        return [resolved.rows.batch(shuffled(train, examples, options.seed))]
+        rows = shuffled(train, examples, options.seed)
+        return [resolved.rows.drawn(rows, examples, options.seed)]
 
     valid = resolved.rows.batches(resolved.split.rows("valid"), _EVALUATION_ROWS)
-    evaluated = [resolved.rows.batch(rows) for rows in valid]
+    evaluated = [batch for rows in valid for batch in resolved.rows.phases(rows)]
 
     def evaluate(learner: Learner) -> dict[str, float]:
         return mean_losses(learner, evaluated, processes, runtime)
@@ -297,15 +298,17 @@ def _work(resolved: _Run, processes: World, runtime: Runtime) -> Work:
 
 
 def _predicted(resolved: _Run, learner: Learner, runtime: Runtime) -> npt.NDArray[np.float64]:
-    """Probabilities [records, classes], or the number itself [records]."""
+    """Probabilities [records, classes], or the number itself [records]; means over phases."""
     everything = np.arange(len(resolved.examples))
-    scores = np.empty((len(everything), resolved.plugins["objective"][2].outputs))
+    scores = np.zeros((len(everything), resolved.plugins["objective"][2].outputs))
     learner.eval()
     with torch.inference_mode(), runtime.autocast():
         for rows in resolved.rows.batches(everything, _EVALUATION_ROWS):
-            batch = to_device(resolved.rows.batch(rows), runtime)
-            hidden = learner.encoder(batch["tokens"], batch["length"])
-            scores[rows] = learner.head(hidden, batch["length"]).double().cpu().numpy()
+            for arrays in resolved.rows.phases(rows):
+                batch = to_device(arrays, runtime)
+                hidden = learner.encoder(batch["tokens"], batch["length"])
+                scores[rows] += learner.head(hidden, batch["length"]).double().cpu().numpy()
+    scores /= resolved.parts.domain.phases
     if not resolved.examples.targets.classes:
         mean, deviation = resolved.scale
         return scores[:, 0] * deviation + mean
