@@ -1,5 +1,6 @@
 """What tests share: the command line in a folder of its own, and small data."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,6 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
+from sslkit.__main__ import app
+from sslkit.artifacts import manifest
+from sslkit.domains import genome
+from sslkit.files import source
+from sslkit.vocab import vocabulary
 
 _ROOT = Path(__file__).parents[1]
 
@@ -53,6 +61,21 @@ def sslkit(tmp_path: Path) -> Callable[..., Done]:
     return run
 
 
+@pytest.fixture
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Done]:
+    """As ``sslkit``, but within this process: for tests that need no process of their own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str | Path, check: int | None = 0) -> Done:
+        result = CliRunner().invoke(app, list(map(str, words)))
+        done = Done(result.exit_code, result.stdout, result.stderr)
+        if check is not None and done.code != check:
+            raise AssertionError(f"{done.code}: {done.out}{done.err}") from result.exception
+        return done
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Public data beside the repository; tests that need it skip where it is absent."""
@@ -76,6 +99,27 @@ def tiny_genome(tmp_path: Path) -> Path:
     (folder / "genome.fa").write_text("".join(chromosomes))
     (folder / "genes.fa").write_text("".join(f">g{n}\n{letters(150 + n)}\n" for n in range(20)))
     return folder
+
+
+@pytest.fixture
+def tiny_vocab(tmp_path: Path, tiny_genome: Path) -> Path:
+    """``vocab.parquet``: all 64 3-mers, counted in ``corpus``."""
+    tokens = ["".join(letters) for letters in itertools.product("ACGT", repeat=3)]
+    files = sorted(tiny_genome.iterdir())
+    text = "".join(file.read_text() for file in files)
+    counts = np.array([text.count(token) + 1 for token in tokens])
+    made = manifest.make(
+        "build-vocab",
+        {},
+        plugins={"domain": manifest.plugin("genome", genome, genome.Settings(k=3))},
+        inputs=tuple(
+            manifest.Input(str(Path("corpus") / f.name), f.stat().st_size, source.digest(f))
+            for f in files
+        ),
+    )
+    path = tmp_path / "vocab.parquet"
+    vocabulary.save(path, vocabulary.Vocabulary(tokens, counts), made.to_json())
+    return path
 
 
 @pytest.fixture
