@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslkit.artifacts import embeddings, manifest
@@ -60,6 +60,7 @@ def test_other_tools_read_it(tmp_path: Path) -> None:
     assert manifest.from_json(table.schema.metadata[b"sslkit"].decode(), "") == MADE
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(1, 40), max_size=8), st.integers(0, 60))
 def test_bytes_do_not_depend_on_how_rows_are_divided(
     tmp_path_factory: pytest.TempPathFactory, cuts: list[int], total: int

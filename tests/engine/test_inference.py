@@ -99,6 +99,7 @@ def test_mean_over_windows_is_the_mean_over_token_outputs(encoder: Any, domain: 
             np.testing.assert_allclose(vector, outputs.mean(0), atol=TOLERANCE * size)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(1, 40), st.data())
 def test_windows_keep_every_token_once_and_far_from_borders(
     tokens: int, window: int, data: st.DataObject
