@@ -47,8 +47,10 @@ class Settings:
     """Options of the genome domain."""
 
     k: int = field(default=6, metadata={"help": "bases per token"})
-    # Measured on promoters: see "How far apart the k-mers are" in tests/benchmarks/RESULTS.md.
-    stride: int = field(default=3, metadata={"help": "bases from one token to the next"})
+    # Measured on promoters: "How far apart the k-mers are" in tests/benchmarks/RESULTS.md.
+    stride: int = field(
+        default=0, metadata={"help": "bases from one token to the next; 0: half of k"}
+    )
     both_strands: bool = field(
         default=True, metadata={"help": "train on each window or its reverse complement"}
     )
@@ -56,6 +58,8 @@ class Settings:
     def __post_init__(self) -> None:
         if not 1 <= self.k <= 31:
             raise ValueError(f"k is between 1 and 31, not {self.k}")
+        if self.stride == 0:
+            object.__setattr__(self, "stride", max(1, self.k // 2))
         if not 1 <= self.stride <= self.k:
             raise ValueError(
                 f"stride is between 1 and k = {self.k}, not {self.stride}: a larger one would "
