@@ -111,7 +111,7 @@ def tiny_vocab(tmp_path: Path, tiny_genome: Path) -> Path:
     made = manifest.make(
         "build-vocab",
         {},
-        plugins={"domain": manifest.plugin("genome", genome, genome.Settings(k=3))},
+        plugins={"domain": manifest.plugin("genome", genome, genome.Settings(k=3, stride=1))},
         inputs=tuple(
             manifest.Input(str(Path("corpus") / f.name), f.stat().st_size, source.digest(f))
             for f in files

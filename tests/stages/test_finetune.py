@@ -1,0 +1,435 @@
+"""sslkit finetune: freezing, splitting, every kind of task, to the bit, and what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.domains import genome
+from sslkit.models import transformer
+from sslkit.vocab.vocabulary import Vocabulary
+
+Command = Callable[..., Any]
+
+TINY = (
+    "finetune", "--task", "promoter", "--steps", "12", "--precision", "fp32", "--threads", "1",
+    "--device", "cpu",
+)  # fmt: skip
+
+
+def pretrained(folder: Path, *, blocks: int = 2, dropout: float = 0.0, stride: int = 1) -> None:
+    letters = "ACGT"
+    tokens = [a + b + c for a in letters for b in letters for c in letters]
+    reading = genome.Settings(k=3, stride=stride)
+    domain = genome.Domain(reading, Vocabulary(tokens, np.ones(64, np.int64)))
+    shape = transformer.Settings(blocks=blocks, width=16, heads=2, dropout=dropout)
+    torch.manual_seed(0)
+    model = transformer.Model(shape, domain.spec)
+    made = manifest.make(
+        "pretrain",
+        {"context": 64},
+        plugins={
+            "domain": manifest.plugin("genome", genome, reading),
+            "model": manifest.plugin("transformer", transformer, shape),
+        },
+    )
+    held = Checkpoint(made, {"encoder": dict(model.state_dict())}, tuple(tokens), torch.ones(64))
+    checkpoint.save(folder / "pretrained" / checkpoint.NAME, held)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_labels: Path) -> Path:
+    pretrained(tmp_path)
+    return tmp_path
+
+
+def rows(run: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+
+
+def table(run: Path) -> dict[str, list[Any]]:
+    held: dict[str, list[Any]] = pq.read_table(run / "predictions.parquet").to_pydict()
+    return held
+
+
+def equal(one: Path, other: Path) -> bool:
+    names = ("checkpoint.pt", "metrics.jsonl", "predictions.parquet")
+    return all((one / name).read_bytes() == (other / name).read_bytes() for name in names)
+
+
+def labels(folder: Path, kinds: Callable[[int], Any], count: int = 80, seed: int = 8) -> Path:
+    """A file of random sequences of 60 bases with a label by number."""
+    rng = np.random.default_rng(seed)
+    path = folder / "own.csv"
+    lines = [f"r{n},{''.join(rng.choice(list('ACGT'), 60))},{kinds(n)}" for n in range(count)]
+    path.write_text("\n".join(["id,sequence,label", *lines]) + "\n")
+    return path
+
+
+def test_what_it_says_and_leaves(folder: Path, command: Command) -> None:
+    done = command(*TINY)
+    for text in (
+        "from pretrained/checkpoint.pt: genome",
+        "read labels/promoter.csv: 80 records, 0 skipped; 0: 40, 1: 40",
+        "split (made valid and test): train 56, valid 8, test 16",
+        "wrote finetuned/promoter/checkpoint.pt",
+    ):
+        assert text in done.err
+    for text in ("auc", "95% from", "16 test records", "seed 1"):
+        assert text in done.out
+    run = folder / "finetuned/promoter"
+    assert {path.name for path in run.iterdir()} == {
+        "checkpoint.pt", "metrics.jsonl", "config.toml", "run.json", "predictions.parquet",
+    }  # fmt: skip
+    held = checkpoint.load(run).manifest
+    assert held.stage == "finetune"
+    assert held.plugins["task"]["name"] == "promoter"
+    assert held.plugins["model"]["settings"]["blocks"] == 2
+    assert list(held.parents) == ["pretrained/checkpoint.pt"]
+
+
+def test_predictions_stand_with_their_ids(folder: Path, command: Command) -> None:
+    command(*TINY)
+    held = table(folder / "finetuned/promoter")
+    assert held["id"] == [f"s{n}" for n in range(80)]
+    assert held["row"] == list(range(80))
+    assert held["label"] == [str(n % 2) for n in range(80)]
+    assert {part: held["split"].count(part) for part in ("train", "valid", "test")} == {
+        "train": 56, "valid": 8, "test": 16,
+    }  # fmt: skip
+    sums = np.add(held["probability_0"], held["probability_1"])
+    np.testing.assert_allclose(sums, 1, rtol=1e-6)
+    said = [str(int(a < b)) for a, b in zip(held["probability_0"], held["probability_1"],
+                                            strict=True)]  # fmt: skip
+    assert held["prediction"] == said
+
+
+def test_metrics_are_those_of_the_test_part(folder: Path, command: Command) -> None:
+    result = command(*TINY, "--json").json
+    held = table(folder / "finetuned/promoter")
+    test = [n for n in range(80) if held["split"][n] == "test"]
+    right = sum(held["label"][n] == held["prediction"][n] for n in test)
+    accuracy = result["metrics"]["accuracy"]
+    assert accuracy["value"] == pytest.approx(right / len(test))
+    assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    assert result["test_records"] == 16
+    assert result["checkpoint"] == "finetuned/promoter/checkpoint.pt"
+    again = command(*TINY, "--json")
+    assert "is finished: nothing to do" in again.err
+    assert again.json == result
+
+
+def test_it_learns_a_motif(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: n % 2, 300)
+    text = (folder / "own.csv").read_text().splitlines()
+    for n in range(300):
+        name, sequence, label = text[n + 1].split(",")
+        if label == "1":
+            sequence = sequence[:20] + "TATAATTATAAT" + sequence[32:]
+        text[n + 1] = f"{name},{sequence},{label}"
+    (folder / "own.csv").write_text("\n".join(text))
+    result = command(
+        *TINY, "--labels", "own.csv", "--steps", "80", "--learning-rate", "0.005", "--json"
+    ).json
+    assert result["metrics"]["auc"]["value"] > 0.85
+
+
+def test_freezing_8_of_12_keeps_their_bits_and_counts_by_name(
+    folder: Path, command: Command
+) -> None:
+    pretrained(folder, blocks=12)
+    done = command(*TINY, "--freeze", "8", "--learning-rate", "0.01")
+    before = checkpoint.load(folder / "pretrained").tensors["encoder"]
+    after = checkpoint.load(folder / "finetuned/promoter").tensors["encoder"]
+    stay = {name for name in before if torch.equal(before[name], after[name])}
+    frozen = ("start", "table.", *(f"blocks.{n}." for n in range(8)))
+    assert stay == {name for name in before if name.startswith(frozen)}
+    groups = {"embeddings": ("start", "table."), "final norm": ("norm.",)}
+    groups |= {f"block {n + 1}": (f"blocks.{n}.",) for n in range(12)}
+    count = {
+        group: sum(value.numel() for name, value in before.items() if name.startswith(starts))
+        for group, starts in groups.items()
+    }
+    head = checkpoint.load(folder / "finetuned/promoter").tensors["head"]
+    count["head"] = sum(value.numel() for value in head.values())
+    still = ["embeddings", *(f"block {n}" for n in range(1, 9))]
+    moving = [*(f"block {n}" for n in range(9, 13)), "final norm", "head"]
+    for word, names in (("frozen", still), ("trainable", moving)):
+        listed = ", ".join(f"{name} {count[name]:,}" for name in names)
+        assert f"{word} {sum(count[name] for name in names):,}: {listed}" in done.err
+
+
+def test_freezing_13_of_12_is_refused_and_claims_nothing(folder: Path, command: Command) -> None:
+    pretrained(folder, blocks=12)
+    refused = command(*TINY, "--freeze", "13", check=2)
+    assert "--freeze 13: the encoder has 12 blocks" in refused.err
+    assert not (folder / "finetuned").exists()
+    assert "trainable" in command(*TINY, "--freeze", "12", "--steps", "2").err
+
+
+def test_from_scratch_starts_elsewhere_at_the_same_budget(folder: Path, command: Command) -> None:
+    words = (*TINY, "--steps", "2", "--learning-rate", "1e-9")
+    command(*words)
+    done = command(*words, "--from-scratch", "-o", "scratch")
+    assert "from scratch: the same shape with fresh weights" in done.err
+    before = checkpoint.load(folder / "pretrained").tensors["encoder"]
+    kept = checkpoint.load(folder / "finetuned/promoter").tensors["encoder"]
+    fresh = checkpoint.load(folder / "scratch").tensors["encoder"]
+    name = "blocks.0.qkv.weight"
+    torch.testing.assert_close(kept[name], before[name], rtol=0, atol=1e-6)
+    assert (fresh[name] - before[name]).abs().max() > 0.01
+    for run in ("scratch", "finetuned/promoter"):
+        assert [row["step"] for row in rows(folder / run)] == [1, 2]
+    split = [table(folder / run)["split"] for run in ("scratch", "finetuned/promoter")]
+    assert split[0] == split[1]
+
+
+def test_rates_fall_towards_the_input(folder: Path, command: Command) -> None:
+    command(*TINY, "--steps", "1", "--set", "layer_decay=0.5")
+    before = checkpoint.load(folder / "pretrained").tensors["encoder"]
+    after = checkpoint.load(folder / "finetuned/promoter").tensors["encoder"]
+    moved = {name: float((after[name] - before[name]).abs().max()) for name in before}
+    assert moved["blocks.0.up.weight"] == pytest.approx(0, abs=1e-6)  # the head was zero
+    command(*TINY, "--steps", "3", "--set", "layer_decay=0.5", "-o", "b")
+    after = checkpoint.load(folder / "b").tensors["encoder"]
+    moved = {name: float((after[name] - before[name]).abs().mean()) for name in before}
+    assert moved["blocks.1.up.weight"] > 1.4 * moved["blocks.0.up.weight"] > 0
+
+
+def test_three_classes(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: ("low", "mid", "high")[n % 3], 90)
+    words = [word if word != "promoter" else "classification" for word in TINY]
+    result = command(*words, "--labels", "own.csv", "--json").json
+    assert list(result["metrics"]) == ["macro_f1", "accuracy", "mcc", "auc"]
+    held = table(folder / "finetuned/classification")
+    assert {"probability_high", "probability_low", "probability_mid"} <= set(held)
+    for part in ("train", "valid", "test"):
+        found = [held["label"][n] for n in range(90) if held["split"][n] == part]
+        assert set(found) == {"low", "mid", "high"}
+
+
+def test_regression_answers_in_the_units_of_the_labels(folder: Path, command: Command) -> None:
+    path = labels(folder, lambda n: 0, 120)
+    lines = path.read_text().splitlines()
+    for n in range(1, 121):
+        name, sequence, _ = lines[n].split(",")
+        lines[n] = f"{name},{sequence},{1000 + 10 * sequence.count('A')}"
+    path.write_text("\n".join(lines))
+    words = [word if word != "promoter" else "regression" for word in TINY]
+    result = command(
+        *words, "--labels", "own.csv", "--steps", "60", "--learning-rate", "0.005", "--json"
+    ).json
+    held = table(folder / "finetuned/regression")
+    assert not [name for name in held if name.startswith("probability")]
+    assert 1000 < np.mean(held["prediction"]) < 1300
+    assert result["metrics"]["spearman"]["value"] > 0.3
+    assert checkpoint.load(folder / "finetuned/regression").tensors["head"]["out.weight"].shape == (
+        1, 16,
+    )  # fmt: skip
+
+
+def test_class_weights_make_a_rare_class_count(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: int(n % 8 == 0), 160)
+    words = (*TINY, "--labels", "own.csv", "--learning-rate", "0.003", "--json")
+    command(*words, "-o", "none")
+    command(*words, "-o", "balanced", "--class-weights", "balanced")
+    mean = {run: np.mean(table(folder / run)["probability_1"]) for run in ("none", "balanced")}
+    assert mean["none"] < mean["balanced"]
+    assert 0.4 < mean["balanced"] < 0.6
+    refused = command(*words, "-o", "x", "--class-weights", "some", check=2)
+    assert "--class-weights is none or balanced, not 'some'" in refused.err
+
+
+def test_the_best_weights_are_kept(folder: Path, command: Command) -> None:
+    """Labels at random: what is learned soon hurts."""
+    rng = np.random.default_rng(3)
+    labels(folder, lambda n: int(rng.random() < 0.5) if n > 1 else n)
+    result = command(
+        *TINY, "--labels", "own.csv", "--steps", "300", "--learning-rate", "0.01",
+        "--patience", "2", "--json",
+    ).json  # fmt: skip
+    run = folder / "finetuned/promoter"
+    judged = {row["step"]: row["heldout_loss"] for row in rows(run) if "heldout_loss" in row}
+    best = min(judged, key=lambda step: judged[step])
+    assert result["step"] == best
+    assert result["heldout_loss"] == judged[best]
+    assert rows(run)[-1]["step"] < 300
+    assert [*judged][-2:] == [step for step in judged if step > best]
+    # The table is of the weights that were kept.
+    held = table(run)
+    valid = [n for n in range(len(held["id"])) if held["split"][n] == "valid"]
+    loss = -np.mean([np.log(held[f"probability_{held['label'][n]}"][n]) for n in valid])
+    assert loss == pytest.approx(judged[best], rel=1e-4)
+
+
+def test_given_parts_are_used_as_they_are(folder: Path, command: Command) -> None:
+    lines = (folder / "labels/promoter.csv").read_text().splitlines()
+    for name, part in (("train", lines[1:61]), ("dev", lines[61:71]), ("held", lines[71:])):
+        (folder / f"{name}.csv").write_text("\n".join([lines[0], *part]))
+    words = (*TINY, "--labels", "train.csv", "--valid", "dev.csv", "--test", "held.csv")
+    assert "split (as given): train 60, valid 10, test 10" in command(*words).err
+    held = table(folder / "finetuned/promoter")
+    assert held["split"] == ["train"] * 60 + ["valid"] * 10 + ["test"] * 10
+    assert held["row"] == [*range(60), *range(10), *range(10)]
+    swapped = (*TINY, "--labels", "train.csv", "--valid", "held.csv", "--test", "dev.csv")
+    assert "valid was" in command(*swapped, check=2).err
+
+
+def test_duplicates_and_reverse_complements_stay_on_one_side(
+    folder: Path, command: Command
+) -> None:
+    rng = np.random.default_rng(5)
+    complement = str.maketrans("ACGT", "TGCA")
+    lines = ["id,sequence,label"]
+    for n in range(60):
+        sequence = "".join(rng.choice(list("ACGT"), 60))
+        for copy, text in enumerate(
+            (sequence, sequence.lower(), sequence.translate(complement)[::-1])
+        ):
+            lines.append(f"r{n}-{copy},{text},{n % 2}")
+    (folder / "own.csv").write_text("\n".join(lines))
+    done = command(*TINY, "--labels", "own.csv")
+    assert "180 records have duplicates" in done.err
+    held = table(folder / "finetuned/promoter")
+    for n in range(60):
+        assert len(set(held["split"][3 * n : 3 * n + 3])) == 1
+    # Where the parts are given, copies are dropped from training.
+    (folder / "test.csv").write_text("\n".join([lines[0], "x" + lines[2], "x" + lines[6]]))
+    done = command(*TINY, "--labels", "own.csv", "--test", "test.csv", "-o", "given")
+    assert "6 dropped from train" in done.err
+    held = table(folder / "given")
+    assert not {"r0-0", "r0-1", "r1-2"} & set(held["id"])
+    assert held["split"].count("test") == 2
+
+
+def test_constant_predictions_are_told(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: int(n % 8 == 0), 160)
+    words = (*TINY, "--labels", "own.csv", "--steps", "1", "--learning-rate", "1e-6")
+    done = command(*words)
+    assert "all test records get the same prediction" in done.err
+    assert "all test records get the same prediction" in command(*words, "-q").err
+
+
+def test_a_class_that_a_part_lacks_is_told(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: int(n == 0), 60)
+    done = command(*TINY, "--labels", "own.csv", "--json")
+    assert "class 1 is missing from the valid part" in done.err
+    assert "class 1 is missing from the test part" in done.err
+    assert done.json["metrics"]["auc"]["value"] is None
+    assert "NaN" not in done.out
+
+
+def test_parts_that_nothing_is_left_for(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: n % 2, 3)
+    refused = command(*TINY, "--labels", "own.csv", check=3)
+    assert "no record is left for the" in refused.err
+    assert "own.csv" in refused.err
+
+
+def test_bad_rows_stop_or_are_passed_over(folder: Path, command: Command) -> None:
+    path = folder / "labels/promoter.csv"
+    path.write_text(path.read_text() + "bad,MKVLEE,1\nshort,AC,0\nempty,,1\nnone,ACGTACGT,\n")
+    refused = command(*TINY, check=3)
+    assert "labels/promoter.csv, row 8" in refused.err
+    assert "--on-error skip" in refused.err
+    done = command(*TINY, "--on-error", "skip")
+    assert "80 records, 4 skipped" in done.err
+    assert table(folder / "finetuned/promoter")["id"] == [f"s{n}" for n in range(80)]
+
+
+def test_records_longer_than_the_window_are_told(folder: Path, command: Command) -> None:
+    done = command(*TINY, "--steps", "2", "--window", "20")
+    assert "80 records are longer than 20 tokens; their ends are not read" in done.err
+
+
+def test_same_seed_same_bytes_other_seed_other_bytes(folder: Path, command: Command) -> None:
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        command(*TINY, "-o", name, "--seed", str(seed))
+    assert equal(folder / "a", folder / "b")
+    assert (folder / "a/checkpoint.pt").read_bytes() != (folder / "c/checkpoint.pt").read_bytes()
+    command("finetune", "--config", "a/config.toml", "-o", "d")
+    assert equal(folder / "a", folder / "d")
+
+
+def test_another_run_is_refused_by_what_differs(folder: Path, command: Command) -> None:
+    command(*TINY)
+    refused = command(*TINY, "--freeze", "1", "--batch", "16", check=2)
+    assert "batch was 32 and is 16" in refused.err
+    assert "plugins.adaptation.settings.freeze was 0 and is 1" in refused.err
+    pretrained(folder, dropout=0.5)
+    assert "checkpoint was" in command(*TINY, check=2).err
+    command(*TINY, "--force")
+
+
+def test_killed_and_continued_ends_in_the_same_bytes(folder: Path, command: Command) -> None:
+    pretrained(folder, dropout=0.2, stride=3)
+    words = (*TINY, "--steps", "60", "--patience", "50")
+    command(*words, "-o", "whole")
+    parts = (*words, "-o", "parts", "--checkpoint-every", "0.05")
+    run = folder / "parts"
+    for after, number, code in (
+        (3, signal.SIGUSR1, 75), (20, signal.SIGKILL, -9), (40, signal.SIGTERM, 75),
+    ):  # fmt: skip
+        with subprocess.Popen(
+            [sys.executable, "-m", "sslkit", *parts],
+            cwd=folder,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        ) as process:
+            while process.poll() is None:
+                metrics = run / "metrics.jsonl"
+                if metrics.is_file() and metrics.read_bytes().count(b"\n") >= after:
+                    break
+                time.sleep(0.01)
+            process.send_signal(number)
+            _, said = process.communicate()
+        assert process.returncode == code, said.decode()
+        assert not (run / "checkpoint.pt").exists()
+    assert "continuing parts at step" in command(*parts).err
+    assert equal(folder / "whole", run)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "messages"),
+    [
+        (("--checkpoint", "nowhere"), 2, ["there is no checkpoint nowhere", "sslkit pretrain"]),
+        (("--labels", "no.csv"), 2, ["no.csv"]),
+        (("--task", "promotor"), 2, ["there is no task 'promotor'", "did you mean promoter?"]),
+        (("--set", "freez=1"), 2, ["--set knows no 'freez'"]),
+        (("--set", "pooling=sum"), 2, ["cannot be 'sum'", "mean, first, max"]),
+        (("--steps", "0"), 2, ["'--steps'"]),
+        (("--set", "label_column=kind"), 3, ["kind", "labels/promoter.csv"]),
+    ],
+)
+def test_refusals(
+    folder: Path, command: Command, words: tuple[str, ...], code: int, messages: list[str]
+) -> None:
+    refused = command(*TINY, *words, check=code)
+    for message in messages:
+        assert message in " ".join(refused.err.split())
+    assert not (folder / "finetuned").exists()
+
+
+def test_labels_of_one_class(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: 1)
+    refused = command(*TINY, "--labels", "own.csv", check=3)
+    assert "all 80 records have the label '1'" in refused.err
+
+
+def test_class_weights_of_numbers(folder: Path, command: Command) -> None:
+    labels(folder, lambda n: n / 7)
+    words = [word if word != "promoter" else "regression" for word in TINY]
+    refused = command(*words, "--labels", "own.csv", "--class-weights", "balanced", check=2)
+    assert "a task without classes has no class weights" in refused.err
