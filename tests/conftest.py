@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -19,6 +20,10 @@ from sslkit.artifacts import manifest
 from sslkit.domains import genome
 from sslkit.files import source
 from sslkit.vocab import vocabulary
+
+# A busy machine is no failure of a property.
+hypothesis.settings.register_profile("busy", deadline=None)
+hypothesis.settings.load_profile("busy")
 
 _ROOT = Path(__file__).parents[1]
 

@@ -15,7 +15,9 @@ TOKENS = [a + b for a in "ACGT" for b in "ACGT"]
 
 @pytest.fixture
 def rows() -> LabelledRows:
-    domain = genome.Domain(genome.Settings(k=K), Vocabulary(TOKENS, np.ones(16, np.int64)))
+    domain = genome.Domain(
+        genome.Settings(k=K, stride=1), Vocabulary(TOKENS, np.ones(16, np.int64))
+    )
     texts = [b"ACGTAC", b"TT", b"GGGGGGGGGG", b"ACG"]
     return LabelledRows(
         domain=domain,
@@ -27,7 +29,7 @@ def rows() -> LabelledRows:
 
 
 def test_a_batch_holds_the_start_of_each_record(rows: LabelledRows) -> None:
-    made = rows.batch(np.array([2, 1, 0]))
+    made = rows.batch(np.array([2, 1, 0]), np.zeros(3, np.int64))
     assert made["length"].tolist() == [4, 1, 4]
     assert made["tokens"].shape == (3, 4)
     words = [[TOKENS[t] for t in row[:n]] for row, n in zip(made["tokens"], made["length"],
@@ -38,9 +40,29 @@ def test_a_batch_holds_the_start_of_each_record(rows: LabelledRows) -> None:
     assert made["weight"].tolist() == [3, 2, 1]
 
 
-def test_nothing_in_a_batch_is_random(rows: LabelledRows) -> None:
-    first, again = (rows.batch(np.arange(4)) for _ in range(2))
-    assert all(np.array_equal(first[name], again[name]) for name in first)
+def test_phases_leave_out_first_bases_where_enough_is_left() -> None:
+    domain = genome.Domain(
+        genome.Settings(k=2, stride=2), Vocabulary(TOKENS, np.ones(16, np.int64))
+    )
+    units = [genome.to_codes(text) for text in (b"ACGTAC", b"TT")]
+    held = LabelledRows(domain, units, np.array([0, 1]), np.ones(2, np.float32), window=4)
+    first, second = held.phases(np.array([0, 1]))
+    words = [[[TOKENS[t] for t in row[:n]] for row, n in zip(b["tokens"], b["length"], strict=True)]
+             for b in (first, second)]  # fmt: skip
+    assert words == [[["AC", "GT", "AC"], ["TT"]], [["CG", "TA"], ["TT"]]]
+
+
+def test_drawn_phases_follow_the_number_in_the_run_alone() -> None:
+    domain = genome.Domain(
+        genome.Settings(k=2, stride=2), Vocabulary(TOKENS, np.ones(16, np.int64))
+    )
+    units = [genome.to_codes(b"ACGTACGT")] * 64
+    held = LabelledRows(domain, units, np.zeros(64, int), np.ones(64, np.float32), window=4)
+    rows, examples = np.arange(64), np.arange(100, 164)
+    whole = held.drawn(rows, examples, seed=1)
+    half = held.drawn(rows[32:], examples[32:], seed=1)
+    assert set(whole["length"].tolist()) == {3, 4}
+    assert np.array_equal(whole["length"][32:], half["length"])
 
 
 def test_batches_hold_each_row_once_by_length(rows: LabelledRows) -> None:

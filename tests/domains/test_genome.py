@@ -107,7 +107,7 @@ def test_one_strand_only_where_so_set() -> None:
 
 def test_tokens_longer_than_a_table_can_serve() -> None:
     tokens = ["ACGTACGTACGTAC", "TTTTTTTTTTTTTT", "AAAAAAAAAAAAAA"]
-    domain = Domain(Settings(k=14), vocabulary(tokens))
+    domain = Domain(Settings(k=14, stride=1), vocabulary(tokens))
     text = "ACGTACGTACGTACG" + "T" * 14 + "N" + "A" * 14
     found = domain.batch(codes(text)[None], np.array([len(text)]), None)["tokens"][0]
     assert found.tolist() == slow_ids(text, tokens, 14, 1)
@@ -131,7 +131,7 @@ def test_reach_is_how_far_tokens_share_bases(k: int, stride: int) -> None:
 
 
 def test_settings_are_checked() -> None:
-    for wrong in ({"k": 0}, {"k": 32}, {"stride": 0}, {"k": 3, "stride": 4}):
+    for wrong in ({"k": 0}, {"k": 32}, {"stride": -1}, {"k": 3, "stride": 4}):
         with pytest.raises(ValueError, match="is between"):
             Settings(**wrong)
 
