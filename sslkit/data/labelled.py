@@ -80,3 +80,37 @@ def shuffled(
         order_key = rng.key(seed, "order", int(epoch))
         found[here] = rows[rng.permute(place[here], len(rows), order_key)]
     return found
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation of a number, so that models see it near 0 and 1."""
+
+    mean: float = 0.0
+    deviation: float = 1.0
+
+    @classmethod
+    def of(cls, values: Array) -> "Scale":
+        """The scale of some values; a constant is only shifted."""
+        return cls(float(values.mean()), float(values.std()) or 1.0)
+
+    def standardised(self, values: Array) -> npt.NDArray[np.float32]:
+        """Values on this scale."""
+        found: npt.NDArray[np.float32] = ((values - self.mean) / self.deviation).astype(np.float32)
+        return found
+
+
+def balanced(
+    values: npt.NDArray[np.int64], classes: int, train: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """A weight for every record so that all classes count alike, 1 on average over ``train``.
+
+    Args:
+        values: class numbers, [records].
+        train: the records whose counts decide.
+    """
+    counts = np.bincount(values[train], minlength=classes)
+    present = max(int((counts > 0).sum()), 1)
+    each = np.where(counts > 0, len(train) / (present * np.maximum(counts, 1)), 1.0)
+    weights: npt.NDArray[np.float32] = each[values].astype(np.float32)
+    return weights

@@ -20,12 +20,13 @@ from sslkit.adapt import freeze
 from sslkit.artifacts import checkpoint, manifest, predictions
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
-from sslkit.data.labelled import LabelledRows, shuffled
+from sslkit.data.labelled import LabelledRows, Scale, balanced, shuffled
 from sslkit.data.splits import Split
+from sslkit.engine import prediction
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Plan, Training, Work, to_device
+from sslkit.engine.loop import Learner, Plan, Training, Work
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
@@ -36,7 +37,7 @@ from sslkit.stages import assemble, labels
 from sslkit.stages import finetune_report as report
 from sslkit.stages.assemble import Parts
 from sslkit.stages.labels import Examples
-from sslkit.types import Array, Arrays
+from sslkit.types import Arrays
 
 _PASSES = 20
 _FEWEST_STEPS = 200
@@ -76,7 +77,7 @@ class _Run:
     examples: Examples
     split: Split
     plugins: dict[str, tuple[str, ModuleType, Any]]
-    scale: tuple[float, float]
+    scale: Scale
     rows: LabelledRows
     steps: int
 
@@ -156,8 +157,16 @@ def _resolve(options: Options, talk: Console) -> _Run:
     window = options.window or min(max(tokens), 4 * parts.context)
     if cut := sum(n > window for n in tokens):
         talk.warn(f"{cut} records are longer than {window} tokens; their ends are not read")
-    scale = _scale(examples, train)
     passes = math.ceil(_PASSES * len(train) / options.batch)
+    values, classes = examples.targets.values, examples.targets.classes
+    scale = Scale() if classes else Scale.of(values[train])
+    rows = LabelledRows(
+        domain=parts.domain,
+        units=examples.units,
+        target=values if classes else scale.standardised(values),
+        weight=_weights(options.class_weights, examples, train),
+        window=window,
+    )
     return _Run(
         options=options,
         parts=parts,
@@ -165,46 +174,20 @@ def _resolve(options: Options, talk: Console) -> _Run:
         split=split,
         plugins={kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()},
         scale=scale,
-        rows=LabelledRows(
-            domain=parts.domain,
-            units=examples.units,
-            target=_standardised(examples, scale),
-            weight=_weights(options.class_weights, examples, train),
-            window=window,
-        ),
+        rows=rows,
         steps=options.steps or max(passes, _FEWEST_STEPS),
     )
 
 
-def _scale(examples: Examples, train: npt.NDArray[np.int64]) -> tuple[float, float]:
-    """Mean and standard deviation of a number in the training part."""
-    if examples.targets.classes:
-        return 0.0, 1.0
-    values = examples.targets.values[train]
-    return float(values.mean()), float(values.std()) or 1.0
-
-
-def _standardised(examples: Examples, scale: tuple[float, float]) -> Array:
-    values = examples.targets.values
-    if examples.targets.classes:
-        return values
-    standardised: Array = ((values - scale[0]) / scale[1]).astype(np.float32)
-    return standardised
-
-
 def _weights(how: str, examples: Examples, train: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The weight of every example, 1 on average over the training part."""
+    """The weight of every example in the loss."""
     if how not in {"none", "balanced"}:
         raise UsageError(f"--class-weights is none or balanced, not {how!r}")
     if how == "none":
         return np.ones(len(examples), np.float32)
     if not examples.targets.classes:
         raise UsageError("a task without classes has no class weights")
-    values = examples.targets.values
-    counts = np.bincount(values[train], minlength=len(examples.targets.classes))
-    present = max(int((counts > 0).sum()), 1)
-    each = np.where(counts > 0, len(train) / (present * np.maximum(counts, 1)), 1.0)
-    return each[values].astype(np.float32)
+    return balanced(examples.targets.values, len(examples.targets.classes), train)
 
 
 def _identity(resolved: _Run, runtime: Runtime) -> dict[str, Any]:
@@ -298,20 +281,10 @@ def _work(resolved: _Run, processes: World, runtime: Runtime) -> Work:
 
 
 def _predicted(resolved: _Run, learner: Learner, runtime: Runtime) -> npt.NDArray[np.float64]:
-    """Probabilities [records, classes], or the number itself [records]; means over phases."""
-    everything = np.arange(len(resolved.examples))
-    scores = np.zeros((len(everything), resolved.plugins["objective"][2].outputs))
-    learner.eval()
-    with torch.inference_mode(), runtime.autocast():
-        for rows in resolved.rows.batches(everything, _EVALUATION_ROWS):
-            for arrays in resolved.rows.phases(rows):
-                batch = to_device(arrays, runtime)
-                hidden = learner.encoder(batch["tokens"], batch["length"])
-                scores[rows] += learner.head(hidden, batch["length"]).double().cpu().numpy()
-    scores /= resolved.parts.domain.phases
+    """Probabilities [records, classes], or the number itself [records]."""
+    scores = prediction.scores(learner, resolved.rows, runtime)
     if not resolved.examples.targets.classes:
-        mean, deviation = resolved.scale
-        return scores[:, 0] * deviation + mean
+        return scores[:, 0] * resolved.scale.deviation + resolved.scale.mean
     likely: npt.NDArray[np.float64] = torch.from_numpy(scores).softmax(1).numpy()
     return likely
 
