@@ -67,7 +67,7 @@ def pretrain(out: Path, corpus: str) -> None:
     folder = out / corpus
     (folder / "corpus").mkdir(parents=True, exist_ok=True)
     if corpus == "ecoli":
-        (folder / "corpus" / "ecoli.fa.gz").write_bytes((DATA / ECOLI).read_bytes())
+        (folder / "corpus" / Path(ECOLI).name).write_bytes((DATA / ECOLI).read_bytes())
     else:
         write_mammal(out, folder / "corpus" / "mammal.fa")
     window, steps = CORPORA[corpus]
