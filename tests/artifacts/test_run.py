@@ -119,3 +119,16 @@ def test_options_become_toml_and_come_back() -> None:
             "set": ["width=8", 'odd="\\é\n'], "corpus": ["x", "y"], "name": "it's \\ \"q\"",
         }
     }  # fmt: skip
+
+
+def test_a_run_that_left_nothing_is_in_nobody_s_way(folder: RunFolder) -> None:
+    folder.claim(MINE, "", force=False)
+    assert folder.claim({**MINE, "seed": 2}, "", force=False) == "new"
+    assert folder.identity()["seed"] == 2
+
+
+def test_what_was_settled_once_stays(folder: RunFolder) -> None:
+    assert folder.settled("precision", "auto") == "auto"
+    folder.claim({**MINE, "precision": "bf16"}, "", force=False)
+    assert folder.settled("precision", "auto") == "bf16"
+    assert folder.settled("precision", "fp32") == "fp32"

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit.data.shards import Segments, Shard
@@ -33,7 +33,6 @@ lengths_of_segments = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
 
 @given(lengths_of_segments, st.integers(1, 20), st.integers(0, 5))
-@settings(deadline=None)
 def test_every_window_once_an_epoch(lengths: list[int], width: int, seed: int) -> None:
     segments = segments_of(lengths)
     windows = Windows(segments, width, seed)
@@ -56,7 +55,6 @@ def test_every_window_once_an_epoch(lengths: list[int], width: int, seed: int) -
 
 
 @given(lengths_of_segments, st.integers(1, 20), st.lists(st.integers(0, 500), min_size=1))
-@settings(deadline=None)
 def test_a_row_is_a_function_of_seed_and_example(
     lengths: list[int], width: int, examples: list[int]
 ) -> None:

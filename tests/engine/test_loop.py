@@ -33,7 +33,7 @@ from sslkit.vocab.vocabulary import Vocabulary
 
 K, ROWS, BASES = 3, 8, 40
 TOKENS = ["".join(letters) for letters in itertools.product("ACGT", repeat=K)]
-DOMAIN = genome.Domain(genome.Settings(k=K), Vocabulary(TOKENS, np.arange(1, 65)))
+DOMAIN = genome.Domain(genome.Settings(k=K, stride=1), Vocabulary(TOKENS, np.arange(1, 65)))
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 PLAN = Plan(
     steps=12, learning_rate=0.01, warmup=3, weight_decay=0.01, clip=1.0, evaluate_every=5, seed=1
@@ -48,7 +48,7 @@ def _one_thread() -> None:
 
 def masked(seed: int, micro: int = ROWS) -> tuple[Objective, Callable[[int], list[Arrays]]]:
     """Masked modelling of reads of a repeated motif, in micro-batches of so many rows."""
-    objective = mlm.Objective(mlm.Settings(), DOMAIN.spec, np.arange(1, 65))
+    objective = mlm.Objective(mlm.Settings(rate=0.25), DOMAIN.spec, np.arange(1, 65))
 
     def batches(step: int) -> list[Arrays]:
         found = []
