@@ -1,12 +1,13 @@
 """From names and artifacts to the parts of a run."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import torch
+from torch import nn
 
 from sslkit import catalog, rng
 from sslkit.artifacts import checkpoint, manifest
@@ -95,6 +96,27 @@ def untrained(parts: Parts, seed: int) -> Encoder:
     """An encoder of the same shape with fresh weights."""
     torch.manual_seed(int(rng.key(seed, "encoder") >> rng.SHIFT))
     return _encoder(parts.manifest, parts.domain, parts.path).eval()
+
+
+def moving(
+    learner: Learner, groups: Sequence[tuple[str, list[nn.Parameter]]], factors: Sequence[float]
+) -> list[str]:
+    """What is frozen and what is trained, by name with the number of parameters; two lines.
+
+    Args:
+        groups: of the encoder; ``factors`` their learning rates, 0 for frozen ones.
+    """
+    counted = [
+        (name, factor > 0, sum(p.numel() for p in members))
+        for (name, members), factor in zip(groups, factors, strict=True)
+    ]
+    counted.append(("head", True, sum(p.numel() for p in learner.head.parameters())))
+    lines = []
+    for word, trained in (("frozen", False), ("trainable", True)):
+        members = [(name, count) for name, moves, count in counted if moves == trained]
+        listed = ", ".join(f"{name} {count:,}" for name, count in members) or "nothing"
+        lines.append(f"{word} {sum(count for _, count in members):,}: {listed}")
+    return lines
 
 
 def write(folder: RunFolder, learner: Learner, made: Manifest, vocabulary: Vocabulary) -> None:

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from sslkit import rng
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.console import Console, human
 from sslkit.data import corpus, heldout, shards
@@ -11,12 +14,14 @@ from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import source
-from sslkit.types import Domain
+from sslkit.types import Arrays, Domain, Objective
+from sslkit.vocab.vocabulary import Vocabulary
 
 #: Records are cut into pieces of about this many units, some of which are held out.
 _SEGMENT_UNITS = 16384
 _HELDOUT_UNITS = 2**22
 _NAMED_FILES = 4
+_EVALUATION_TOKENS = 65536
 
 
 @dataclass(frozen=True)
@@ -111,3 +116,33 @@ def windows(
         f"copies, {split.overlap:.1%} of what is held out still stands in the training part"
     )
     return Windows(split.train, width, cut.seed), Windows(split.held, width, cut.seed)
+
+
+def evaluation(
+    domain: Domain, objective: Objective, held: Windows, window: int, micro: int
+) -> list[Arrays]:
+    """Held-out windows in batches of ``micro``, with the same tokens hidden for every seed."""
+    units, lengths = held.first(max(1, _EVALUATION_TOKENS // window))
+    found = []
+    for at in range(0, len(lengths), micro):
+        here = slice(at, at + micro)
+        made = domain.batch(units[here], lengths[here], None)
+        draws = rng.Counter(0, 0, np.arange(at, at + len(lengths[here])))
+        found.append(objective.prepare(made, draws))
+    return found
+
+
+def unigram_loss(batches: Sequence[Arrays], vocab: Vocabulary) -> float:
+    """What knowing nothing but the counts gives on the same targets, nats per token.
+
+    Raises:
+        DataError: there is no target at all.
+    """
+    targets = np.concatenate([arrays["targets"] for arrays in batches])
+    if not len(targets):
+        raise DataError(
+            "the held-out part of the corpus holds no token of the vocabulary",
+            do="make the vocabulary from the same corpus, or hold out more with --heldout",
+        )
+    share = (vocab.counts + 1) / (vocab.counts.sum() + len(vocab))
+    return float(-np.log(share[targets]).mean())

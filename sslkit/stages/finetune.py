@@ -20,7 +20,7 @@ from sslkit.adapt import freeze
 from sslkit.artifacts import checkpoint, manifest, predictions
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
-from sslkit.data.labelled import LabelledRows, Scale, balanced, shuffled
+from sslkit.data.labelled import LabelledRows, Scale, shuffled
 from sslkit.data.splits import Split
 from sslkit.engine import prediction
 from sslkit.engine import runtime as runtimes
@@ -30,7 +30,7 @@ from sslkit.engine.loop import Learner, Plan, Training, Work
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError
 from sslkit.objectives import supervised
 from sslkit.options import Common
 from sslkit.stages import assemble, labels
@@ -164,7 +164,7 @@ def _resolve(options: Options, talk: Console) -> _Run:
         domain=parts.domain,
         units=examples.units,
         target=values if classes else scale.standardised(values),
-        weight=_weights(options.class_weights, examples, train),
+        weight=labels.weights(options.class_weights, examples, train),
         window=window,
     )
     return _Run(
@@ -177,17 +177,6 @@ def _resolve(options: Options, talk: Console) -> _Run:
         rows=rows,
         steps=options.steps or max(passes, _FEWEST_STEPS),
     )
-
-
-def _weights(how: str, examples: Examples, train: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The weight of every example in the loss."""
-    if how not in {"none", "balanced"}:
-        raise UsageError(f"--class-weights is none or balanced, not {how!r}")
-    if how == "none":
-        return np.ones(len(examples), np.float32)
-    if not examples.targets.classes:
-        raise UsageError("a task without classes has no class weights")
-    return balanced(examples.targets.values, len(examples.targets.classes), train)
 
 
 def _identity(resolved: _Run, runtime: Runtime) -> dict[str, Any]:
@@ -224,15 +213,8 @@ def _learner(resolved: _Run, talk: Console) -> tuple[Learner, Rates]:
     torch.manual_seed(int(rng.key(options.seed, "head") >> rng.SHIFT))
     objective = supervised.Objective(resolved.plugins["objective"][2])
     learner = Learner(encoder, objective)
-    by_name = [
-        (name, factor, sum(p.numel() for p in group))
-        for (name, group), factor in zip(groups, factors, strict=True)
-    ]
-    by_name.append(("head", 1.0, sum(p.numel() for p in learner.head.parameters())))
-    for word, moving in (("frozen", False), ("trainable", True)):
-        members = [(name, count) for name, factor, count in by_name if (factor > 0) == moving]
-        listed = ", ".join(f"{name} {count:,}" for name, count in members) or "nothing"
-        talk.say(f"{word} {sum(count for _, count in members):,}: {listed}")
+    for line in assemble.moving(learner, groups, factors):
+        talk.say(line)
     return learner, Rates(
         {p: f for (_, group), f in zip(groups, factors, strict=True) for p in group}
     )

@@ -7,10 +7,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sslkit import catalog
 from sslkit.console import Console
 from sslkit.data import splits
+from sslkit.data.labelled import balanced
 from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.types import Array, Domain, Labelled, Record, Targets
@@ -133,3 +135,21 @@ def divide(examples: Examples, shares: Mapping[str, float], seed: int, console: 
             if len(rows) and number not in held:
                 console.warn(f"class {label} is missing from the {name} part")
     return found
+
+
+def weights(how: str, examples: Examples, train: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """The weight of every example in the loss.
+
+    Args:
+        how: ``none``, or ``balanced`` over the classes of the training part.
+
+    Raises:
+        UsageError: another word, or a task without classes.
+    """
+    if how not in {"none", "balanced"}:
+        raise UsageError(f"--class-weights is none or balanced, not {how!r}")
+    if how == "none":
+        return np.ones(len(examples), np.float32)
+    if not examples.targets.classes:
+        raise UsageError("a task without classes has no class weights")
+    return balanced(examples.targets.values, len(examples.targets.classes), train)

@@ -36,7 +36,6 @@ from sslkit.types import Arrays, Domain, Objective
 from sslkit.vocab import vocabulary as vocabularies
 from sslkit.vocab.vocabulary import Vocabulary
 
-_EVALUATION_TOKENS = 65536
 _EVALUATIONS, _EVALUATE_STEPS = 20, 50
 #: The default number of steps reads the corpus so many times, within limits.
 _PASSES = 4
@@ -262,8 +261,8 @@ def _work(
             found.append(chosen.objective.prepare(made, draws))
         return found
 
-    evaluated = _evaluation_batches(options, chosen, held, micro)
-    unigram = _unigram_loss(evaluated, vocab)
+    evaluated = corpora.evaluation(chosen.domain, chosen.objective, held, options.window, micro)
+    unigram = corpora.unigram_loss(evaluated, vocab)
 
     def evaluate(learner: Learner) -> dict[str, float]:
         loss = mean_losses(learner, evaluated, processes, runtime)["heldout_loss"]
@@ -274,32 +273,6 @@ def _work(
         }
 
     return Work(batches, evaluate)
-
-
-def _evaluation_batches(
-    options: Options, chosen: _Chosen, held: Windows, micro: int
-) -> list[Arrays]:
-    """Held-out windows, always the same, with the same tokens hidden for every seed."""
-    units, lengths = held.first(max(1, _EVALUATION_TOKENS // options.window))
-    found = []
-    for at in range(0, len(lengths), micro):
-        here = slice(at, at + micro)
-        made = chosen.domain.batch(units[here], lengths[here], None)
-        draws = rng.Counter(0, 0, np.arange(at, at + len(lengths[here])))
-        found.append(chosen.objective.prepare(made, draws))
-    return found
-
-
-def _unigram_loss(batches: list[Arrays], vocab: Vocabulary) -> float:
-    """What knowing nothing but the counts gives on the same targets, nats per token."""
-    targets = np.concatenate([arrays["targets"] for arrays in batches])
-    if not len(targets):
-        raise DataError(
-            "the held-out part of the corpus holds no token of the vocabulary",
-            do="make the vocabulary from the same corpus, or hold out more with --heldout",
-        )
-    share = (vocab.counts + 1) / (vocab.counts.sum() + len(vocab))
-    return float(-np.log(share[targets]).mean())
 
 
 def _report(folder: RunFolder, metrics: Mapping[str, float], talk: Console) -> None:
