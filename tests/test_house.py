@@ -21,9 +21,10 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 #: From the ground up; a file imports from its own room and from lower floors only.
 FLOORS = (
     ("errors",),
-    ("types", "rng", "options", "sizes"),
+    ("types", "rng", "options", "sizes", "processor"),
     ("catalog", "console", "tables", "files", "modules"),
-    ("vocab", "artifacts"),
+    ("artifacts",),
+    ("vocab",),
     ("domains", "objectives", "models", "adapt", "tasks", "data"),
     ("engine", "probes"),
     ("analysis",),

@@ -40,7 +40,7 @@ def finetune(
     batch: Annotated[int, options.option("--batch", help="Records of a step.", min=1)] = 32,
     learning_rate: Annotated[
         float, options.option("--learning-rate", help="Peak rate of the last block.", min=0)
-    ] = 3e-4,
+    ] = 1e-3,
     weight_decay: Annotated[
         float, options.option("--weight-decay", help="Weight decay of matrices.", min=0)
     ] = 0.01,

@@ -6,7 +6,7 @@ predicted once and scored with intervals.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -147,11 +147,7 @@ def _resolve(options: Options, talk: Console) -> _Run:
                 do=f"add records, or name a file with --{name}",
             )
     outputs = len(examples.targets.classes) or 1
-    settings["supervised"] = catalog.settings(
-        {"supervised": supervised},
-        {"outputs": str(outputs)},
-        {"supervised": vars(settings["supervised"])},
-    )["supervised"]
+    settings["supervised"] = replace(settings["supervised"], outputs=outputs)
     train = split.rows("train")
     tokens = [parts.domain.length(len(units)) for units in examples.units]
     window = options.window or min(max(tokens), 4 * parts.context)
