@@ -112,7 +112,11 @@ class Words:
 
     def take(self, column: Column, index: Index) -> Column:
         """Rows by number."""
-        return np.stack([word[index] for word in column])
+        taken = np.empty((self.words, len(index)), np.uint64)
+        for word, out in zip(column, taken, strict=True):
+            # With another mode, take would go through a copy.
+            np.take(word, index, out=out, mode="clip")
+        return taken
 
     def order(self, column: Column) -> Index:
         """The stable permutation that sorts a column."""

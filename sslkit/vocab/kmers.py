@@ -38,10 +38,11 @@ class Store(Protocol):
 
 
 class Table:
-    """A count for every possible k-mer."""
+    """A count for every possible k-mer; canonical ones are put together at the end."""
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, canonical: bool) -> None:
         self._k = k
+        self._canonical = canonical
         self._counts = np.zeros(4**k + 1, np.uint32)
         self._added = 0
 
@@ -64,6 +65,8 @@ class Table:
 
     def chunks(self) -> Iterator[tuple[Column, Counts]]:
         """The k-mers that occurred and how often."""
+        if self._canonical:
+            self._fold()
         for start in range(0, 4**self._k, _CHUNK):
             part = self._counts[start : min(start + _CHUNK, 4**self._k)]
             held = np.flatnonzero(part)
@@ -71,6 +74,15 @@ class Table:
                 yield (held + start).astype(np.uint64)[None], part[held].astype(np.int64)
         self._counts[:] = 0
         self._added = 0
+
+    def _fold(self) -> None:
+        """Give the counts of every k-mer to the smaller one of it and its reverse complement."""
+        for start in range(0, 4**self._k, _CHUNK):
+            numbers = np.arange(start, min(start + _CHUNK, 4**self._k), dtype=np.uint64)
+            others = pack.reverse_complement(numbers, self._k)
+            larger = np.flatnonzero(others < numbers)
+            self._counts[others[larger]] += self._counts[numbers[larger]]
+            self._counts[numbers[larger]] = 0
 
 
 class Counter:
@@ -85,11 +97,13 @@ class Counter:
 
     def __init__(self, k: int, canonical: bool, memory: int, block: int) -> None:
         self._k = k
-        self._canonical = canonical
+        self._canonical = canonical and k > TABLE_K
         # A block is rounded up to whole words, and has the rest of the one before.
         self._block = block + 128
         self._store: Store = (
-            Table(k) if k <= TABLE_K else Buffer(max(memory // 8, 2 * self._block), pack.none(k))
+            Table(k, canonical)
+            if k <= TABLE_K
+            else Buffer(max(memory // 8, 2 * self._block), pack.none(k))
         )
         self._rest = np.empty(0, np.uint8)
 

@@ -29,7 +29,7 @@ import psutil
 _DUCKDB = """
 import duckdb, sys
 c = duckdb.connect(); c.execute("set threads=1; set memory_limit='{memory}'")
-c.execute("set temp_directory='.'")
+c.execute("set temp_directory='.'; set enable_progress_bar=false")
 c.execute('''copy (select word, count(*) n from (select unnest(regexp_split_to_array(line,
  '[^A-Za-z0-9_]+')) word from read_csv('{corpus}', columns={{'line': 'varchar'}}, delim='\\x01',
  quote='', header=false)) where word <> '' group by word order by n desc, word)
