@@ -252,3 +252,25 @@ def test_reads_and_tables_and_standard_input(tmp_path):
     done = sslkit("-", "--domain", "genome", "--k", 5, "--force", cwd=tmp_path, input=fasta)
     assert done.returncode == 0, done.stderr
     assert table(tmp_path / "vocab.parquet") == want
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments_loses_nothing(tmp_path):
+    lines = "\n".join(dna(1000, seed, "ACGTacgtNNRYK") for seed in range(6000))
+    (tmp_path / "a.fa").write_text("".join(f">{n}\n{lines}\n" for n in range(3)))
+    options = ["a.fa", "--k", "17", "--mem", "256M", "--threads", "1", "--tmp", "scratch", "-q"]
+    whole = sslkit(*options, "-o", "whole.parquet", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    out = tmp_path / "vocab.parquet"
+    generator = random.Random(1)
+    for _ in range(4):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sslkit", "build-vocab", *options], cwd=tmp_path
+        )
+        time.sleep(generator.uniform(1, 6))
+        process.kill()
+        process.wait()
+        assert not out.exists() or out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert sslkit(*options, cwd=tmp_path).returncode == 0
+    assert out.read_bytes() == (tmp_path / "whole.parquet").read_bytes()
+    assert not list((tmp_path / "scratch").iterdir())
