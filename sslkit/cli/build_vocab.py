@@ -26,9 +26,7 @@ def build_vocab(
     ] = None,
     canonical: Annotated[
         bool,
-        options.option(
-            "--canonical", help="Count a k-mer and its reverse complement as one."
-        ),
+        options.option("--canonical", help="Count a k-mer and its reverse complement as one."),
     ] = False,
     mem: Annotated[
         str, options.option("--mem", help="Peak memory of all processes together: 512M, 4G.")
