@@ -124,8 +124,8 @@ def divide(examples: Examples, shares: Mapping[str, float], seed: int, console: 
     sizes = ", ".join(f"{name} {len(found.rows(name))}" for name in splits.PARTS)
     made = f"made {' and '.join(found.made)}" if found.made else "as given"
     console.say(
-        f"split ({made}): {sizes}; {found.together} records have duplicates (reverse complements "
-        "count) and stay on one side"
+        f"split ({made}): {sizes}; {found.together} records have duplicates, "
+        "as the domain tells them, and stay on one side"
         + "".join(f"; {n} dropped from {part}" for part, n in found.dropped.items())
     )
     for name in splits.PARTS if examples.targets.classes else ():
