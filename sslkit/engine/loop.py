@@ -191,7 +191,7 @@ class Training:
                 f"the loss is not a number at step {step + 1}",
                 where=str(self.folder.path),
                 why=f"loss {loss}, gradient norm {norm}",
-                do="lower --learning-rate; what state.pt holds, if it is there, is good; --force begins anew",
+                do="lower --learning-rate and begin anew with --force; a kept state is still good",
             )
         factor = schedule.cosine(step, plan.steps, plan.warmup)
         optimizers.set_rate(self._optimizer, factor)
