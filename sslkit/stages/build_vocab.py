@@ -25,9 +25,9 @@ from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console, Progress
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
-from sslkit.files import atomic, source, table
+from sslkit.files import atomic, source
 from sslkit.options import Common, thread_count
-from sslkit.stages import vocab_table
+from sslkit.stages import recognition, vocab_table
 from sslkit.vocab import budget, combine, counting, parts, shares
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
@@ -91,7 +91,7 @@ def run(options: Options, console: Console) -> None:
     """
     plan = budget.plan(sizes.parse(options.mem))
     shard = shares.parse(options.shard)
-    name, files = recognise(options.corpus, options.domain, options.column)
+    name, files = recognition.recognise(options.corpus, options.domain, options.column)
     module = catalog.load("domain", name)
     settings = domain_settings(options, name, module)
     made = manifest.make(
@@ -148,42 +148,6 @@ def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: S
         work = vocab_table.Work(job.out, job.scheme, folder, job.plan, check)
         results = vocab_table.write(work, spills, tally, lambda: stated(job.files))
     vocab_table.tell(job.out, results, job.plan, console)
-
-
-def recognise(paths: list[Path], domain: str | None, column: str | None) -> tuple[str, list[Path]]:
-    """The kind of a corpus and its files.
-
-    Raises:
-        UsageError: nothing found, or several kinds.
-    """
-    if column is not None:
-        if domain is None:
-            raise UsageError("what a column holds is not plain", do="name it with --domain")
-        return domain, source.find(paths, table.ENDINGS)
-    modules = {
-        name: catalog.load("domain", name)
-        for name in ([domain] if domain else catalog.names("domain"))
-    }
-    endings = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
-    files = source.find(paths, tuple(sorted({end for ends in endings.values() for end in ends})))
-    if domain:
-        return domain, files
-    kinds: dict[str, list[Path]] = {}
-    for path in files:
-        for name, ends in endings.items():
-            if source.plain_name(path).lower().endswith(ends):
-                kinds.setdefault(name, []).append(path)
-    special = [name for name in kinds if not getattr(modules[name], "COMMON", False)]
-    chosen = special or list(kinds)
-    named = {path for path in map(Path, paths) if path.is_file()}
-    if len(chosen) == 1 and named <= set(kinds[chosen[0]]):
-        return chosen[0], kinds[chosen[0]]
-    found = ", ".join(f"{_number(len(held), 'file')} of {kind}" for kind, held in kinds.items())
-    raise UsageError(
-        "the kind of the corpus is not plain from its files",
-        why=found or f"no known ending, as in {files[0]}",
-        do=f"name it with --domain; there is: {', '.join(endings)}",
-    )
 
 
 def domain_settings(options: Options, name: str, module: ModuleType) -> Any:

@@ -164,6 +164,11 @@ def _choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) 
             f"{options.vocab} is a vocabulary of domain {inherited['name']}, not {name}",
             do=f"sslkit build-vocab --domain {name}, or leave --domain out",
         )
+    if made.settings.get("canonical"):
+        raise UsageError(
+            f"{options.vocab} merges reverse complements, and a model reads one strand",
+            do="sslkit build-vocab without --canonical",
+        )
     modules = {
         "domain": (name, catalog.load("domain", name)),
         "objective": (options.objective, catalog.load("objective", options.objective)),

@@ -1,0 +1,43 @@
+"""What kind of corpus some files are."""
+
+from pathlib import Path
+
+from sslkit import catalog
+from sslkit.errors import UsageError
+from sslkit.files import source, table
+
+
+def recognise(paths: list[Path], domain: str | None, column: str | None) -> tuple[str, list[Path]]:
+    """The kind of a corpus and its files.
+
+    Raises:
+        UsageError: nothing found, or several kinds.
+    """
+    if column is not None:
+        if domain is None:
+            raise UsageError("what a column holds is not plain", do="name it with --domain")
+        return domain, source.find(paths, table.ENDINGS)
+    modules = {
+        name: catalog.load("domain", name)
+        for name in ([domain] if domain else catalog.names("domain"))
+    }
+    endings = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
+    files = source.find(paths, tuple(sorted({end for ends in endings.values() for end in ends})))
+    if domain:
+        return domain, files
+    kinds: dict[str, list[Path]] = {}
+    for path in files:
+        for name, ends in endings.items():
+            if source.plain_name(path).lower().endswith(ends):
+                kinds.setdefault(name, []).append(path)
+    special = [name for name in kinds if not getattr(modules[name], "COMMON", False)]
+    chosen = special or list(kinds)
+    named = {path for path in map(Path, paths) if path.is_file()}
+    if len(chosen) == 1 and named <= set(kinds[chosen[0]]):
+        return chosen[0], kinds[chosen[0]]
+    found = ", ".join(f"{len(held)} of {kind}" for kind, held in kinds.items())
+    raise UsageError(
+        "the kind of the corpus is not plain from its files",
+        why=found or f"no known ending, as in {files[0]}",
+        do=f"name it with --domain; there is: {', '.join(endings)}",
+    )
