@@ -23,14 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit.artifacts import manifest
-from sslkit.artifacts.manifest import Manifest
+from sslkit.artifacts.manifest import METADATA_KEY, Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 
 #: What the stage writes where no name is given.
 NAME = "embeddings.parquet"
-
-_KEY = b"sslkit"
 _VALUES = "embedding.list.element"
 _GROUP_BYTES = 2**24
 
@@ -128,7 +126,7 @@ def write(path: Path, tables: Iterable[pa.Table], columns: pa.Schema, made: Mani
 
     Equal rows and manifests give equal bytes, however the rows are divided among ``tables``.
     """
-    columns = columns.with_metadata({_KEY: made.to_json().encode()})
+    columns = columns.with_metadata({METADATA_KEY: made.to_json().encode()})
     width = columns.field("embedding").type.list_size
     size = max(1, _GROUP_BYTES // (4 * width))
     others = [name for name in columns.names if name != "embedding"]
@@ -230,7 +228,7 @@ def _opened(path: Path) -> pq.ParquetFile:
 
 
 def _manifest(file: pq.ParquetFile, path: Path) -> Manifest:
-    text = (file.schema_arrow.metadata or {}).get(_KEY)
+    text = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
     if text is None or "embedding" not in file.schema_arrow.names:
         raise _not_ours(path, f"its columns are {', '.join(file.schema_arrow.names)}")
     return manifest.from_json(text.decode(), str(path))

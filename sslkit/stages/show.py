@@ -15,7 +15,6 @@ from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
-from sslkit.vocab.vocabulary import METADATA_KEY
 
 #: Words that may stand before the path of an artifact.
 _ARTIFACTS = ("checkpoint", "vocab", "embeddings", "predictions", "artifact")
@@ -109,7 +108,7 @@ def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
             metadata, schema = file.metadata, file.schema_arrow
     except (pa.ArrowException, OSError) as error:
         raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
-    text = (schema.metadata or {}).get(METADATA_KEY)
+    text = (schema.metadata or {}).get(manifest.METADATA_KEY)
     if text is None:
         raise DataError("this table was not made by sslkit", where=str(path))
     columns = ", ".join(f"{field.name} {field.type}" for field in schema)

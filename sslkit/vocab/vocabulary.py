@@ -10,11 +10,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sslkit.artifacts.manifest import METADATA_KEY
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 
-#: Schema metadata key that holds the manifest, here and in every table of sslkit.
-METADATA_KEY = b"sslkit"
 SCHEMA = pa.schema(
     [pa.field("token", pa.string()), pa.field("id", pa.int64()), pa.field("count", pa.int64())]
 )
