@@ -7,7 +7,7 @@ and goes on behind the last of them.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -142,7 +142,7 @@ class Count:
         if resumed:
             reader.restore(resumed["state"])
             done = resumed["offset"]
-        with self._files.open(part.path) as stream:
+        with self._files.open(part.path) as stream, self._named_from_the_start(part):
             for block in _blocks(stream, done, part.end):
                 self._store.add(reader.feed(block))
                 done += len(block)
@@ -153,9 +153,24 @@ class Count:
                 if stopped:
                     raise StoppedError
                 self._watch.read(len(block), f"{len(self.spills)} runs")
-        self._store.add(reader.finish())
+        with self._named_from_the_start(part):
+            self._store.add(reader.finish())
         self._store.end()
         self.tally += reader.tally
+
+    @contextmanager
+    def _named_from_the_start(self, part: Part) -> Iterator[None]:
+        """Let an error in a later part of a file name its record as the whole file counts it."""
+        try:
+            yield
+        except DataError:
+            if part.start:
+                reader: Reader[Any] = self._scheme.reader(str(part.path), set())
+                with self._files.open(part.path) as stream:
+                    for block in _blocks(stream, 0, None):
+                        reader.feed(block)
+                reader.finish()
+            raise
 
     def _survey(self, part: Part) -> set[int]:
         """The numbers of the bad records of a file, where they are to be passed over."""

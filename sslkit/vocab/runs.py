@@ -120,8 +120,8 @@ def seal(stem: Path, found: Sequence[Run], covers: Mapping[str, Any]) -> Spill:
             }
             for run in found
         ]
-        text = json.dumps({"runs": held, "covers": covers}, sort_keys=True)
-        atomic.write_text(spill.header, text)
+        body = json.loads(json.dumps({"runs": held, "covers": covers}))
+        atomic.write_text(spill.header, json.dumps({"check": _check(body), **body}))
     return spill
 
 
@@ -130,6 +130,8 @@ def load(header: Path) -> Spill | None:
     stem = header.with_name(header.name.removesuffix(".json"))
     try:
         held = json.loads(header.read_text("utf-8"))
+        if held.pop("check") != _check(held):
+            return None
         found = []
         for entry in held["runs"]:
             run = Run(stem, KINDS[entry["kind"]], entry["rows"], entry["width"])
@@ -137,8 +139,13 @@ def load(header: Path) -> Spill | None:
                 return None
             found.append(run)
         return Spill(stem, tuple(found), held["covers"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def _check(body: Mapping[str, Any]) -> int:
+    """CRC-32 of what a JSON file says, however it is written."""
+    return zlib.crc32(json.dumps(body, sort_keys=True).encode())
 
 
 def checksum(path: Path) -> int:
