@@ -134,7 +134,8 @@ def test_top_level() -> None:
 
 
 def test_no_path_of_a_machine_and_no_index_host() -> None:
-    places = "|".join(["/work(?=/)", "/root/", "/home/[a-z]", "/Users/", "/opt/", "/mnt/", "/tmp/w"])
+    homes = ["/root/", "/home/[a-z]", "/Users/"]
+    places = "|".join([*homes, "/work(?=/)", "/opt/", "/mnt/", "/tmp/w"])
     pattern = re.compile(rf"(?<![\w.])({places})|(index-url|find-links)|pypi\.\w+|\.whl")
     kinds = {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".cfg", ""}
     paths = [ROOT / name for name in (*TOP, ".ci", ".gitignore")]
