@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sslkit.vocab.keys import Column, Counts, Kind
+from sslkit.vocab.keys import Column, Counts, Kind, Words, contents
 from sslkit.vocab.runs import explained
 
 
@@ -23,18 +23,21 @@ class _Chunk:
     Attributes:
         values: the counts that occur, highest first.
         bounds: where each of them begins, and the number of rows.
+        sizes: bytes of the keys before each of the bounds.
     """
 
     paths: list[Path]
     values: Counts
     bounds: Counts
+    sizes: Counts
 
-    def place(self, low: int, high: int) -> tuple[int, int]:
-        """Where the rows with ``low <= count <= high`` stand."""
+    def place(self, low: int, high: int) -> tuple[int, int, int]:
+        """Where the rows with ``low <= count <= high`` stand, and the bytes of their keys."""
         negative = -self.values  # which ascend, as searching wants
         begin = int(np.searchsorted(negative, -high))
         end = int(np.searchsorted(negative, -low, side="right"))
-        return int(self.bounds[begin]), int(self.bounds[end])
+        size = int(self.sizes[end] - self.sizes[begin])
+        return int(self.bounds[begin]), int(self.bounds[end]), size
 
     def counts(self, start: int, end: int) -> Counts:
         """The counts of some rows."""
@@ -66,11 +69,16 @@ class ByCount:
         Raises:
             ResourceError: the disk is full.
         """
-        for start in range(0, len(counts), self._rows):
-            end = min(start + self._rows, len(counts))
-            self._add(self._kind.cut(column, start, end), counts[start:end])
+        before = _bytes_before(self._kind, column)
+        start = 0
+        while start < len(counts):
+            fitting = int(np.searchsorted(before, before[start] + self._bytes, side="right")) - 1
+            end = min(start + self._rows, max(fitting, start + 1), len(counts))
+            piece = self._kind.cut(column, start, end)
+            self._add(piece, counts[start:end], np.diff(before[start : end + 1]))
+            start = end
 
-    def _add(self, column: Column, counts: Counts) -> None:
+    def _add(self, column: Column, counts: Counts, lengths: Counts) -> None:
         order = np.argsort(-counts, kind="stable")
         ordered = counts[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
@@ -83,7 +91,9 @@ class ByCount:
             finally:
                 for stream in files:
                     stream.close()
-        self._chunks.append(_Chunk(paths, ordered[starts], np.append(starts, len(counts))))
+        bounds = np.append(starts, len(counts))
+        sizes = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths[order])))[bounds]
+        self._chunks.append(_Chunk(paths, ordered[starts], bounds, sizes))
         self.rows += len(counts)
         self.total += int(counts.sum())
 
@@ -106,15 +116,18 @@ class ByCount:
 
     def _band(self, low: int, high: int) -> Iterator[tuple[Column, Counts]]:
         slices = [(chunk, *chunk.place(low, high)) for chunk in self._chunks]
-        slices = [(chunk, start, end) for chunk, start, end in slices if end > start]
-        rows = sum(end - start for _, start, end in slices)
+        slices = [held for held in slices if held[2] > held[1]]
+        rows = sum(end - start for _, start, end, _ in slices)
+        size = sum(size for *_, size in slices)
         if not rows:
             return
         if low == high:
-            for chunk, start, end in slices:
+            for chunk, start, end, _ in slices:
                 yield from self._stretch(chunk, start, end)
-        elif rows <= self._rows // 4:
-            parts = [part for place in slices for part in self._stretch(*place)]
+        elif rows <= self._rows // 4 and size <= self._bytes:
+            parts = [
+                part for chunk, start, end, _ in slices for part in self._stretch(chunk, start, end)
+            ]
             column = self._kind.join([column for column, _ in parts])
             counts = np.concatenate([counts for _, counts in parts])
             order = np.argsort(-counts, kind="stable")
@@ -132,3 +145,11 @@ class ByCount:
             rows = self._kind.rows(column)
             yield column, chunk.counts(start, start + rows)
             start += rows
+
+
+def _bytes_before(kind: Kind, column: Column) -> Counts:
+    """Bytes of the keys before every row, and of all, [rows + 1]."""
+    if isinstance(kind, Words):
+        return np.arange(kind.rows(column) + 1) * (8 * kind.words)
+    offsets, _ = contents(column)
+    return offsets - offsets[0]

@@ -66,6 +66,10 @@ def _packed(codes: Codes) -> Keys:
 def _across(codes: Codes, k: int, starts: int) -> npt.NDArray[np.int64]:
     """Where windows begin that hold a BREAK; some may be named twice."""
     breaks = np.flatnonzero(codes == BREAK)
+    if len(breaks) * k > len(codes):
+        # Long stretches of them: going through the windows takes less than through the breaks.
+        held = np.concatenate((np.zeros(1, np.int32), np.cumsum(codes == BREAK, dtype=np.int32)))
+        return np.flatnonzero(held[k : k + starts] > held[:starts])
     begin = (breaks[:, None] - np.arange(k)).reshape(-1)
     return begin[(begin >= 0) & (begin < starts)]
 

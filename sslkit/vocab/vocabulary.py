@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sslkit.artifacts.manifest import METADATA_KEY
@@ -17,8 +18,9 @@ from sslkit.files import atomic
 SCHEMA = pa.schema(
     [pa.field("token", pa.string()), pa.field("id", pa.int64()), pa.field("count", pa.int64())]
 )
-#: Rows that are written, and can be read, at once.
+#: Rows that are written, and can be read, at once; fewer where their tokens are long.
 ROW_GROUP = 1 << 17
+GROUP_BYTES = 1 << 23
 
 
 @dataclass(frozen=True)
@@ -76,21 +78,26 @@ def write(
 def _regrouped(
     pieces: Iterable[tuple[Any, npt.NDArray[np.int64]]],
 ) -> Iterator[tuple[Any, npt.NDArray[np.int64]]]:
-    """The same rows in groups of ``ROW_GROUP``."""
+    """The same rows in groups of ``ROW_GROUP``, or as many as have ``GROUP_BYTES``."""
     tokens: list[Any] = []
     counts: list[npt.NDArray[np.int64]] = []
-    held = 0
+    rows = size = 0
     for piece, numbers in pieces:
+        before = np.concatenate(([0], np.cumsum(pc.binary_length(piece), dtype=np.int64)))
         start = 0
         while start < len(numbers):
-            some = min(ROW_GROUP - held, len(numbers) - start)
+            room = before[start] + GROUP_BYTES - size
+            fitting = int(np.searchsorted(before, room, side="right")) - 1 - start
+            some = min(ROW_GROUP - rows, max(fitting, not rows), len(numbers) - start)
+            if not some:
+                yield pa.concat_arrays(tokens), np.concatenate(counts)
+                tokens, counts, rows, size = [], [], 0, 0
+                continue
             tokens.append(piece.slice(start, some))
             counts.append(numbers[start : start + some])
-            held, start = held + some, start + some
-            if held == ROW_GROUP:
-                yield pa.concat_arrays(tokens), np.concatenate(counts)
-                tokens, counts, held = [], [], 0
-    if held:
+            size += int(before[start + some] - before[start])
+            rows, start = rows + some, start + some
+    if rows:
         yield pa.concat_arrays(tokens), np.concatenate(counts)
 
 
