@@ -26,7 +26,8 @@ ENDINGS = sequences.ENDINGS
 #: Code of a base that is not one of A, C, G, T.
 AMBIGUOUS = 4
 _IUPAC = b"ACGTURYSWKMBDHVN"
-_VALID = _IUPAC + _IUPAC.lower() + b"-"
+#: Letters of DNA and RNA, ambiguous ones and the gap included.
+LETTERS = _IUPAC + _IUPAC.lower() + b"-"
 _COMPOSITION_ORDERS = (1, 2, 3, 4)
 
 
@@ -168,7 +169,7 @@ class Domain:
 def _problem(letters: bytes) -> str:
     if not letters:
         return "the sequence is empty"
-    if not (strange := letters.translate(None, _VALID)):
+    if not (strange := letters.translate(None, LETTERS)):
         return ""
     at = letters.index(strange[:1]) + 1
     # These stand for amino acids and for no base.
@@ -180,7 +181,7 @@ def counting(settings: Settings, on_error: OnError) -> Kmers:
     """How the tokens of a corpus are counted: k-mers at every base, whatever the stride."""
     del on_error  # the stage asks for a survey first where bad records are to be skipped
     table = np.full(256, _fasta.INVALID, np.uint8)
-    table[list(_VALID)] = _CODES[list(_VALID)]
+    table[list(LETTERS)] = _CODES[list(LETTERS)]
     scanner = partial(_fasta.Scanner, codes=table.tobytes(), width=settings.k, meaning="DNA or RNA")
     return Kmers(
         settings.k,

@@ -21,6 +21,8 @@ ENDINGS = (".faa", ".pep", ".aa")
 
 _RESIDUES = b"ACDEFGHIKLMNOPQRSTUVWY"
 _AMBIGUOUS = b"BJXZ*-."
+#: Letters of proteins, ambiguous ones, gaps and stops included.
+LETTERS = _RESIDUES + _RESIDUES.lower() + _AMBIGUOUS + _AMBIGUOUS.lower()
 
 
 def _table() -> bytes:

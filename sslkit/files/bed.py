@@ -44,16 +44,32 @@ def parse(stream: io.BufferedReader, path: Path, reference: Path) -> Iterator[Re
     """``read`` from an open stream; ``path`` is its name in errors."""
     number = 0
     with opened(reference) as genome:
-        for line in source.as_text(stream):
-            if not line.strip() or line.startswith(_COMMENTS):
-                continue
-            number += 1
+        for number, line in enumerate(_lines(stream), 1):
             yield _record(line, genome, str(path), number)
     if not number:
         raise DataError("a file is empty", where=str(path), why="it holds no interval")
 
 
-def _record(line: str, genome: pyfaidx.Fasta, source_name: str, number: int) -> Record:
+def intervals(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
+    """The intervals themselves, without a reference: empty payloads, the rest as in ``read``.
+
+    Raises:
+        DataError: no interval at all.
+    """
+    number = 0
+    for number, line in enumerate(_lines(stream), 1):
+        yield _record(line, None, str(path), number)
+    if not number:
+        raise DataError("a file is empty", where=str(path), why="it holds no interval")
+
+
+def _lines(stream: io.BufferedReader) -> Iterator[str]:
+    for line in source.as_text(stream):
+        if line.strip() and not line.startswith(_COMMENTS):
+            yield line
+
+
+def _record(line: str, genome: pyfaidx.Fasta | None, source_name: str, number: int) -> Record:
     cells = line.split("\t") if "\t" in line else line.split()
     cells = [cell.strip() for cell in cells] + [""] * 6
     chrom, start, end, name, _, strand = cells[:6]
@@ -63,19 +79,25 @@ def _record(line: str, genome: pyfaidx.Fasta, source_name: str, number: int) -> 
     problem = _problem(chrom, start, end, strand, genome)
     if problem:
         return Record(name, b"", source_name, number, error=problem)
+    metadata = {"chrom": chrom, "start": start, "end": end, "strand": strand or "."}
+    if genome is None:
+        return Record(name, b"", source_name, number, metadata)
     found = genome[chrom][int(start) : int(end)]
     letters = str(found.reverse.complement if strand == "-" else found).encode()
-    metadata = {"chrom": chrom, "start": start, "end": end, "strand": strand or "."}
     return Record(name, letters, source_name, number, metadata)
 
 
-def _problem(chrom: str, start: str, end: str, strand: str, genome: pyfaidx.Fasta) -> str:
+def _problem(
+    chrom: str, start: str, end: str, strand: str, genome: pyfaidx.Fasta | None
+) -> str:
     if not (start.isdecimal() and end.isdecimal()):
         return "columns 2 and 3 of BED are whole numbers, start and end"
     if int(start) >= int(end):
         return f"the interval {start}-{end} holds no base"
     if strand not in {"", ".", "+", "-"}:
         return f"the strand, column 6, is + or -, not {strand!r}"
+    if genome is None:
+        return ""
     if chrom not in genome:
         there = ", ".join(list(genome.keys())[:5])
         return f"the reference has no sequence {chrom!r}; it has {there}, ..."

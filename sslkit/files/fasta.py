@@ -33,34 +33,60 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
     """``read`` from an open stream; ``path`` is its name in errors."""
     number = 0
     for number, (title, letters) in enumerate(_split(stream, path), 1):
-        name, _, rest = title.decode("utf-8", "replace").replace("\t", " ").strip().partition(" ")
-        metadata = {"title": rest.strip()} if rest else {}
-        yield Record(name or str(number), letters, str(path), number, metadata)
+        name, rest = named(title, number)
+        metadata = {"title": rest} if rest else {}
+        yield Record(name, letters, str(path), number, metadata)
     if not number:
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
 
 
+def named(title: bytes, number: int) -> tuple[str, str]:
+    """Id and description of the record of that number, from its title line."""
+    name, _, rest = title.decode("utf-8", "replace").replace("\t", " ").strip().partition(" ")
+    return name or str(number), rest.strip()
+
+
 def _split(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Title and letters of each sequence, found in chunks of bytes rather than in lines."""
-    title, in_title, letters, line_begins = b"", False, io.BytesIO(), True
-    seen = False
+    """Title and letters of each sequence."""
+    title, letters = None, io.BytesIO()
+    for head, text in pieces(stream, path):
+        if head is None:
+            letters.write(text)
+            continue
+        if title is not None:
+            yield title, letters.getvalue()
+        title, letters = head, io.BytesIO()
+    if title is not None:
+        yield title, letters.getvalue()
+
+
+def pieces(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes | None, bytes]]:
+    """A FASTA file in memory that does not follow its records: they come in pieces.
+
+    A title line gives the title and nothing; the letters behind it come with None, at most a
+    megabyte at a time, without white space.
+
+    Raises:
+        DataError: text before the first title line.
+    """
+    title, in_title, seen, line_begins = b"", False, False, True
     if stream.peek(3).startswith(codecs.BOM_UTF8):
         stream.read(3)
     while raw := stream.read(_CHUNK):
         # A pair of CR and LF cut by the border of a chunk gives a blank line, which is nothing.
         chunk = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in raw else raw
         at = 0
+        # Found in chunks of bytes rather than in lines.
         while at < len(chunk):
             if in_title:
                 end = chunk.find(b"\n", at)
                 title += chunk[at:] if end < 0 else chunk[at:end]
                 in_title, line_begins = end < 0, end >= 0
+                if not in_title:
+                    yield title, b""
                 at = len(chunk) if end < 0 else end + 1
             elif line_begins and chunk.startswith(b">", at):
-                if seen:
-                    yield title, letters.getvalue()
-                title, letters = b"", io.BytesIO()
-                seen = in_title = True
+                title, seen, in_title = b"", True, True
                 at += 1
             else:
                 found = chunk.find(b"\n>", at)
@@ -68,11 +94,12 @@ def _split(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes, bytes
                 text = chunk[at:end].translate(None, _WHITE)
                 if text and not seen:
                     raise _untitled(path, text)
-                letters.write(text)
+                if text:
+                    yield None, text
                 line_begins = chunk.endswith(b"\n", at, end)
                 at = end
-    if seen:
-        yield title, letters.getvalue()
+    if in_title:
+        yield title, b""
 
 
 def _untitled(path: Path, text: bytes) -> DataError:

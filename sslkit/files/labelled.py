@@ -18,7 +18,8 @@ PART_NAMES = {
     **dict.fromkeys(("valid", "validation", "val", "dev", "eval"), "valid"),
     **dict.fromkeys(("test", "testing", "heldout", "holdout"), "test"),
 }
-_MISSING = {"", "na", "n/a", "nan", "null", "<na>"}
+#: Cells, in lower case, that hold no label.
+MISSING = {"", "na", "n/a", "nan", "null", "<na>"}
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def _examples(
         prefix = ""
     for row in table.read(path, columns.sequence_column, columns.id_column, on_error):
         label = row.values.get(label_at, "").strip()
-        if row.error or label.lower() in _MISSING:
+        if row.error or label.lower() in MISSING:
             if on_error == "stop":
                 raise DataError(
                     "a record has no label",

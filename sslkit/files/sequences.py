@@ -39,7 +39,7 @@ def read(
         DataError: an empty or unknown file, or a bad record with ``on_error`` "stop".
     """
     with source.open_bytes(path) as stream:
-        kind = _kind(stream, path, bool(reference), bool(sequence_column or id_column))
+        kind = kind_of(stream, path, bool(reference), bool(sequence_column or id_column))
         if kind == "table":
             rows = table.parse(stream, path, sequence_column, id_column, on_error)
             found: Iterator[Record] = (_from_row(row, path) for row in rows)
@@ -71,8 +71,17 @@ def _from_row(row: table.Row, path: Path) -> Record:
     return Record(row.id, letters, str(path), row.number, row.values, row.error)
 
 
-def _kind(stream: io.BufferedReader, path: Path, has_reference: bool, has_column: bool) -> str:
-    """The format, by the first bytes; by the name or the options where those do not tell."""
+def kind_of(
+    stream: io.BufferedReader, path: Path, has_reference: bool = False, has_column: bool = False
+) -> str:
+    """The format, by the first bytes; by the name or the options where those do not tell.
+
+    Returns:
+        fasta, fastq, genbank, bed or table.
+
+    Raises:
+        DataError: an empty file, or none of these.
+    """
     head = stream.peek(_HEAD)[:_HEAD]
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
