@@ -67,6 +67,13 @@ _OPERATOR[[byte for byte in range(33, 127) if not _WORD[byte]]] = True
 _ALONE = np.zeros(256, np.bool_)
 _ALONE[[*range(33), *b"()[]{};,"]] = True
 _PREFIX = frozenset(b"rRbBuUfF")
+#: Comments and literals longer than this are passed through without being held.
+_HELD = 1 << 12
+# What a mark that closes a comment or a literal is made of, and what takes its meaning away.
+_MARKS = b"\\*/\"'`"
+# No character literal is longer.
+_CHARACTER_BYTES = 12
+_RUN = 64
 
 
 @dataclass(frozen=True)
@@ -95,40 +102,94 @@ def _language(name: str) -> str:
     return "quotes" if ending in _QUOTED else "braces"
 
 
-def _tokens(text: Octets, final: bool, language: str) -> Cuts:
-    """Tokens of a piece of code; literals are rewritten in it as what they count as."""
-    covered = np.zeros(len(text) + 1, np.int8)
-    sure = len(text)
-    strings = []
+def _tokens(text: Octets, final: bool, within: str, language: str) -> Cuts:
+    """Tokens of a piece of code; literals are rewritten in it as what they count as.
+
+    ``within`` is the mark that opened the comment or literal that the piece begins in.
+    """
     raw = text.tobytes()
-    for match in _RULES[language].finditer(raw):
-        start, end = match.span()
-        comment = raw[start] in b"#/"
-        if not comment and language == "python":
-            start = _with_prefix(raw, start)
-        if end == len(raw) and not final:
-            # What closes it, or goes on, may come with the next block.
-            sure = min(sure, start)
-        covered[start] += 1
-        covered[end] -= 1
-        if not comment:
-            strings.append(start)
+    strings, covered, open_at, within = _covered(raw, final, within, language)
     free = np.cumsum(covered[:-1], dtype=np.int8) == 0
     words = stretches(free & _WORD[text], final)
-    signs = stretches(free & _OPERATOR[text], final)
-    words, signs, numbers = _numbers(text, words, signs)
+    runs = stretches(free & _OPERATOR[text], final)
+    words, runs, numbers = _numbers(text, words, runs)
     literals = np.array(strings, np.int64)
     text[numbers] = ord("0")
     text[literals] = ord('"')
-    signs = _operators(raw, signs)
+    signs = _operators(raw, runs)
     starts = np.concatenate((words.starts, signs.starts, numbers, literals))
     ends = np.concatenate((words.ends, signs.ends, numbers + 1, literals + 1))
     order = np.argsort(starts)
-    if not final:
-        # Numbers and operators may go on over the end, but not over these.
-        alone = np.flatnonzero(_ALONE[text[:sure]])
-        sure = int(alone[-1]) + 1 if len(alone) else 0
-    return Cuts(starts[order], ends[order], sure)
+    sure = len(text)
+    if within:
+        sure = open_at
+    elif not final:
+        ends_of_covered = np.flatnonzero(covered[:-1] < 0)
+        sure = _settled(raw[:open_at], free, words, runs, signs)
+        sure = max(sure, *ends_of_covered[-1:].tolist(), 0)
+        if language == "braces":
+            quotes = np.flatnonzero((text == ord("'")) & free)
+            near = quotes[quotes >= len(raw) - _CHARACTER_BYTES]
+            sure = min(sure, *near[:1].tolist(), len(raw))
+    return Cuts(starts[order], ends[order], sure, within)
+
+
+def _covered(
+    raw: bytes, final: bool, within: str, language: str
+) -> tuple[list[int], npt.NDArray[np.int8], int, str]:
+    """Where comments and literals stand.
+
+    Returns:
+        where literals begin; +1 where something begins and -1 where it ends, [bytes + 1]; up to
+        where all of this is settled; the mark of what is open there.
+    """
+    # The space keeps an opening mark from becoming another one together with what follows.
+    opened = f"{within} ".encode() if within else b""
+    covered = np.zeros(len(raw) + 1, np.int8)
+    strings: list[int] = []
+    for match in _RULES[language].finditer(opened + raw):
+        mark = _mark(match[0], language)
+        start, end = match.start() - len(opened), match.end() - len(opened)
+        goes_on, start = start < 0, max(start, 0)
+        comment = mark in ("#", "//", "/*")
+        if not comment and not goes_on and language == "python":
+            start = _with_prefix(raw, start)
+        covered[start] += 1
+        covered[end] -= 1
+        if not final and end == len(raw):
+            # What closes it, or goes on, may come with the next block.
+            begins = start if goes_on else match.start() - len(opened) + len(mark)
+            passed = len(raw[begins:].rstrip(_MARKS)) + begins
+            if passed - begins < _HELD:
+                return strings, covered, start, within if goes_on else ""
+            if not comment and not goes_on:
+                strings.append(start)
+            return strings, covered, passed, mark
+        if not comment and not goes_on:
+            strings.append(start)
+    return strings, covered, len(raw), ""
+
+
+def _mark(text: bytes, language: str) -> str:
+    """What opens a comment or a literal."""
+    for mark in ('"""', "'''"):
+        if language == "python" and text.startswith(mark.encode()):
+            return mark
+    return text[: 2 if text[:1] == b"/" else 1].decode()
+
+
+def _settled(raw: bytes, free: npt.NDArray[np.bool_], words: Cuts, runs: Cuts, signs: Cuts) -> int:
+    """Up to where words, numbers and operators cannot change any more."""
+    text = np.frombuffer(raw, np.uint8)
+    alone = np.flatnonzero(_ALONE[text] & free[: len(raw)])
+    sure = int(alone[-1]) + 1 if len(alone) else 0
+    # A word that is no number has nothing to do with what stands before it.
+    early = words.starts[words.starts < len(raw)]
+    sure = max(sure, int(early[-1]) if len(early) else 0)
+    if len(runs.ends) and runs.ends[-1] == len(raw) and len(raw) - runs.starts[-1] > _RUN:
+        inside = signs.starts[signs.starts < len(raw) - _RUN // 2]
+        sure = max(sure, int(inside[-1]) if len(inside) else 0)
+    return sure
 
 
 def _with_prefix(raw: bytes, start: int) -> int:
@@ -186,13 +247,14 @@ def _operators(raw: bytes, signs: Cuts) -> Cuts:
     ):
         found.setdefault(raw[place:end], []).append(place)
     for text, places in found.items():
-        at = np.array(places)
-        for first, last in _cut(text):
-            starts.append(at + first)
-            ends.append(at + last)
+        at = np.array(places)[:, None]
+        last = _cut(text) if len(text) <= _RUN else _cut.__wrapped__(text)
+        starts.append((at + np.append(0, last[:-1])).reshape(-1))
+        ends.append((at + last).reshape(-1))
     return Cuts(np.concatenate(starts), np.concatenate(ends), signs.sure)
 
 
 @lru_cache(maxsize=4096)
-def _cut(text: bytes) -> list[tuple[int, int]]:
-    return [match.span() for match in _OPERATORS.finditer(text)]
+def _cut(text: bytes) -> npt.NDArray[np.int64]:
+    """Where the operators of a stretch end."""
+    return np.fromiter((match.end() for match in _OPERATORS.finditer(text)), np.int64)

@@ -50,23 +50,25 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
         del skip  # a line is no record that could be bad
         return SplitReader(name, rule, on_error)
 
-    return Strings(reader)
+    return Strings(reader, pattern=r"[^\x00\n\r]+")
 
 
-def _lines(text: Octets, final: bool) -> Cuts:
+def _lines(text: Octets, final: bool, _within: str) -> Cuts:
     return stretches(~_LINE_ENDS[text], final)
 
 
-def _fields(text: Octets, final: bool, column: int, separator: int) -> Cuts:
-    """The fields of one number; the line at the end waits for the rest of it."""
+def _fields(text: Octets, final: bool, within: str, column: int, separator: int) -> Cuts:
+    """The fields of one number; ``within`` is the number, from 0, of the field at hand."""
     line_ends = _LINE_ENDS[text]
-    last = np.flatnonzero(line_ends)
-    sure = len(text) if final else int(last[-1]) + 1 if len(last) else 0
     ends = np.append(np.flatnonzero(line_ends | (text == separator)), len(text))
     starts = np.concatenate((np.zeros(1, np.int64), ends[:-1] + 1))
     # Which field of its line each one is: fields since the last one that a line begins with.
     begins = np.concatenate(([True], line_ends[ends[:-1]]))
-    number = np.arange(len(starts))
-    number -= np.maximum.accumulate(np.where(begins, number, 0))
-    kept = (number == column - 1) & (ends > starts)
-    return Cuts(starts[kept], ends[kept], sure)
+    order = np.arange(len(starts))
+    line = np.maximum.accumulate(np.where(begins, order, 0))
+    number = order - line + np.where(line == 0, int(within or 0), 0)
+    wanted = number == column - 1
+    kept = wanted & (ends > starts)
+    # The last field may go on; one that is not wanted need not wait for its end.
+    sure = int(starts[-1]) if wanted[-1] and not final else len(text)
+    return Cuts(starts[kept], ends[kept], sure, str(number[-1]))

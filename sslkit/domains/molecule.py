@@ -23,6 +23,8 @@ ENDINGS = (".smi", ".smiles", ".can", ".ism")
 
 _ENDS_LINE = np.zeros(256, np.bool_)
 _ENDS_LINE[[0, 10, 13]] = True
+_AHEAD = 8
+_BEHIND = "behind"
 _OPEN, _CLOSE, _PERCENT = ord("["), ord("]"), ord("%")
 
 
@@ -42,21 +44,43 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
     return Strings(reader)
 
 
-def _tokens(text: Octets, final: bool) -> Cuts:
-    """SMILES tokens; the line at the end waits for the rest of it."""
+def _tokens(text: Octets, final: bool, within: str) -> Cuts:
+    """SMILES tokens; ``within`` says so of text that begins behind the first column."""
     line_ends = _ENDS_LINE[text]
-    last = np.flatnonzero(line_ends)
-    sure = len(text) if final else int(last[-1]) + 1 if len(last) else 0
-    if not sure:
-        return Cuts(last, last, 0)
-    text = text[:sure]
-    inside = _first_column(text, line_ends[:sure])
-    follows = inside & (_in_brackets(text, line_ends[:sure]) | _second_letters(text))
+    begin = 0
+    if within:
+        found = np.flatnonzero(line_ends)
+        if not len(found):
+            return Cuts(found, found, len(text), within)
+        begin = int(found[0])
+        text, line_ends = text[begin:], line_ends[begin:]
+    inside = _first_column(text, line_ends)
+    follows = inside & (_in_brackets(text, line_ends) | _second_letters(text))
     starts = np.flatnonzero(inside & ~follows)
     # A token ends where the next one begins, or where the column does.
     edges = np.flatnonzero(~follows)
-    ends = np.append(edges, sure)[np.searchsorted(edges, starts, side="right")]
-    return Cuts(starts, ends, sure)
+    ends = np.append(edges, len(text))[np.searchsorted(edges, starts, side="right")]
+    last = np.flatnonzero(line_ends)
+    sure, within = _settled(text, starts, int(last[-1]) + 1 if len(last) else 0)
+    return Cuts(starts + begin, ends + begin, len(text) + begin if final else sure + begin, within)
+
+
+def _settled(text: Octets, starts: npt.NDArray[np.int64], line: int) -> tuple[int, str]:
+    """Up to where tokens cannot change any more, and whether that is behind the first column.
+
+    Args:
+        starts: of the tokens.
+        line: where the last line begins.
+    """
+    # No token but one in brackets looks further ahead than this.
+    early = starts[(starts >= line) & (starts <= len(text) - _AHEAD)]
+    letters = np.flatnonzero(text[line:] > 32)
+    if not len(letters):
+        return len(text), ""
+    head = line + int(letters[0])
+    if (text[head : len(text) - _AHEAD] <= 32).any():
+        return len(text), _BEHIND
+    return (int(early[-1]) if len(early) else line), ""
 
 
 def _first_column(text: Octets, line_ends: Flags) -> Flags:
@@ -85,12 +109,12 @@ def _in_brackets(text: Octets, line_ends: Flags) -> Flags:
 
 
 def _second_letters(text: Octets) -> Flags:
-    """The l of Cl, the r of Br, and what belongs to a ring number of several digits."""
-    follows = np.zeros(len(text), np.bool_)
+    """The l of Cl, the r of Br, what belongs to a ring number, and the rest of a character."""
+    follows: Flags = (text & 0xC0) == 0x80
     pairs = ((text[:-1] == ord("C")) & (text[1:] == ord("l"))) | (
         (text[:-1] == ord("B")) & (text[1:] == ord("r"))
     )
-    follows[1:] = pairs
+    follows[1:] |= pairs
     percent = np.flatnonzero(text == _PERCENT)
     for digit in (1, 2):
         follows[percent[percent + digit < len(text)] + digit] = True

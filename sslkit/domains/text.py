@@ -2,7 +2,9 @@
 
 A word is a longest stretch of letters, digits, combining marks and underscores of any script
 (Unicode categories L, M, N and the underscore); everything else separates words and is not
-counted. Words are counted as they are written: case is kept, nothing is normalised.
+counted. Words are counted as they are written: case is kept, nothing is normalised. As pieces, no
+character of the text is lost, for tokenizers that can give it back: a word, or a stretch of other
+visible characters, takes one space before it along, and white space ends with each line.
 """
 
 import sys
@@ -27,35 +29,62 @@ COMMON = True
 
 _ASCII_WORD = bytes(chr(byte).isalnum() or byte == ord("_") for byte in range(128)) + bytes(128)
 _ASCII_SPACE = bytes(byte > 32 and byte != 127 for byte in range(256))
+_WORD = r"\p{L}\p{M}\p{N}_"
+_BLANK = r"\x01-\x09\x0b-\x20\x7f\p{Z}"
+_VISIBLE = r"[^\x00-\x20\x7f\p{Z}]"
+_PATTERNS = {
+    "words": f"[{_WORD}]+",
+    "spaces": f"{_VISIBLE}+",
+    "pieces": f" ?[{_WORD}]+| ?[^\\x00-\\x20\\x7f\\p{{Z}}{_WORD}]+"
+    f"|[{_BLANK}]*\\n|[{_BLANK}]+(?= {_VISIBLE})|[{_BLANK}]+",
+}
 
 
 @dataclass(frozen=True)
 class Settings:
     """Options of the text domain."""
 
-    split: Literal["words", "spaces"] = field(
+    split: Literal["words", "spaces", "pieces"] = field(
         default="words",
-        metadata={"help": "words: letters, marks, digits, _; spaces: all between white space"},
+        metadata={
+            "help": "words: letters, marks, digits, _; spaces: all between white space; "
+            "pieces: everything, white space too"
+        },
     )
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:
     """How the tokens of a corpus are counted."""
-    rule = _words if settings.split == "words" else _between_spaces
+    rule = {"words": _words, "spaces": _between_spaces, "pieces": _pieces}[settings.split]
 
     def reader(name: str, skip: Collection[int]) -> SplitReader:
         del skip  # text has no records that could be bad as a whole
         return SplitReader(name, rule, on_error)
 
-    return Strings(reader)
+    return Strings(reader, pattern=_PATTERNS[settings.split])
 
 
-def _words(text: Octets, final: bool) -> Cuts:
+def _words(text: Octets, final: bool, _within: str) -> Cuts:
     return stretches(_inside(text, _ASCII_WORD, "LMN"), final)
 
 
-def _between_spaces(text: Octets, final: bool) -> Cuts:
+def _between_spaces(text: Octets, final: bool, _within: str) -> Cuts:
     return stretches(_inside(text, _ASCII_SPACE, "LMNPSC"), final)
+
+
+def _pieces(text: Octets, final: bool, _within: str) -> Cuts:
+    visible = _inside(text, _ASCII_SPACE, "LMNPSC")
+    word = _inside(text, _ASCII_WORD, "LMN")
+    kind = np.where(visible, 1 + word.astype(np.int8), np.int8(3) * (text != 0))
+    begins = np.ones(len(text) + 1, np.bool_)
+    begins[1:-1] = (kind[1:] != kind[:-1]) | (text[:-1] == ord("\n"))
+    # A space goes with what is visible behind it.
+    takes = np.flatnonzero(visible[1:] & (text[:-1] == ord(" "))) + 1
+    begins[takes], begins[takes - 1] = False, True
+    starts, ends = np.flatnonzero(begins[:-1]), np.flatnonzero(begins[1:]) + 1
+    sure = len(text) if final or not len(starts) else int(starts[-1])
+    kept = kind[starts] > 0
+    return Cuts(starts[kept], ends[kept], sure)
 
 
 def _inside(text: Octets, ascii_table: bytes, categories: str) -> npt.NDArray[np.bool_]:

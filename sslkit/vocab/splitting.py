@@ -1,5 +1,6 @@
 """Text in blocks: whole tokens only, valid UTF-8 only, however the blocks are cut."""
 
+import codecs
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,16 @@ Index: TypeAlias = npt.NDArray[np.int64]
 #: Longest token, in bytes. What is longer is no word of any vocabulary.
 LONGEST = 1 << 16
 _BOM = b"\xef\xbb\xbf"
-_NONE = np.empty(0, np.int64)
+_ZEROS = "sslkit.zeros"
+
+
+def _zeros(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\0" * (error.end - error.start), error.end
+
+
+codecs.register_error(_ZEROS, _zeros)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +37,19 @@ class Cuts:
         starts: first bytes, ascending.
         ends: the bytes behind the last ones.
         sure: tokens that begin before this byte are whole whatever comes behind the buffer.
+        within: what ``sure`` stands in the middle of (a comment, a column), in the rule's words.
     """
 
     starts: Index
     ends: Index
     sure: int
+    within: str = ""
 
 
-#: A domain's rule: from bytes to tokens. The flag says that nothing comes behind them.
-Rule: TypeAlias = Callable[[Octets, bool], Cuts]
+#: A domain's rule: from bytes to tokens. The flag says that nothing comes behind them; the text
+#: is what they begin within, as the call before said. ``sure`` lags behind the end by no more than
+#: a token, so that lines, comments and literals of any length pass through.
+Rule: TypeAlias = Callable[[Octets, bool, str], Cuts]
 
 
 class SplitReader:
@@ -53,6 +67,7 @@ class SplitReader:
         self._rule = rule
         self._on_error = on_error
         self._rest = b""
+        self._within = ""
         self._start = 0  # place of the rest in the file
         self._cut = 0  # bytes cut out of the rest
         self._fed = 0
@@ -74,21 +89,25 @@ class SplitReader:
 
     def state(self) -> dict[str, Any]:
         """For ``restore``."""
-        return {"start": self._start, "tally": dict(self.tally)}
+        return {"start": self._start, "within": self._within, "tally": dict(self.tally)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue; the pending bytes are fed again."""
         self._start = self._fed = state["start"]
+        self._within = state["within"]
         self.tally = Counter(state["tally"])
 
     def _split(self, data: bytes, *, final: bool) -> Slices:
         if self._start == 0 and data.startswith(_BOM):
             data = b"   " + data[3:]
-        data, tail = self._valid(data, final)
-        buffer = np.zeros(len(data) + SPARE, np.uint8)
-        buffer[: len(data)] = np.frombuffer(data, np.uint8)
-        cuts = self._rule(buffer[: len(data)], final)
-        sure = len(data) if final else cuts.sure
+        valid = self._valid(data, final)
+        buffer = np.zeros(len(valid) + SPARE, np.uint8)
+        buffer[: len(valid)] = np.frombuffer(valid, np.uint8)
+        cuts = self._rule(buffer[: len(valid)], final, self._within)
+        sure, self._within = (len(valid), "") if final else (cuts.sure, cuts.within)
+        # What stays in the rest is looked at again, and counted then.
+        if replaced := valid.count(0, 0, sure) - data.count(0, 0, sure):
+            self.tally["invalid_bytes"] += replaced
         whole = int(np.searchsorted(cuts.starts, sure))
         starts = cuts.starts[:whole]
         lengths = cuts.ends[:whole] - starts
@@ -96,7 +115,7 @@ class SplitReader:
             long = lengths > LONGEST
             self._too_long(self._start + int(starts[long][0]), int(long.sum()))
             starts, lengths = starts[~long], lengths[~long]
-        self._keep(data[sure:], tail, sure)
+        self._keep(data[sure : len(valid)], data[len(valid) :], sure)
         return Slices(buffer, starts, lengths)
 
     def _keep(self, rest: bytes, tail: bytes, done: int) -> None:
@@ -114,37 +133,25 @@ class SplitReader:
             rest = rest[:stub]
         self._rest = rest + tail
 
-    def _valid(self, data: bytes, final: bool) -> tuple[bytes, bytes]:
-        """Data as valid UTF-8, and the beginning of a character at its end.
+    def _valid(self, data: bytes, final: bool) -> bytes:
+        """Data as valid UTF-8, without the beginning of a character at its end.
 
         Bytes that are no UTF-8 become 0, which is part of no token.
         """
         if data.isascii():
-            return data, b""
-        start = 0
-        changed: bytearray | None = None
-        while True:
-            try:
-                str(memoryview(data)[start:], "utf-8")
-            except UnicodeDecodeError as error:
-                first, end = start + error.start, start + error.end
-                if end == len(data) and error.reason == "unexpected end of data" and not final:
-                    tail = data[first:]
-                    return bytes(changed[:first]) if changed else data[:first], tail
-                if self._on_error == "stop":
-                    raise DataError(
-                        "a file is not UTF-8 text",
-                        where=f"{self._name}, byte {self._start + self._cut + first + 1}",
-                        why=f"{data[first:end]!r}: {error.reason}",
-                        do="convert it (iconv -t UTF-8), or pass such bytes over with "
-                        "--on-error skip",
-                    ) from error
-                changed = changed or bytearray(data)
-                changed[first:end] = bytes(end - first)
-                self.tally["invalid_bytes"] += end - first
-                start = end
-            else:
-                return bytes(changed) if changed else data, b""
+            return data
+        try:
+            return data[: codecs.utf_8_decode(data, "strict", final)[1]]
+        except UnicodeDecodeError as error:
+            if self._on_error == "skip":
+                return codecs.utf_8_decode(data, _ZEROS, final)[0].encode()
+            first = error.start
+            raise DataError(
+                "a file is not UTF-8 text",
+                where=f"{self._name}, byte {self._start + self._cut + first + 1}",
+                why=f"{data[first : error.end]!r}: {error.reason}",
+                do="convert it (iconv -t UTF-8), or pass such bytes over with --on-error skip",
+            ) from error
 
     def _too_long(self, at: int, count: int) -> None:
         if self._on_error == "stop":

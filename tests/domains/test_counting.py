@@ -4,6 +4,8 @@ import collections
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sslkit.domains import code, lines, molecule, protein, text
 from sslkit.errors import DataError
@@ -112,3 +114,66 @@ def test_nul_bytes_separate_tokens(block):
     for module in (text, lines):
         assert tokens(module, b"ab\0\0cd\0", block) == ["ab", "cd"]
     assert collections.Counter(tokens(code, b"ab\0\0cd\0", block, "a.c")) == {"ab": 1, "cd": 1}
+
+
+# What borders of blocks may tear apart: marks of comments and literals, prefixes, numbers.
+MARKS = (
+    *("'", '"', '"""', "'''", "\\", "\n", "#", "//", "/*", "*/", "`", " ", "rb", "a", "1"),
+    *("e", "e-", ".", "0x", "+", ">>=", "->", "(", "'c'", "\\'", "word ", "é", "[H]", "%12"),
+    *("Cl", "%(1", ")", "\t", ",", "\r\n", "\0"),
+)
+pieces = st.sampled_from(MARKS)
+
+
+@given(
+    text=st.lists(pieces, max_size=40).map("".join),
+    block=st.integers(1, 40),
+    name=st.sampled_from(["a.py", "a.c", "a.js", "a.sh"]),
+    held=st.sampled_from([0, 3, 1 << 12]),
+)
+def test_code_does_not_depend_on_blocks(text, block, name, held):
+    data = text.encode()
+    whole = tokens(code, data, len(data) + 1, name)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(code, "_HELD", held)
+        patch.setattr(code, "_RUN", 2 * held + 32)
+        assert tokens(code, data, block, name) == whole
+
+
+@given(text=st.lists(pieces, max_size=40).map("".join), block=st.integers(1, 40))
+def test_lines_and_molecules_do_not_depend_on_blocks(text, block):
+    data = text.encode()
+    for column in (0, 1, 2):
+        whole = tokens(lines, data, len(data) + 1, column=column)
+        assert tokens(lines, data, block, column=column) == whole
+    assert tokens(molecule, data, block) == tokens(molecule, data, len(data) + 1)
+
+
+LONG = 300_000
+
+
+@pytest.mark.parametrize("block", [1 << 14, 1 << 19])
+def test_lines_comments_and_literals_of_any_length(block):
+    """Only a token can be too long; what it stands in may be as long as it likes."""
+    cells = b"a\t" + b"x y " * LONG + b"\tlast\tmore\n" + b"b\t\tz"
+    assert tokens(lines, cells, block, column=1) == ["a", "b"]
+    assert tokens(lines, cells, block, column=3) == ["last", "z"]
+    many = b"\t".join(b"%d" % n for n in range(LONG))
+    assert tokens(lines, many, block, column=LONG) == [str(LONG - 1)]
+    assert tokens(molecule, b"CCl " + b"title " * LONG + b"\nBr", block) == ["C", "Cl", "Br"]
+    assert tokens(molecule, b"Cl[nH]" * LONG, block) == ["Cl", "[nH]"] * LONG
+    for name, before, filled, after in (
+        ("a.c", b"x /*", b" * /comment\\" * LONG, b"*/ y"),
+        ("a.c", b"x //", b" 'comment\" " * LONG, b"\n y"),
+        ("a.py", b"x #", b" comment " * LONG, b"\n y"),
+    ):
+        assert tokens(code, before + filled + after, block, name) == ["x", "y"]
+    for name, before, filled, after in (
+        ("a.js", b'x "', b'//data\\\\ \\" ' * LONG, b'"y'),
+        ("a.js", b"x `", b'//data\n"' * LONG, b"`y"),
+        ("a.py", b"x '", b'"data\\\\ # ' * LONG, b"'y"),
+        ("a.py", b'x """', b'data\n"\\"" \'' * LONG, b'"""y'),
+    ):
+        assert tokens(code, before + filled + after, block, name) == ["x", '"', "y"]
+    assert tokens(code, b"+=->" * LONG, block, "a.c") == ["+=", "->"] * LONG
+    assert tokens(code, b"a.b" + b".c" * LONG, block, "a.js")[-3:] == ["c", ".", "c"]
