@@ -1,7 +1,7 @@
 """sslkit build-vocab."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -40,6 +40,14 @@ def build_vocab(
     special: Annotated[
         list[str] | None,
         options.option("--special", help="Token that gets one of the first ids. Repeatable."),
+    ] = None,
+    subword: Annotated[
+        Literal["bpe", "unigram"] | None,
+        options.option(
+            "--subword",
+            help="Learn byte-level subwords from the counts of the words: --max-size of them "
+            "(default 8000), from what occurs --min-count times. Extra: tokenizers.",
+        ),
     ] = None,
     shard: Annotated[
         str | None,

@@ -27,7 +27,7 @@ from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic, source
 from sslkit.options import Common, thread_count
-from sslkit.stages import recognition, vocab_table
+from sslkit.stages import recognition, subword_table, vocab_table
 from sslkit.vocab import budget, combine, counting, parts, shares
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
@@ -49,6 +49,7 @@ class Options(Common):
         column: of tables, that is counted.
         mem: peak memory, as "4G".
         special: tokens that get the first ids.
+        subword: method that learns the tokens from the words; None keeps the words.
         shard: ``i/n`` counts the i-th of n shares.
         tmp: where the folder for temporary files is made.
     """
@@ -62,6 +63,7 @@ class Options(Common):
     min_count: int
     max_size: int | None
     special: list[str] | None
+    subword: str | None
     shard: str | None
     tmp: Path | None
 
@@ -100,6 +102,7 @@ def run(options: Options, console: Console) -> None:
         plugins={"domain": manifest.plugin(name, module, settings)},
     )
     scheme = scheme_of(made, module, settings)
+    subword_table.check(made.settings, scheme, plan)
     inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error)
     out = options.out or Path(NAME if options.shard is None else shares.name(shard))
     # Standard input comes once, and in order.
@@ -189,6 +192,7 @@ def _decisive(options: Options) -> dict[str, Any]:
         "min_count": options.min_count,
         "on_error": options.on_error,
         "special": options.special or [],
+        **({"subword": options.subword} if options.subword else {}),
     }
 
 

@@ -9,7 +9,7 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.files import atomic
 from sslkit.options import Common
-from sslkit.stages import vocab_table
+from sslkit.stages import subword_table, vocab_table
 from sslkit.stages.build_vocab import NAME, scheme_of
 from sslkit.vocab import budget, shares
 from sslkit.vocab.workplace import workplace
@@ -50,6 +50,7 @@ def run(options: Options, console: Console) -> None:
     if out.exists() and not options.force and vocab_table.finished(out, made, console):
         return
     scheme = scheme_of(made, module, settings[domain["name"]])
+    subword_table.check(made.settings, scheme, plan)
     what = ["merge", made.to_json(), str(out.absolute())]
     with stopping() as stop, workplace(options.tmp or atomic.scratch(), what) as folder:
         work = vocab_table.Work(

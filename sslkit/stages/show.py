@@ -15,6 +15,7 @@ from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
+from sslkit.stages.subword_table import TOKENIZER, is_whole, tokenizer_of
 
 #: Words that may stand before the path of an artifact.
 _ARTIFACTS = ("checkpoint", "vocab", "embeddings", "predictions", "artifact")
@@ -92,6 +93,9 @@ def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
     """The file itself, its manifest, and what else can be said of its content."""
     if path.is_dir():
         path = checkpoint.locate(path)
+    elif path.name.endswith(TOKENIZER):
+        # What it says of its making stands in the table that it belongs to.
+        path = path.with_name(path.name.removesuffix(TOKENIZER) + ".parquet")
     with source.open_bytes(path) as stream:
         is_table = stream.peek(4).startswith(b"PAR1")
     if not is_table:
@@ -113,7 +117,11 @@ def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
         raise DataError("this table was not made by sslkit", where=str(path))
     columns = ", ".join(f"{field.name} {field.type}" for field in schema)
     holds = {"rows": f"{metadata.num_rows:,}", "columns": columns}
-    return path, manifest.from_json(text.decode(), str(path)), holds
+    made = manifest.from_json(text.decode(), str(path))
+    if "subword" in made.settings:
+        beside = tokenizer_of(path)
+        holds["tokenizer"] = f"{beside}{'' if is_whole(path, made) else ', which does not fit'}"
+    return path, made, holds
 
 
 def _lines(made: Manifest, holds: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:

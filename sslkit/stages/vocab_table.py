@@ -12,11 +12,12 @@ from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.console import Console, human
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
+from sslkit.stages import subword_table
 from sslkit.vocab import budget, combine, vocabulary
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.finish import Cut, Finish
 from sslkit.vocab.runs import Spill
-from sslkit.vocab.scheme import Kmers, Scheme
+from sslkit.vocab.scheme import Kmers, Scheme, Strings
 
 
 def finished(out: Path, made: Manifest, console: Console) -> bool:
@@ -34,6 +35,8 @@ def finished(out: Path, made: Manifest, console: Console) -> bool:
         why = "; ".join(found)
     elif old.inputs != made.inputs:
         why = _changed(old.inputs, made.inputs)
+    elif not subword_table.is_whole(out, old):
+        why = f"{subword_table.tokenizer_of(out)} is missing or not what belongs to it"
     elif any(held.path == str(source.STDIN) for held in made.inputs):
         why = "the corpus comes from standard input, so nobody knows whether it is the same"
     if why:
@@ -112,6 +115,10 @@ def write(
     finish.sort(work.check)
     if not finish.total:
         raise _nothing([Path(held.path) for held in stated.inputs], work.scheme)
+    if isinstance(work.scheme, Strings) and settings.get("subword"):
+        words = _results(len(stated.inputs), tally, finish, finish.cut(1, None))
+        stated = dataclasses.replace(stated, results=words)
+        return subword_table.write(work.out, finish, work.scheme, stated, work.check)
     cut = finish.cut(settings["min_count"], settings["max_size"])
     results = _results(len(stated.inputs), tally, finish, cut)
     text = dataclasses.replace(stated, results=results).to_json()
@@ -168,6 +175,12 @@ def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console) -> No
             f"cut: {human(results['cut_distinct'])} distinct tokens, "
             f"{results['cut_share']:.2%} of the corpus"
         )
+    if "subwords" in results:
+        console.say(
+            f"{human(results['subwords'])} subwords, learned from the "
+            f"{human(results['learned_words'])} most frequent words, "
+            f"{results['learned_share']:.2%} of the corpus"
+        )
     if bad := results.get("bad_records"):
         console.warn(f"{human(bad)} bad records were passed over")
     peak = budget.peak()
@@ -176,4 +189,6 @@ def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console) -> No
         f"{sizes.show(plan.total)} allowed"
     )
     console.say(f"wrote {out} ({human(results['size'])} tokens)")
+    if "subwords" in results:
+        console.say(f"wrote {subword_table.tokenizer_of(out)} for the tokenizers library")
     console.result({"vocab": str(out), **results, "peak_bytes": peak, "memory_bytes": plan.total})

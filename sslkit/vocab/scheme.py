@@ -97,12 +97,18 @@ class Kmers:
 
 @dataclass(frozen=True)
 class Strings:
-    """Tokens are stretches of the text; the rest as in ``Kmers``."""
+    """Tokens are stretches of the text; the rest as in ``Kmers``.
+
+    Attributes:
+        pattern: a regular expression (Oniguruma) that finds them in text, for other programs;
+            where the text itself is not enough, in the tokens with spaces between them.
+    """
 
     reader: Callable[[str, Collection[int]], Reader[Slices]]
     survey: Callable[[str, set[int]], Reader[Any]] | None = None
     fasta: bool = False
     divide: bytes = b"\n"
+    pattern: str = r"\S+"
 
 
 Scheme: TypeAlias = Kmers | Strings

@@ -1,0 +1,125 @@
+"""build-vocab --subword: from the counts of words to a table of subwords and a tokenizer file.
+
+The story: the most frequent words are learned from; then all words are cut into what was learned,
+which gives the exact count of every subword; the subwords are put into the order of every
+vocabulary, count descending, then token; and the file for the tokenizers library is written
+first, then the table, which holds its checksum.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sslkit import sizes
+from sslkit.artifacts.manifest import Manifest
+from sslkit.errors import ResourceError, UsageError
+from sslkit.files import atomic, source
+from sslkit.vocab import bpe, subwords, tokenizer, unigram, vocabulary
+from sslkit.vocab.budget import Plan
+from sslkit.vocab.finish import Finish
+from sslkit.vocab.scheme import Kmers, Scheme, Strings
+from sslkit.vocab.subwords import Counts
+
+#: Rows of a table where --max-size does not say.
+SIZE = 8000
+#: Ends the name of the file for the tokenizers library.
+TOKENIZER = ".tokenizer.json"
+_METHODS = {"bpe": bpe, "unigram": unigram}
+_SAMPLE_LETTERS = 1 << 14
+
+
+def tokenizer_of(table: Path) -> Path:
+    """The tokenizer file that belongs to a vocabulary: vocab.tokenizer.json."""
+    return table.with_name(table.stem + TOKENIZER)
+
+
+def check(settings: Any, scheme: Scheme, plan: Plan) -> None:
+    """Refuse at once what could not be done at the end.
+
+    Raises:
+        UsageError: an option does not fit, or the extra package is missing.
+        ResourceError: ``--mem`` is too small.
+    """
+    name = settings.get("subword")
+    if name is None:
+        return
+    if isinstance(scheme, Kmers):
+        raise UsageError("--subword is for words", why="k-mers are all of one length")
+    size = settings["max_size"] or SIZE
+    least = len(subwords.ALPHABET) + len(settings["special"])
+    if size < least:
+        raise UsageError(
+            f"--max-size {size} is too small for --subword",
+            why=f"the bytes and the special tokens are {least} tokens already",
+        )
+    needed = _METHODS[name].memory(size) - plan.counts
+    if needed > 0:
+        raise ResourceError(
+            f"--mem {sizes.show(plan.total)} is too little to learn {size} subwords",
+            do=f"allow at least {sizes.show(plan.total + needed)}",
+        )
+    tokenizer.library()
+
+
+def is_whole(table: Path, made: Manifest) -> bool:
+    """Whether the tokenizer file that a vocabulary speaks of is there."""
+    told = made.results.get("tokenizer_sha256")
+    beside = tokenizer_of(table)
+    return told is None or (beside.is_file() and source.digest(beside) == told)
+
+
+def write(
+    out: Path, finish: Finish, scheme: Strings, stated: Manifest, check: Callable[[], None]
+) -> dict[str, Any]:
+    """Learn, count and write.
+
+    Args:
+        finish: all words, sorted.
+        stated: the manifest; its results are those of the words.
+        check: called now and then; may end the work.
+
+    Returns:
+        the results that the manifest got.
+    """
+    settings = stated.settings
+    special = settings["special"]
+
+    def words() -> Iterator[tuple[Any, Counts]]:
+        rows = finish.rows(finish.cut(1, None), scheme, check)
+        return islice(rows, 1, None) if special else rows
+
+    chosen = _METHODS[settings["subword"]]
+    learned = subwords.most_frequent(words(), chosen.LEARNED)
+    method = chosen.learn(
+        learned, (settings["max_size"] or SIZE) - len(special), settings["min_count"]
+    )
+    counts = subwords.count(words(), method, check)
+    met = next(finish.rows(finish.cut(1, None), scheme, check))[1].tolist() if special else []
+    rows = _ordered(method, counts, dict(zip(special, met, strict=False)))
+    number = {name: place for place, name in enumerate(rows)}
+    sample = subwords.head(learned, _SAMPLE_LETTERS)
+    beside = tokenizer_of(out)
+    atomic.write_text(beside, tokenizer.make(method, number, special, scheme.pattern, sample))
+    results = {
+        **stated.results,
+        "size": len(rows),
+        "subwords": int(counts.sum()),
+        "learned_words": len(learned.counts),
+        "learned_share": round(int(learned.counts.sum()) / finish.total, 9),
+        "tokenizer_sha256": source.digest(beside),
+    }
+    table = vocabulary.Vocabulary(list(rows), np.array(list(rows.values()), np.int64))
+    vocabulary.save(out, table, dataclasses.replace(stated, results=results).to_json())
+    return results
+
+
+def _ordered(method: subwords.Method, counts: Counts, special: dict[str, int]) -> dict[str, int]:
+    """Names and counts: special tokens, one of which may be a subword too, then by count."""
+    held = dict(zip(map(subwords.spell, method.pieces), counts.tolist(), strict=True))
+    first = {token: count + held.pop(token, 0) for token, count in special.items()}
+    rest = sorted(held.items(), key=lambda row: (-row[1], row[0].encode()))
+    return first | dict(rest)
