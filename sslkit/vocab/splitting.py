@@ -99,7 +99,7 @@ class SplitReader:
 
     def _split(self, data: bytes, *, final: bool) -> Slices:
         if self._start == 0 and data.startswith(_BOM):
-            data = b"   " + data[3:]
+            data = bytes(3) + data[3:]
         valid = self._valid(data, final)
         buffer = np.zeros(len(valid) + SPARE, np.uint8)
         buffer[: len(valid)] = np.frombuffer(valid, np.uint8)

@@ -143,3 +143,16 @@ def test_a_missing_library_is_named_with_its_extra(sslkit: Run, tmp_path: Path) 
     (hidden / "tokenizers.py").write_text("raise ImportError('not here')")
     done = sslkit("build-vocab", "a.txt", "--subword", "bpe", check=2, PYTHONPATH=str(hidden))
     assert "sslkit[tokenizers]" in done.err
+
+
+@pytest.mark.parametrize("method", ["bpe", "unigram"])
+def test_pieces_give_the_text_back(command: Run, corpus: Path, tmp_path: Path, method: str) -> None:
+    command("build-vocab", "corpus", "--subword", method, "--set", "split=pieces")
+    made = pytest.importorskip("tokenizers").Tokenizer.from_file(
+        str(tmp_path / "vocab.tokenizer.json")
+    )
+    for path in corpus.iterdir():
+        raw = path.read_text("utf-8")
+        assert made.decode(made.encode(raw).ids) == raw
+    held = {row["id"]: row["count"] for row in table(tmp_path / "vocab.parquet") if row["count"]}
+    assert encoded(tmp_path / "vocab.tokenizer.json", list(corpus.iterdir())) == held
