@@ -1,13 +1,14 @@
 """The commands of sslkit, in the order of the pipeline."""
 
-import inspect
 from collections.abc import Callable
+from inspect import cleandoc
 
 import typer
 
 from sslkit.cli.build_vocab import build_vocab
 from sslkit.cli.embed import embed
 from sslkit.cli.finetune import finetune
+from sslkit.cli.inspect import inspect
 from sslkit.cli.merge_vocab import merge_vocab
 from sslkit.cli.pretrain import pretrain
 from sslkit.cli.probe import probe
@@ -22,7 +23,7 @@ app = typer.Typer(
     # With a default for its own --help the parser checks no value before a command's help is
     # shown, and need not load what it checks values with: that takes as long as all the rest.
     context_settings={"help_option_names": ["-h", "--help"], "default_map": {"help": False}},
-    help="""Example: sslkit build-vocab corpus/ --mem 4G && sslkit pretrain --domain genome --k 6
+    help="""Example: sslkit inspect corpus/ && sslkit build-vocab corpus/ && sslkit pretrain
 
     Self-supervised pretraining pipelines for scientific data, stage by stage. Each stage reads
     what the one before it wrote. Options come from flags, then SSLKIT_* variables (SSLKIT_SEED=7),
@@ -39,12 +40,13 @@ def _together() -> None:
 
 def _add(name: str, command: Callable[..., None]) -> None:
     """Add a command whose docstring is its summary, then its example; help shows that first."""
-    summary, _, rest = inspect.cleandoc(command.__doc__ or "").partition("\n\n")
+    summary, _, rest = cleandoc(command.__doc__ or "").partition("\n\n")
     example, _, more = rest.partition("\n\n")
     text = "\n\n".join(part for part in (example, summary, more) if part)
     app.command(name, help=text, short_help=summary)(command)
 
 
+_add("inspect", inspect)
 _add("build-vocab", build_vocab)
 _add("merge-vocab", merge_vocab)
 _add("pretrain", pretrain)

@@ -128,6 +128,11 @@ class Console:
         else:
             yield _Logged(label, total, unit, self._err)
 
+    def show(self, text: str) -> None:
+        """A part of the outcome, on stdout, for a person; ``result`` gives machines the whole."""
+        if not self.as_json and not self.quiet:
+            print(text, file=self._out, flush=True)
+
     def result(self, values: Mapping[str, Any], text: str = "") -> None:
         """The outcome of a command: one JSON object with ``--json``, else ``text``."""
         if self.as_json:

@@ -1,0 +1,43 @@
+"""sslkit inspect."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sslkit.cli import options
+from sslkit.cli.launch import launch
+
+
+def inspect(
+    context: typer.Context,
+    input: Annotated[list[Path], typer.Argument(help="Files, folders, globs, or - for stdin.")],
+    domain: Annotated[
+        str | None, options.option("--domain", help="Kind of data. Default: as the files tell.")
+    ] = None,
+    reference: Annotated[
+        Path | None, options.option("--reference", help="FASTA that the intervals of BED lie on.")
+    ] = None,
+    sequence_column: Annotated[
+        str | None,
+        options.option("--sequence-column", help="Column of a table. Default: a usual name."),
+    ] = None,
+    id_column: Annotated[
+        str | None, options.option("--id-column", help="Column of the ids. Default: a usual name.")
+    ] = None,
+    label_column: Annotated[
+        str | None,
+        options.option("--label-column", help="Column of the labels. Default: a usual name."),
+    ] = None,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Say what a file holds, what of it is bad, and which command comes next.
+
+    Example: sslkit inspect corpus/
+
+    Reads FASTA, FASTQ, GenBank, CSV, TSV, Parquet, BED, SMILES, text and code, plain or compressed,
+    in bounded memory. Duplicates are found by 64-bit hashes: exactly among a million different
+    records, and estimated beyond. Ends with 3 where a stage would refuse something.
+    """
+    launch(context, "inspect")

@@ -1,0 +1,204 @@
+"""inspect: what a file holds, what of it a stage would refuse, and which command comes next.
+
+The story: each file is recognised by its name and its first bytes and read once, in pieces, so
+that memory stays bounded whatever the length of its records; what is found is told file by file;
+what a stage would refuse is named by file and record, and ends the command with an error.
+"""
+
+import codecs
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sslkit import catalog
+from sslkit.artifacts import manifest
+from sslkit.console import Console, Progress
+from sslkit.errors import DataError
+from sslkit.files import bed, fasta, fastq, genbank, sequences, source, table
+from sslkit.stages import inspect_lines, inspect_next, inspect_tables
+from sslkit.stages import inspect_report as report
+from sslkit.stages.inspect_records import Records
+from sslkit.stages.inspect_tables import Names
+from sslkit.vocab.scheme import Kmers, Strings
+
+_HEAD = 4096
+_ARTIFACT = "artifact"
+_FORMATS = {"fasta": "FASTA", "fastq": "FASTQ", "genbank": "GenBank", "bed": "BED"}
+
+Schemes = dict[str, Kmers | Strings]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of inspect; the command line holds their meaning."""
+
+    input: list[Path]
+    domain: str | None
+    reference: Path | None
+    sequence_column: str | None
+    id_column: str | None
+    label_column: str | None
+
+    @property
+    def names(self) -> Names:
+        """The columns that were named."""
+        return Names(self.sequence_column, self.id_column, self.label_column)
+
+
+def run(options: Options, console: Console) -> None:
+    """Inspect files; see the command's help.
+
+    Raises:
+        UsageError: nothing there.
+        DataError: a file that cannot be read, or records that a stage would refuse.
+    """
+    schemes = _schemes(options.domain)
+    endings = {end for name in schemes for end in catalog.load("domain", name).ENDINGS}
+    files = source.find(options.input, (*sorted(endings), *sequences.ENDINGS, *table.ENDINGS))
+    found: list[dict[str, Any]] = []
+    for path in files:
+        with console.progress(f"inspect {path}", None, "letters") as progress:
+            found.append(_held(path, options, schemes, progress))
+        console.show(report.text(found[-1]) + "\n")
+    following = inspect_next.commands(options.input, options.reference, options.names, found)
+    told = "\n".join(f"next: {command}" for command in following)
+    console.result({"files": found, "next": following}, told)
+    report.refuse(found)
+
+
+def _schemes(domain: str | None) -> Schemes:
+    """How tokens are counted, by domain; the one that was named comes first.
+
+    Raises:
+        UsageError: there is no such domain.
+    """
+    found = {}
+    for name in dict.fromkeys([*([domain] if domain else []), *catalog.names("domain")]):
+        module = catalog.load("domain", name)
+        if hasattr(module, "counting") and hasattr(module, "ENDINGS"):
+            found[name] = module.counting(module.Settings(), "stop")
+    return found
+
+
+def _held(path: Path, options: Options, schemes: Schemes, progress: Progress) -> dict[str, Any]:
+    """What a file holds, or the error that it gives."""
+    told: dict[str, Any] = {"file": str(path)}
+    try:
+        if path != source.STDIN:
+            with source.reading(path), path.open("rb") as raw:
+                told["bytes"] = path.stat().st_size
+                told["compression"] = source.compression(raw.read(6)) or None
+        with source.open_bytes(path) as stream:
+            told |= _content(path, stream, options, schemes, progress)
+    except DataError as error:
+        told["error"] = {"what": error.what, **dict(error.details())}
+    return told
+
+
+def _content(
+    path: Path, stream: io.BufferedReader, options: Options, schemes: Schemes, progress: Progress
+) -> dict[str, Any]:
+    """Kind and content of an open file."""
+    kind = _kind(path, stream, options, schemes)
+    if kind == _ARTIFACT:
+        return {"kind": kind}
+    told: dict[str, Any] = {"kind": _FORMATS.get(kind, kind)}
+    scheme = schemes.get(kind)
+    records = _Watched(str(path), scheme is None, progress)
+    if isinstance(scheme, Strings):
+        told |= inspect_lines.inspect(stream, records, scheme, first_column=kind == "molecule")
+        told["domain"] = kind
+    elif kind == "table":
+        told["kind"] = "Parquet" if stream.peek(4).startswith(b"PAR1") else "table"
+        told |= inspect_tables.inspect(stream, path, options.names, records)
+    else:
+        _sequences(stream, path, kind, options.reference, records)
+    told.setdefault("domain", options.domain or records.domain())
+    told |= records.describe(told["domain"])
+    return told | {"refused": records.refused.describe()}
+
+
+class _Watched(Records):
+    """Records that show how far they have come."""
+
+    def __init__(self, name: str, complain: bool, progress: Progress) -> None:
+        super().__init__(name, complain=complain)
+        self._progress = progress
+
+    def add(self, piece: bytes) -> None:
+        """Letters of the record."""
+        super().add(piece)
+        self._progress.advance(len(piece))
+
+
+def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Schemes) -> str:
+    """The format: fasta, fastq, genbank, bed, table, an artifact, or a domain of lines.
+
+    Raises:
+        DataError: an empty file, or none of these.
+    """
+    head = stream.peek(_HEAD)[:_HEAD].removeprefix(codecs.BOM_UTF8).lstrip()
+    if not head:
+        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+    if head.startswith(b"PAR1") and _is_ours(path):
+        return _ARTIFACT
+    signed = head.startswith((b">", b"LOCUS ", b"PAR1"))
+    for domain, scheme in schemes.items():
+        if scheme.fasta or options.domain not in {None, domain}:
+            continue
+        module = catalog.load("domain", domain)
+        ends = source.plain_name(path).lower().endswith(module.ENDINGS)
+        if options.domain or (ends and not (signed and getattr(module, "COMMON", False))):
+            return domain
+    columns = options.sequence_column or options.id_column or options.label_column
+    return sequences.kind_of(stream, path, bool(options.reference), bool(columns))
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a Parquet file is an artifact that says how it was made."""
+    if path == source.STDIN:
+        return False
+    try:
+        with pq.ParquetFile(path) as file:
+            return manifest.METADATA_KEY in (file.schema_arrow.metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
+
+
+def _sequences(
+    stream: io.BufferedReader, path: Path, kind: str, reference: Path | None, records: Records
+) -> None:
+    if kind == "fasta":
+        _fasta(stream, path, records)
+        return
+    if kind == "bed":
+        found = bed.parse(stream, path, reference) if reference else bed.intervals(stream, path)
+    else:
+        found = {"fastq": fastq.parse, "genbank": genbank.parse}[kind](stream, path)
+    for record in found:
+        if record.error:
+            records.bad(record.id, record.error)
+        elif kind == "bed" and reference is None:
+            size = int(record.metadata["end"]) - int(record.metadata["start"])
+            records.interval(record.id, size)
+        else:
+            records.begin(record.id)
+            records.add(record.payload)
+            records.end()
+
+
+def _fasta(stream: io.BufferedReader, path: Path, records: Records) -> None:
+    """FASTA in pieces: a chromosome may be larger than the memory."""
+    for title, letters in fasta.pieces(stream, path):
+        if title is None:
+            records.add(letters)
+        else:
+            name, _ = fasta.named(title, records.count + 1)
+            records.begin(name, named=bool(title.strip()))
+    records.end()
+    if not records.count:
+        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")

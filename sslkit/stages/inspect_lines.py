@@ -1,0 +1,103 @@
+"""What inspect finds out about text, code and molecules: lines as records, and tokens."""
+
+import io
+from collections.abc import Iterator
+from typing import Any
+
+from sslkit.errors import DataError
+from sslkit.stages.inspect_records import Records
+from sslkit.vocab.scheme import Reader, Slices, Strings
+
+_BLOCK = 1 << 19
+#: A molecule's line is held as a whole, but no more of it than this.
+_LINE = 1 << 20
+
+
+def inspect(
+    stream: io.BufferedReader, records: Records, scheme: Strings, *, first_column: bool
+) -> dict[str, Any]:
+    """Read a file to its end; the tokens that build-vocab would count.
+
+    Args:
+        first_column: a line is a record in its first column and an id in its second.
+    """
+    reader: Reader[Slices] | None = scheme.reader(records.source, ())
+    tokens = 0
+    lines = _Molecules(records) if first_column else _Lines(records)
+    for block in _blocks(stream):
+        if reader is not None:
+            try:
+                tokens += len((reader.feed(block) if block else reader.finish()).starts)
+            except DataError as error:
+                records.refused.add(records.count, error.where, error.why or error.what)
+                reader = None
+        lines.add(block)
+    lines.end()
+    return {"tokens": tokens if reader is not None else None}
+
+
+def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
+    """The file in pieces that part no CR from its LF, and an empty one at the end."""
+    while block := stream.read(_BLOCK):
+        yield block + stream.read(1) if block.endswith(b"\r") else block
+    yield b""
+
+
+class _Lines:
+    """Lines in pieces; a line may be as long as the file."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._within = False
+
+    def add(self, block: bytes) -> None:
+        """The next bytes of the file."""
+        if b"\r" in block:
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        first, *rest = block.split(b"\n")
+        self._piece(first)
+        for line in rest:
+            if not self._within:
+                self._begin()  # A blank line.
+            self.end()
+            self._piece(line)
+
+    def end(self) -> None:
+        """The line is whole."""
+        self._records.end()
+        self._within = False
+
+    def _piece(self, piece: bytes) -> None:
+        if piece:
+            if not self._within:
+                self._begin()
+            self._records.add(piece)
+
+    def _begin(self) -> None:
+        self._records.begin(str(self._records.count + 1), named=False)
+        self._within = True
+
+
+class _Molecules(_Lines):
+    """Lines of SMILES and, where there is one, a name."""
+
+    def __init__(self, records: Records) -> None:
+        super().__init__(records)
+        self._line = b""
+
+    def end(self) -> None:
+        """The line is whole."""
+        smiles, name = [*self._line.split(None, 2), b"", b""][:2]
+        if smiles:
+            number = str(self._records.count + 1)
+            self._records.begin(name.decode("utf-8", "replace") or number, named=bool(name))
+            self._records.add(smiles)
+            self._records.end()
+        self._line, self._within = b"", False
+
+    def _piece(self, piece: bytes) -> None:
+        self._within = self._within or bool(piece)
+        self._line += piece[: _LINE - len(self._line)]
+
+    def _begin(self) -> None:
+        self._within = True

@@ -1,0 +1,186 @@
+"""What inspect finds out about a table: its columns, and its labels where it has some."""
+
+import io
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sslkit.data.repeats import Repeats, hashed
+from sslkit.errors import DataError
+from sslkit.files import labelled, table
+from sslkit.stages.inspect_records import Records
+
+#: More different labels than these are numbers, or no labels at all.
+_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Names:
+    """The columns that the user named; None looks for the usual names."""
+
+    sequence: str | None
+    id: str | None
+    label: str | None
+
+
+class Labels:
+    """Classes or numbers, row by row."""
+
+    def __init__(self) -> None:
+        self.classes: Counter[str] = Counter()
+        self.many = False
+        self.missing = self.count = 0
+        self.numeric = True
+        self._low, self._high, self._sum = math.inf, -math.inf, 0.0
+
+    def add(self, label: str) -> None:
+        """One label, which is not missing."""
+        self.count += 1
+        if not self.many:
+            self.classes[label] += 1
+            self.many = len(self.classes) > _CLASSES
+        try:
+            value = float(label)
+        except ValueError:
+            value = math.nan
+        self.numeric = self.numeric and math.isfinite(value)
+        if self.numeric:
+            self._low, self._high = min(self._low, value), max(self._high, value)
+            self._sum += value
+
+    @property
+    def kind(self) -> str:
+        """What task they make: binary, multiclass, regression, or none of these."""
+        several = self.many or len(self.classes) > 1
+        if self.numeric and several and (self.many or not self._whole()):
+            return "regression"
+        if self.many or len(self.classes) < 2 or len(self.classes) == self.count:
+            return ""
+        return "binary" if len(self.classes) == 2 else "multiclass"
+
+    def _whole(self) -> bool:
+        """Whether numbers look like those of classes: whole, and few for the records there are."""
+        few = len(self.classes) <= max(2, self.count // 5)
+        return few and all(float(name).is_integer() for name in self.classes)
+
+    def describe(self) -> dict[str, Any]:
+        """For JSON."""
+        told: dict[str, Any] = {"missing": self.missing, "kind": self.kind}
+        if self.kind == "regression":
+            mean = self._sum / max(self.count, 1)
+            return told | {"min": self._low, "mean": mean, "max": self._high}
+        if self.many:
+            return told | {"classes": f"more than {_CLASSES}"}
+        return told | {"classes": dict(sorted(self.classes.items()))}
+
+
+class _Rows:
+    """What is told of a table, row by row."""
+
+    def __init__(self, path: Path, names: Names, records: Records) -> None:
+        self._path, self._names, self._records = path, names, records
+        self._labels, self._parts = Labels(), Counter[str]()
+        self._missing: Counter[str] = Counter()
+        self._alike, self._differing = Repeats(), Repeats()
+        self._header: list[str] = []
+        self._label = self._split = self._id = self._sequence = ""
+
+    def add(self, row: table.Row) -> None:
+        """The next row."""
+        records = self._records
+        if row.error:
+            records.bad(row.id, row.error)
+            return
+        if not self._header:
+            self._begin(list(row.values))
+        records.begin(row.id, named=bool(self._id))
+        if text := "".join(row.text.split()).encode():
+            records.add(text)
+        fingerprint = records.end()
+        self._missing.update(name for name, cell in row.values.items() if not cell.strip())
+        if self._split:
+            self._parts[row.values[self._split].strip()] += 1
+        if not self._label:
+            return
+        label = row.values[self._label].strip()
+        if label.lower() in labelled.MISSING:
+            self._labels.missing += 1
+            why = f"its label, in column {self._label!r}, is missing"
+            records.refused.add(records.count, records.where, why)
+            return
+        self._labels.add(label)
+        if fingerprint is not None:
+            self._alike.add(fingerprint, records.count)
+            self._differing.add(hashed(f"{fingerprint}:{label}".encode()), records.count)
+
+    def _begin(self, header: list[str]) -> None:
+        path, names = self._path, self._names
+        self._header = header
+        self._label = _column(path, header, names.label, labelled.LABEL_NAMES)
+        self._split = _column(path, header, None, labelled.SPLIT_NAMES)
+        self._id = _column(path, header, names.id, table.ID_NAMES)
+        self._sequence = _column(path, header, names.sequence, table.SEQUENCE_NAMES)
+
+    def describe(self) -> dict[str, Any]:
+        """For JSON; what is wrong with the file as a whole counts as refused."""
+        records = self._records
+        if not records.count:
+            records.refused.add(0, records.source, "it has a header and no row")
+        told: dict[str, Any] = {
+            "columns": {name: {"missing": self._missing[name]} for name in self._header},
+            "sequence_column": self._sequence or None,
+            "id_column": self._id or None,
+            "label_column": self._label or None,
+        }
+        if self._label:
+            told["labels"] = self._labels.describe()
+            contrary = self._alike.found().count - self._differing.found().count
+            told["labels"]["duplicates_of_another_label"] = max(0, contrary)
+            told["labels"]["usable"] = not self._refuse()
+        if self._parts and {part.lower() for part in self._parts} <= set(labelled.PART_NAMES):
+            told["parts"] = dict(sorted(self._parts.items()))
+        return told
+
+    def _refuse(self) -> bool:
+        """Whether stages that read labels take nothing of the file, and why."""
+        records, labels = self._records, self._labels
+        before = records.refused.count
+        if labels.count and not labels.many and len(labels.classes) == 1:
+            (name,) = labels.classes
+            records.refused.add(0, records.source, f"all {labels.count} labels are {name!r}")
+        if found := records.ids.example:
+            again, first = found
+            where = f"{records.source}, record {again}"
+            why = f"its id, in column {self._id!r}, is that of record {first}, too"
+            records.refused.add(again, where, why)
+        return records.refused.count > before
+
+
+def inspect(
+    stream: io.BufferedReader, path: Path, names: Names, records: Records
+) -> dict[str, Any]:
+    """Read a table to its end; what is to be told of it beyond its sequences.
+
+    Raises:
+        DataError: it has no column of sequences, or not one that was named.
+    """
+    rows = _Rows(path, names, records)
+    for row in table.parse(stream, path, names.sequence, names.id, "skip"):
+        rows.add(row)
+    return rows.describe()
+
+
+def _column(path: Path, header: Sequence[str], asked: str | None, names: Sequence[str]) -> str:
+    if asked is not None and asked not in header:
+        raise DataError(
+            f"a table lacks the column {asked!r}",
+            where=str(path),
+            why=f"its columns are {', '.join(header)}",
+        )
+    if asked is not None:
+        return asked
+    lowered = [name.lower() for name in header]
+    return next((header[lowered.index(name)] for name in names if name in lowered), "")
