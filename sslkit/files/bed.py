@@ -87,9 +87,7 @@ def _record(line: str, genome: pyfaidx.Fasta | None, source_name: str, number: i
     return Record(name, letters, source_name, number, metadata)
 
 
-def _problem(
-    chrom: str, start: str, end: str, strand: str, genome: pyfaidx.Fasta | None
-) -> str:
+def _problem(chrom: str, start: str, end: str, strand: str, genome: pyfaidx.Fasta | None) -> str:
     if not (start.isdecimal() and end.isdecimal()):
         return "columns 2 and 3 of BED are whole numbers, start and end"
     if int(start) >= int(end):

@@ -1,5 +1,6 @@
 """FASTQ files, with one line or several per sequence (Cock et al. 2010)."""
 
+import codecs
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,11 +25,16 @@ def read(path: Path) -> Iterator[Record]:
         yield from parse(stream, path)
 
 
-def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
-    """``read`` from an open stream; ``path`` is its name in errors."""
+def parse(stream: io.BufferedReader, path: Path, before: int = 0) -> Iterator[Record]:
+    """``read`` from an open stream; ``path`` is its name in errors.
+
+    Args:
+        before: how many reads of the file stand before the stream.
+    """
     lines = (line.strip() for long in stream for line in long.splitlines())
-    number, previous_is_whole = 0, True
-    for head in lines:
+    number, previous_is_whole = before, True
+    for line in lines:
+        head = line.removeprefix(codecs.BOM_UTF8) if number == before else line
         if not head:
             continue
         if not head.startswith(b"@"):

@@ -95,9 +95,24 @@ def open_text(path: Path) -> Iterator[IO[str]]:
         yield as_text(stream)
 
 
-def as_text(stream: io.BufferedReader) -> IO[str]:
+def as_text(stream: io.BufferedReader, errors: str = "strict") -> IO[str]:
     """An open stream as UTF-8 text; all kinds of line ends read as a newline."""
-    return io.TextIOWrapper(stream, encoding="utf-8-sig")
+    return io.TextIOWrapper(stream, encoding="utf-8-sig", errors=errors)
+
+
+def unix_lines(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    """A stream in blocks of about ``size`` bytes, all kinds of line ends as a line feed."""
+    waiting = b""
+    while block := stream.read(size):
+        block = waiting + block
+        # Behind a CR at the end of a block the LF may be on its way.
+        waiting = block[-1:] if block.endswith(b"\r") else b""
+        if b"\r" in block:
+            block = block[: len(block) - len(waiting)]
+            block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        yield block
+    if waiting:
+        yield b"\n"
 
 
 def compression(head: bytes) -> str:

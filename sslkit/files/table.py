@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,6 +27,7 @@ ENDINGS = (".csv", ".tsv", ".parquet")
 
 _PARQUET_MAGIC = b"PAR1"
 _BATCH_ROWS = 1024
+_PAGE = 1 << 21
 #: The longest cell; csv's own limit of 128 KiB is less than a plasmid.
 _CELL_LIMIT = 2**30
 
@@ -74,9 +76,16 @@ def parse(
     sequence_column: str | None = None,
     id_column: str | None = None,
     on_error: OnError = "stop",
+    longest: int | None = None,
 ) -> Iterator[Row]:
-    """``read`` from an open stream; ``path`` is its name in errors."""
-    with _opened(stream, path) as (header, rows):
+    """``read`` from an open stream; ``path`` is its name in errors.
+
+    Args:
+        longest: for tables larger than memory: rows of more bytes are refused, bytes of the
+            sequence that are no UTF-8 become lone surrogates, and of Parquet only ids and
+            sequences are read.
+    """
+    with _opened(stream, path, (sequence_column, id_column), longest) as (header, rows):
         text_at = _find(path, header, sequence_column, SEQUENCE_NAMES, "sequence")
         if text_at is None:
             raise _missing(path, header, "a sequence column", "name it with --sequence-column")
@@ -131,16 +140,24 @@ def _missing(path: Path, header: Sequence[str], what: str, do: str) -> DataError
 
 @contextmanager
 def _opened(
-    stream: io.BufferedReader, path: Path
+    stream: io.BufferedReader,
+    path: Path,
+    asked: tuple[str | None, ...] = (),
+    longest: int | None = None,
 ) -> Iterator[tuple[list[str], Iterator[Sequence[str]]]]:
-    """Header and rows, as text, of whichever format the stream holds."""
+    """Header and rows, as text, of whichever format the stream holds; see ``parse``."""
     with ExitStack() as stack:
         try:
             if stream.peek(len(_PARQUET_MAGIC)).startswith(_PARQUET_MAGIC):
                 whole = stack.enter_context(_seekable(stream))
-                yield _parquet(stack.enter_context(pq.ParquetFile(whole)))
+                # With a buffer, a column is read page by page, not a group of rows at a time.
+                buffered = {} if longest is None else {"buffer_size": _PAGE, "pre_buffer": False}
+                file = stack.enter_context(pq.ParquetFile(whole, **buffered))
+                yield _parquet(file, None if longest is None else asked)
+            elif longest is None:
+                yield _delimited(source.as_text(stream), path, _CELL_LIMIT)
             else:
-                yield _delimited(source.as_text(stream), path)
+                yield _delimited(source.as_text(stream, "surrogateescape"), path, longest)
         except (csv.Error, pa.ArrowException) as error:
             raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
 
@@ -157,34 +174,56 @@ def _seekable(stream: io.BufferedReader) -> Iterator[IO[bytes]]:
         yield copy
 
 
-def _parquet(file: Any) -> tuple[list[str], Iterator[Sequence[str]]]:
+def _parquet(
+    file: Any, asked: tuple[str | None, ...] | None
+) -> tuple[list[str], Iterator[Sequence[str]]]:
+    """Header and rows; where ``asked`` is given, cells of other columns stay empty."""
     # Lists and structures (an embedding, say) are no text and can be large.
     flat = [field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)]
+    usual = (*SEQUENCE_NAMES, *ID_NAMES)
+    read = [name for name in flat if asked is None or name in asked or name.lower() in usual]
 
     def rows() -> Iterator[Sequence[str]]:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=flat):
-            held = [batch.column(name).to_pylist() for name in flat]
+        for batch in file.iter_batches(_rows_at_once(file), columns=read):
+            empty = [None] * len(batch)
+            held = [batch.column(name).to_pylist() if name in read else empty for name in flat]
             for cells in zip(*held, strict=True):
                 yield ["" if cell is None else str(cell) for cell in cells]
 
     return flat, rows()
 
 
-def _delimited(text: IO[str], path: Path) -> tuple[list[str], Iterator[Sequence[str]]]:
-    first = next((line for line in text if line.strip()), "")
+def _rows_at_once(file: Any) -> int:
+    """How many rows take about a page, by what the file says of its largest ones."""
+    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
+    row = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=1)
+    return int(min(_BATCH_ROWS, max(1, _PAGE // max(row, 1))))
+
+
+def _delimited(text: IO[str], path: Path, limit: int) -> tuple[list[str], Iterator[Sequence[str]]]:
+    lines = _bounded(text, path, limit)
+    first = next((line for line in lines if line.strip()), "")
     if not first:
         raise DataError("a table is empty", where=str(path), do="leave the file out, or fill it")
     counts = {mark: first.count(mark) for mark in ",\t;"}
     mark = max(counts, key=lambda each: counts[each])
-    csv.field_size_limit(_CELL_LIMIT)
-
-    def lines() -> Iterator[str]:
-        yield first
-        yield from text
-
+    csv.field_size_limit(limit)
     # strict: a quote that is never closed would otherwise swallow the rest of the file.
-    reader = csv.reader(lines(), delimiter=mark, strict=True)
+    reader = csv.reader(chain([first], lines), delimiter=mark, strict=True)
     header = [name.strip() for name in next(reader)]
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
         raise DataError("a table names a column twice", where=str(path), why=", ".join(twice))
     return header, (cells for cells in reader if cells)
+
+
+def _bounded(text: IO[str], path: Path, limit: int) -> Iterator[str]:
+    """Lines, none of them longer than ``limit``."""
+    while line := text.readline(limit):
+        if len(line) == limit and not line.endswith("\n"):
+            raise DataError(
+                "a row of a table is too long",
+                where=str(path),
+                why=f"it has more than {limit} characters",
+                do="put long sequences into FASTA, long texts into files of their own",
+            )
+        yield line

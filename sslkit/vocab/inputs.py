@@ -1,10 +1,11 @@
 """What a count reads of a file: its bytes, one column of a table, or its sequences as FASTA."""
 
+import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -13,6 +14,13 @@ from sslkit.files import fastq, genbank, sequences, source, table
 from sslkit.types import Record
 
 _BLOCK = 1 << 19
+_HEAD = 256
+# Reads longer than this are read one by one.
+_LONG_READ = 1 << 22
+#: Longest row of a table, as bytes; rows are held whole.
+LONGEST_ROW = 1 << 24
+# A sequence begins with a space, so that no letter of it looks like the title of another one.
+_FASTA = b">%s\n %s\n"
 
 
 @dataclass(frozen=True)
@@ -41,53 +49,64 @@ class Inputs:
     def mark(self, path: Path) -> bytes:
         """``divide``, or nothing where the bytes of a file are not what is counted."""
         with path.open("rb") as stream:
-            head = stream.read(6)
-        plain = not source.compression(head) and not self.column
-        return self.divide if plain and not (self.fasta and head[:1] in b"@L") else b""
+            head = stream.read(_HEAD)
+        plain = head and not source.compression(head) and not self.column
+        return self.divide if plain and not (self.fasta and _kind(head)) else b""
 
     def _converted(self, stream: io.BufferedReader, path: Path) -> "_Stream | None":
         if self.column is not None:
             return _Stream(self._cells(stream, path))
         if self.fasta:
-            head = stream.peek(6)[:6]
-            if head.startswith(b"@"):
+            kind = _kind(stream.peek(_HEAD)[:_HEAD])
+            if kind == "fastq":
                 return _Stream(self._reads(stream, path))
-            if head.startswith(b"LOCUS"):
-                return _Stream(_fasta(self._checked(genbank.parse(stream, path))))
+            if kind == "genbank":
+                return _Stream(genbank.as_fasta(stream, path, self._check))
         return None
 
     def _cells(self, stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
-        for row in table.parse(stream, path, self.column, None, self.on_error):
-            text = row.text.encode()
-            yield b">%s\n%s\n" % (row.id.encode(), text) if self.fasta else text + b"\n"
+        for row in table.parse(stream, path, self.column, None, self.on_error, LONGEST_ROW):
+            text = row.text.encode("utf-8", "surrogateescape")
+            if self.fasta:
+                name = row.id.encode("utf-8", "replace")
+                yield _FASTA % (name, text.replace(b"\n", b" ").replace(b"\r", b" "))
+            else:
+                yield text + b"\n"
 
     def _reads(self, stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
         """Reads of four lines each by the thousand, and what else FASTQ may be one by one."""
         number = 0
         rest = b""
-        while block := stream.read(_BLOCK):
-            rest += block
+        blocks = source.unix_lines(stream, _BLOCK)
+        for block in blocks:
+            rest += block if number or rest else _without_mark(block)
             made, used = _four_lines(rest)
-            if not used:
+            if not used and len(rest) > _LONG_READ:
                 break
             yield made
             number += made.count(b"\n") // 2
             rest = rest[used:]
-        if rest:
-            with source.open_bytes(path) as again:
-                others = islice(fastq.parse(again, path), number, None)
-                yield from _fasta(self._checked(others))
+        if rest.strip() or not number:
+            left = cast(io.BufferedReader, io.BufferedReader(_Stream(chain([rest], blocks))))
+            for record in fastq.parse(left, path, number):
+                self._check(record)
+                yield _FASTA % (record.id.encode(), record.payload)
 
-    def _checked(self, records: Iterator[Record]) -> Iterator[Record]:
-        for record in records:
-            if record.error and self.on_error == "stop":
-                raise sequences.bad_record(record)
-            yield record
+    def _check(self, record: Record) -> None:
+        if record.error and self.on_error == "stop":
+            raise sequences.bad_record(record)
 
 
-def _fasta(records: Iterator[Record]) -> Iterator[bytes]:
-    for record in records:
-        yield b">%s\n%s\n" % (record.id.encode(), record.payload)
+def _without_mark(head: bytes) -> bytes:
+    """The first bytes of a file less what may stand before them."""
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()
+
+
+def _kind(head: bytes) -> str:
+    """What a file of sequences that begins so must be turned into FASTA from; empty for FASTA."""
+    signs = {b"@": "fastq", b"LOCUS ": "genbank"}
+    text = _without_mark(head)
+    return next((kind for sign, kind in signs.items() if text.startswith(sign)), "")
 
 
 def _four_lines(text: bytes) -> tuple[bytes, int]:
@@ -104,7 +123,7 @@ def _four_lines(text: bytes) -> tuple[bytes, int]:
         and list(map(len, letters)) == list(map(len, marks))
     ):
         pairs = zip(titles, letters, strict=True)
-        made = b"".join([b">%s\n%s\n" % (title[1:], seq) for title, seq in pairs])
+        made = b"".join([_FASTA % (title[1:], seq) for title, seq in pairs])
         return made, sum(map(len, lines[:whole])) + whole
     return b"", 0
 
