@@ -53,6 +53,7 @@ def build_vocab(
         str | None,
         options.option("--shard", help="Count the i-th of n shares, i/n, for merge-vocab."),
     ] = None,
+    plot: options.Plot = False,
     tmp: Annotated[
         Path | None,
         options.option("--tmp", help="Folder for temporary files. Default: SLURM_TMPDIR, TMPDIR."),

@@ -16,6 +16,7 @@ def merge_vocab(
     mem: Annotated[
         str, options.option("--mem", help="Peak memory of all processes together: 512M, 4G.")
     ] = "4G",
+    plot: options.Plot = False,
     tmp: Annotated[
         Path | None,
         options.option("--tmp", help="Folder for temporary files. Default: SLURM_TMPDIR, TMPDIR."),

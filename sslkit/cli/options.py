@@ -76,5 +76,10 @@ Force = Annotated[bool, option("--force", help="Overwrite what a run with other 
 BadRecords = Annotated[
     OnError, option("--on-error", help="A bad record stops the run, or is skipped and counted.")
 ]
+Plot = Annotated[
+    bool,
+    option("--plot", help="Draw the histogram of counts and counts by rank beside the table, as "
+           "vocab.png; show the histogram here. Extra: plot."),
+]  # fmt: skip
 Json = Annotated[bool, option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, option("-q", "--quiet", help="Only warnings and errors.")]

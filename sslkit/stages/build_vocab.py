@@ -27,7 +27,7 @@ from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic, source
 from sslkit.options import Common, thread_count
-from sslkit.stages import recognition, subword_table, vocab_table
+from sslkit.stages import recognition, subword_table, vocab_plot, vocab_table
 from sslkit.vocab import budget, combine, counting, parts, shares
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
@@ -50,6 +50,7 @@ class Options(Common):
         mem: peak memory, as "4G".
         special: tokens that get the first ids.
         subword: method that learns the tokens from the words; None keeps the words.
+        plot: whether to draw the counts.
         shard: ``i/n`` counts the i-th of n shares.
         tmp: where the folder for temporary files is made.
     """
@@ -64,6 +65,7 @@ class Options(Common):
     max_size: int | None
     special: list[str] | None
     subword: str | None
+    plot: bool
     shard: str | None
     tmp: Path | None
 
@@ -93,6 +95,7 @@ def run(options: Options, console: Console) -> None:
     """
     plan = budget.plan(sizes.parse(options.mem))
     shard = shares.parse(options.shard)
+    vocab_plot.check(options.plot, options.shard is not None)
     name, files = recognition.recognise(options.corpus, options.domain, options.column)
     module = catalog.load("domain", name)
     settings = domain_settings(options, name, module)
@@ -116,7 +119,7 @@ def run(options: Options, console: Console) -> None:
             console.say(f"{out} is finished already; nothing to do")
             return
         stated = dataclasses.replace(made, inputs=manifest.describe(files))
-        if vocab_table.finished(out, stated, console):
+        if vocab_table.finished(out, stated, console, options.plot):
             return
     with stopping() as stop:
         _work(job, made, options, console, stop)
@@ -150,7 +153,7 @@ def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: S
             return
         work = vocab_table.Work(job.out, job.scheme, folder, job.plan, check)
         results = vocab_table.write(work, spills, tally, lambda: stated(job.files))
-    vocab_table.tell(job.out, results, job.plan, console)
+    vocab_table.tell(job.out, results, job.plan, console, options.plot)
 
 
 def domain_settings(options: Options, name: str, module: ModuleType) -> Any:

@@ -9,7 +9,7 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.files import atomic
 from sslkit.options import Common
-from sslkit.stages import subword_table, vocab_table
+from sslkit.stages import subword_table, vocab_plot, vocab_table
 from sslkit.stages.build_vocab import NAME, scheme_of
 from sslkit.vocab import budget, shares
 from sslkit.vocab.workplace import workplace
@@ -22,11 +22,13 @@ class Options(Common):
     Attributes:
         parts: folders that build-vocab --shard wrote, all of them.
         mem: peak memory, as "4G".
+        plot: whether to draw the counts.
         tmp: where the folder for temporary files is made.
     """
 
     parts: list[Path]
     mem: str
+    plot: bool
     tmp: Path | None
 
 
@@ -38,6 +40,7 @@ def run(options: Options, console: Console) -> None:
         DataError: a part is damaged.
     """
     plan = budget.plan(sizes.parse(options.mem))
+    vocab_plot.check(options.plot, sharded=False)
     if missing := [path for path in options.parts if not path.is_dir()]:
         raise UsageError(f"there is no part {missing[0]}")
     out = options.out or Path(NAME)
@@ -47,7 +50,11 @@ def run(options: Options, console: Console) -> None:
     module = catalog.load("domain", domain["name"])
     settings = catalog.settings({domain["name"]: module}, {}, {domain["name"]: domain["settings"]})
     console.say(f"merges {len(held)} parts of {domain['name']}")
-    if out.exists() and not options.force and vocab_table.finished(out, made, console):
+    if (
+        out.exists()
+        and not options.force
+        and vocab_table.finished(out, made, console, options.plot)
+    ):
         return
     scheme = scheme_of(made, module, settings[domain["name"]])
     subword_table.check(made.settings, scheme, plan)
@@ -57,4 +64,4 @@ def run(options: Options, console: Console) -> None:
             out, scheme, folder, plan, lambda: stop.check("all parts are as they were")
         )
         results = vocab_table.write(work, [spill for _, spill in held], tally, lambda: made)
-    vocab_table.tell(out, results, plan, console)
+    vocab_table.tell(out, results, plan, console, options.plot)

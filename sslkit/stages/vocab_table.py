@@ -7,27 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from sslkit import sizes
-from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.console import Console, human
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
-from sslkit.stages import subword_table
-from sslkit.vocab import budget, combine, vocabulary
+from sslkit.stages import subword_table, vocab_plot
+from sslkit.vocab import budget, combine, reading, vocabulary
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.finish import Cut, Finish
 from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Kmers, Scheme, Strings
 
 
-def finished(out: Path, made: Manifest, console: Console) -> bool:
-    """Whether ``out`` holds just what would be made.
+def finished(out: Path, made: Manifest, console: Console, plot: bool) -> bool:
+    """Whether ``out`` holds just what would be made; drawn again where that is wanted.
 
     Raises:
         UsageError: it holds something else.
     """
-    _, text = vocabulary.load(out)
-    old = manifest.from_json(text, str(out))
+    old = reading.stated(out)
     why = ""
     if old.stage != made.stage:
         why = f"by {old.stage}"
@@ -46,7 +44,8 @@ def finished(out: Path, made: Manifest, console: Console) -> bool:
             do="write elsewhere with -o, or overwrite it with --force",
         )
     console.say(f"{out} is finished already; nothing to do")
-    console.result({"vocab": str(out), **old.results})
+    drawn, text = vocab_plot.draw(out, console) if plot else ({}, "")
+    console.result({"vocab": str(out), **old.results, **drawn}, text)
     return True
 
 
@@ -159,8 +158,8 @@ def _results(files: int, tally: Counter[str], finish: Finish, cut: Cut) -> dict[
     }
 
 
-def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console) -> None:
-    """Say what was written and what it took."""
+def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console, plot: bool) -> None:
+    """Say what was written and what it took, and draw it where that is wanted."""
     said = f"{human(results['tokens'])} tokens, {human(results['distinct'])} distinct"
     for key, words in (
         ("skipped_windows", "windows skipped for ambiguous letters"),
@@ -183,12 +182,14 @@ def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console) -> No
         )
     if bad := results.get("bad_records"):
         console.warn(f"{human(bad)} bad records were passed over")
+    console.say(f"wrote {out} ({human(results['size'])} tokens)")
+    if "subwords" in results:
+        console.say(f"wrote {subword_table.tokenizer_of(out)} for the tokenizers library")
+    drawn, text = vocab_plot.draw(out, console) if plot else ({}, "")
     peak = budget.peak()
     console.say(
         f"memory: {sizes.show(plan.planned)} planned, {sizes.show(peak)} at the peak, "
         f"{sizes.show(plan.total)} allowed"
     )
-    console.say(f"wrote {out} ({human(results['size'])} tokens)")
-    if "subwords" in results:
-        console.say(f"wrote {subword_table.tokenizer_of(out)} for the tokenizers library")
-    console.result({"vocab": str(out), **results, "peak_bytes": peak, "memory_bytes": plan.total})
+    measured = {"peak_bytes": peak, "memory_bytes": plan.total}
+    console.result({"vocab": str(out), **results, **drawn, **measured}, text)
