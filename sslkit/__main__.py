@@ -6,6 +6,7 @@ from inspect import cleandoc
 import typer
 
 from sslkit.cli.build_vocab import build_vocab
+from sslkit.cli.doctor import doctor
 from sslkit.cli.embed import embed
 from sslkit.cli.finetune import finetune
 from sslkit.cli.inspect import inspect
@@ -54,6 +55,7 @@ _add("embed", embed)
 _add("finetune", finetune)
 _add("probe", probe)
 _add("show", show)
+_add("doctor", doctor)
 
 
 def main() -> None:

@@ -1,9 +1,11 @@
 """The options that every stage has, resolved."""
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from sslkit import limits
 from sslkit.errors import OnError
 
 
@@ -33,4 +35,10 @@ def thread_count(asked: int | None) -> int:
         return asked
     if given := os.environ.get("SLURM_CPUS_PER_TASK", ""):
         return max(1, int(given))
+    allowed = limits.processors()
+    return processors() if allowed is None else min(processors(), max(1, math.ceil(allowed)))
+
+
+def processors() -> int:
+    """Processors that the system lets the process run on."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

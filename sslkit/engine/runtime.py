@@ -111,10 +111,11 @@ def _keep_memory() -> None:
 def _bf16_is_faster(device: torch.device) -> bool:
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return _seconds(torch.bfloat16) < _seconds(torch.float32)
+    return product_seconds(torch.bfloat16) < product_seconds(torch.float32)
 
 
-def _seconds(dtype: torch.dtype) -> float:
+def product_seconds(dtype: torch.dtype) -> float:
+    """The shortest of a few times that one small matrix product takes on the processor."""
     left = torch.ones(_PROBE_SIZE, _PROBE_SIZE, dtype=dtype)
     best = float("inf")
     for _ in range(_PROBE_ROUNDS):

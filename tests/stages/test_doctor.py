@@ -1,0 +1,141 @@
+"""sslkit doctor: a sound machine, and each thing that can be wrong with one."""
+
+import fcntl
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import pytest
+
+from sslkit import limits
+from sslkit.stages import doctor, doctor_folders
+from sslkit.stages.doctor_folders import Finding
+
+Command = Callable[..., Any]
+
+
+def by_name(done: Any) -> dict[str, dict[str, str]]:
+    return {finding["name"]: finding for finding in done.json["findings"]}
+
+
+def test_a_sound_machine(sslkit: Command) -> None:
+    done = sslkit("doctor", "--json")
+    assert done.json["ok"]
+    found = by_name(done)
+    for name in ("python", "sslkit", "packages", "precision", "GPU", "sorting", "torchrun"):
+        assert found[name]["state"] == "ok", found[name]
+    assert {"processors", "memory", "temporary", "this folder", "extra zstd"} <= set(found)
+    assert "torch " in found["packages"]["text"]
+    assert "is faster here" in found["precision"]["text"]
+    assert "two processes work together" in found["torchrun"]["text"]
+
+
+def test_broken_things_are_told_and_end_with_1(sslkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('a library is not there')\n")
+    done = sslkit("doctor", check=1, TMPDIR=str(tmp_path / "nowhere"))
+    assert "problem  temporary" in done.out
+    assert "set TMPDIR to another folder" in done.out
+    assert "it cannot be used: ImportError: a library is not there" in done.out
+    assert "2 of " in done.err
+    assert "where: temporary, torch" in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.fixture
+def torch_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"fp32_seconds": 1e-3, "bf16_seconds": 2e-3, "processes": 2}
+    gpu = {"name": "A card", "memory": 2**34}
+    monkeypatch.setattr(doctor, "_asked", lambda words: {**facts, "gpus": [gpu]})
+
+
+@pytest.mark.usefixtures("torch_works")
+def test_lines_for_a_person(command: Command) -> None:
+    done = command("doctor")
+    assert "ok       precision   fp32 is faster here" in done.out
+    assert "ok       GPU         A card, 16 GiB" in done.out
+    assert command("doctor", "-q").out == ""
+
+
+def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        doctor, "requires", lambda name: ["numpy>=2", "absent<9", "strange>=1; extra == 'odd'"]
+    )
+    found = {finding.name: finding for finding in doctor._packages()}
+    assert found["packages"].state == "problem"
+    assert found["packages"].do == "pip install absent"
+    assert found["extra odd"].state == "ok"
+    assert "pip install 'sslkit[odd]'" in found["extra odd"].text
+
+
+@pytest.mark.parametrize(
+    ("given", "quota", "state", "text"),
+    [
+        ("", None, "ok", "threads are used"),
+        ("", 1.0, "ok", "1 by its control group; 1 threads"),
+        ("many", None, "problem", "which is no number"),
+        ("64", 2.0, "warning", "SLURM_CPUS_PER_TASK 64; 64 threads"),
+    ],
+)
+def test_processors(
+    monkeypatch: pytest.MonkeyPatch, given: str, quota: float | None, state: str, text: str
+) -> None:
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
+    monkeypatch.setattr(limits, "processors", lambda: quota)
+    found = doctor._processors()
+    assert found.state == state
+    assert text in found.text
+
+
+def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Held(NamedTuple):
+        available: int
+        total: int
+
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: Held(2**34, 2**35))
+    monkeypatch.setattr(limits, "memory", lambda: None)
+    assert doctor._memory().state == "ok"
+    monkeypatch.setattr(limits, "memory", lambda: 2**29)
+    assert doctor._memory().state == "warning"
+    assert "512 MiB by the control group" in doctor._memory().text
+
+
+def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor_folders, "system", lambda folder: "ext4")
+    assert doctor_folders.scratch(tmp_path).state == "ok"
+    assert doctor_folders.working(tmp_path).state == "ok"
+    for examine in (doctor_folders.scratch, doctor_folders.working):
+        assert examine(tmp_path / "absent").state == "problem"
+    monkeypatch.setattr(doctor_folders, "system", lambda folder: "tmpfs")
+    assert "takes memory" in doctor_folders.scratch(tmp_path).text
+
+    def refused(*_: Any) -> None:
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    unlocked = doctor_folders.working(tmp_path)
+    assert unlocked.state == "warning"
+    assert "knows no locks" in unlocked.text
+    usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    for examine in (doctor_folders.scratch, doctor_folders.working):
+        assert examine(tmp_path).state == "warning"
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_file_system_of_a_folder(tmp_path: Path) -> None:
+    inner = tmp_path / "a b" / "c"
+    inner.mkdir(parents=True)
+    mounts = tmp_path / "mounts"
+    held = str(tmp_path / "a b").replace(" ", "\\040")
+    mounts.write_text(f"x / ext4 rw 0 0\ny {held} tmpfs rw 0 0\nz {tmp_path}/other nfs rw 0 0\n")
+    assert doctor_folders.system(inner, mounts) == "tmpfs"
+    assert doctor_folders.system(tmp_path, mounts) == "ext4"
+    assert doctor_folders.system(tmp_path, tmp_path / "absent") == ""
+
+
+def test_a_line() -> None:
+    assert Finding("GPU", "warning", "old", "buy one").line().split() == [
+        "warning", "GPU", "old;", "buy", "one",
+    ]  # fmt: skip
