@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from sslkit.vocab.keys import Column, Counts, group
-from sslkit.vocab.runs import Run
+from sslkit.vocab.runs import Run, check_sum
 
 #: Blocks shorter than this cost more in file accesses than they save in memory.
 SMALLEST_BLOCK = 4096
@@ -62,6 +62,9 @@ def merge(found: Sequence[Run], memory: int) -> Iterator[tuple[Column, Counts]]:
     Args:
         found: runs of one kind, no more than ``fan_in(memory)``.
         memory: bytes to work in.
+
+    Raises:
+        DataError: counts too large to be added up.
     """
     if not found:
         return
@@ -77,7 +80,9 @@ def merge(found: Sequence[Run], memory: int) -> Iterator[tuple[Column, Counts]]:
             yield taken[0]
         else:
             columns = kind.join([column for column, _ in taken])
-            yield group(kind, columns, np.concatenate([counts for _, counts in taken]))
+            counts = np.concatenate([counts for _, counts in taken])
+            check_sum(counts)
+            yield group(kind, columns, counts)
 
 
 def fan_in(memory: int) -> int:

@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import numpy.typing as npt
 
-from sslkit.errors import ResourceError
+from sslkit.errors import DataError, ResourceError
 from sslkit.files import atomic
 from sslkit.vocab.keys import KINDS, Column, Counts, Kind
 
+#: The most that counts of one corpus may add up to; twice as much still fits a signed word.
+MOST_TOKENS = 2**62
 _WIDTHS = (1, 2, 4, 8)
 _COUNTS = ".counts"
 
@@ -48,6 +51,7 @@ class Run:
         column = self.kind.read(keys, start, min(rows, self.rows - start), most)
         rows = self.kind.rows(column)
         held = np.fromfile(counts, f"<u{self.width}", rows, offset=self.width * start)
+        check_sum(held)
         return column, held.astype(np.int64)
 
     @property
@@ -155,6 +159,20 @@ def checksum(path: Path) -> int:
         while block := stream.read(1 << 20):
             value = zlib.crc32(block, value)
     return value
+
+
+def check_sum(counts: npt.NDArray[Any]) -> None:
+    """Refuse counts that cannot be added up without an overflow.
+
+    Raises:
+        DataError: they come to more than MOST_TOKENS.
+    """
+    if counts.sum(dtype=np.float64) > MOST_TOKENS:
+        raise DataError(
+            "the corpus has more tokens than can be counted",
+            why=f"the counts come to more than {MOST_TOKENS}",
+            do="count parts of it on their own",
+        )
 
 
 @contextmanager
