@@ -14,15 +14,10 @@ _CHUNK = 1 << 18
 
 
 class Buffer:
-    """Room for a number of keys, 8 bytes each.
+    """Room for a number of keys, 8 bytes each."""
 
-    Args:
-        none: a key that counts as nothing, larger than all others.
-    """
-
-    def __init__(self, capacity: int, none: np.uint64 | None = None) -> None:
+    def __init__(self, capacity: int) -> None:
         self._keys: npt.NDArray[np.uint64] = np.empty(capacity, np.uint64)
-        self._none = none
         self._size = 0
 
     def room(self) -> int:
@@ -38,15 +33,23 @@ class Buffer:
         """The distinct keys in order and how often each was added; the buffer is empty then."""
         keys = self._keys[: self._size]
         keys.sort()
-        if self._none is not None:
-            keys = keys[: int(np.searchsorted(keys, self._none))]
-        start = 0
-        while start < len(keys):
-            end = min(start + _CHUNK, len(keys))
-            end = int(np.searchsorted(keys, keys[end - 1], side="right"))
-            yield run_lengths(keys[start:end])
-            start = end
+        yield from distinct(keys)
         self._size = 0
+
+
+def distinct(keys: npt.NDArray[np.uint64]) -> Iterator[tuple[Column, Counts]]:
+    """The distinct values of sorted keys and how often each stands there, in pieces."""
+    start = 0
+    while start < len(keys):
+        end = min(start + _CHUNK, len(keys))
+        if end < len(keys):
+            end = start + int(np.searchsorted(keys[start:end], keys[end]))
+        if end == start:  # one key fills more than a piece
+            end = int(np.searchsorted(keys, keys[start], side="right"))
+            yield keys[None, start : start + 1].copy(), np.array([end - start])
+        else:
+            yield run_lengths(keys[start:end])
+        start = end
 
 
 def run_lengths(keys: npt.NDArray[np.uint64]) -> tuple[Column, Counts]:

@@ -33,7 +33,7 @@ class _Store(Protocol):
 
     def end(self) -> None: ...
 
-    def write(self, stem: Path) -> list[Run]: ...
+    def write(self, stem: Path, check: Callable[[], None], /) -> list[Run]: ...
 
     def state(self) -> dict[str, Any]: ...
 
@@ -185,10 +185,14 @@ class Count:
             reader.finish()
         return bad
 
+    def _check(self) -> None:
+        if self._watch.stopped():
+            raise StoppedError
+
     def _spill(self, end: dict[str, Any]) -> None:
-        end = {**end, "tally": dict(self.tally), "store": self._store.state()}
         stem = self._folder / f"spill-{len(self.spills):06d}"
-        found = self._store.write(stem)
+        found = self._store.write(stem, self._check)
+        end = {**end, "tally": dict(self.tally), "store": self._store.state()}
         self.spills.append(runs.seal(stem, found, {"from": self._reached, "to": end}))
         self._reached = end
 

@@ -1,88 +1,47 @@
-"""Counting k-mers: a table of all of them where it is small, sorted runs where it is not."""
+"""Counting k-mers: a table of all of them where it is small, sorted key ranges where it is not.
 
-from collections.abc import Iterator, Mapping
+Longer k-mers are not gathered as they come: letters take 2 bits and a k-mer 64. The letters are
+kept, and when the memory is full their k-mers are made, sorted and counted one range of keys
+after the other, each as large as the memory allows. So a spill covers many times more of the
+corpus than keys that fit into memory, and most corpora need no merging at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from sslkit.vocab import pack, runs
-from sslkit.vocab.buffer import Buffer
+from sslkit.vocab.dense import Table
 from sslkit.vocab.keys import Column, Counts, Words
+from sslkit.vocab.pack import Packed
+from sslkit.vocab.ranges import Ranges
 from sslkit.vocab.runs import Run
-from sslkit.vocab.scheme import Codes
+from sslkit.vocab.scheme import BREAK, Codes
 
 KIND = Words(1)
 #: Longest k-mers that are counted in a table of 4^k cells (64 MiB).
 TABLE_K = 12
-# Up to here the table stays in the processor's cache whatever the order of the k-mers.
-_CACHED_K = 9
-_CHUNK = 1 << 18
+#: Codes that are counted at once, at least.
+_GATHERED = 1 << 18
+_END = np.full(1, BREAK, np.uint8)
 
 
 class Store(Protocol):
-    """Where keys are added up until they must be written down."""
+    """Where k-mers are added up until they must be written down."""
 
     def room(self) -> int:
-        """How many keys may be added before ``chunks`` must be asked for."""
+        """How many letters may be added before ``chunks`` must be asked for."""
         ...
 
-    def add(self, keys: npt.NDArray[np.uint64]) -> None:
-        """Count keys; ``pack.none(k)`` counts as nothing."""
+    def add(self, held: Packed) -> None:
+        """Count the windows of some letters."""
         ...
 
-    def chunks(self) -> Iterator[tuple[Column, Counts]]:
-        """What was counted, sorted; the store is empty afterwards."""
+    def chunks(self, check: Callable[[], None]) -> Iterator[tuple[Column, Counts]]:
+        """What was counted, sorted; the store is empty afterwards. ``check`` may end this."""
         ...
-
-
-class Table:
-    """A count for every possible k-mer; canonical ones are put together at the end."""
-
-    def __init__(self, k: int, canonical: bool) -> None:
-        self._k = k
-        self._canonical = canonical
-        self._counts = np.zeros(4**k + 1, np.uint32)
-        self._added = 0
-
-    def room(self) -> int:
-        """Cells are 32 bits wide, so no more k-mers than that at once."""
-        return 2**32 - 1 - self._added
-
-    def add(self, keys: npt.NDArray[np.uint64]) -> None:
-        """Count keys."""
-        self._added += len(keys)
-        if self._k <= _CACHED_K:
-            found = np.bincount(keys.view(np.int64), minlength=len(self._counts))
-            self._counts += found.astype(np.uint32)
-            return
-        small = keys.astype(np.uint32)
-        # Increments in order of address: a random walk over 64 MiB would miss every cache.
-        small.sort()
-        first = np.flatnonzero(np.concatenate(([True], small[1:] != small[:-1])))
-        self._counts[small[first]] += np.diff(first, append=len(small)).astype(np.uint32)
-
-    def chunks(self) -> Iterator[tuple[Column, Counts]]:
-        """The k-mers that occurred and how often."""
-        if self._canonical:
-            self._fold()
-        for start in range(0, 4**self._k, _CHUNK):
-            part = self._counts[start : min(start + _CHUNK, 4**self._k)]
-            held = np.flatnonzero(part)
-            if len(held):
-                yield (held + start).astype(np.uint64)[None], part[held].astype(np.int64)
-        self._counts[:] = 0
-        self._added = 0
-
-    def _fold(self) -> None:
-        """Give the counts of every k-mer to the smaller one of it and its reverse complement."""
-        for start in range(0, 4**self._k, _CHUNK):
-            numbers = np.arange(start, min(start + _CHUNK, 4**self._k), dtype=np.uint64)
-            others = pack.reverse_complement(numbers, self._k)
-            larger = np.flatnonzero(others < numbers)
-            self._counts[others[larger]] += self._counts[numbers[larger]]
-            self._counts[numbers[larger]] = 0
 
 
 class Counter:
@@ -97,42 +56,47 @@ class Counter:
 
     def __init__(self, k: int, canonical: bool, memory: int, block: int) -> None:
         self._k = k
-        self._canonical = canonical and k > TABLE_K
-        # A block is rounded up to whole words, and has the rest of the one before.
-        self._block = block + 128
-        self._store: Store = (
-            Table(k, canonical)
-            if k <= TABLE_K
-            else Buffer(max(memory // 8, 2 * self._block), pack.none(k))
-        )
-        self._rest = np.empty(0, np.uint8)
+        # Letters are rounded up to whole words.
+        self._block = block + 2 * pack.PER_WORD
+        make = Table if k <= TABLE_K else Ranges
+        self._store: Store = make(k, canonical, memory, self._block + _GATHERED)
+        self._held: list[Codes] = []
+        self._size = 0
 
     def full(self) -> bool:
         """Whether ``write`` must come before the next ``add``."""
-        return self._store.room() < self._block
+        return self._store.room() < self._size + self._block
 
     def add(self, codes: Codes) -> None:
         """Count the k-mers of more codes; those that reach into the next ones wait for them."""
-        stream = np.concatenate((self._rest, codes))
-        if len(stream) < self._k:
-            self._rest = stream
-            return
-        self._rest = stream[len(stream) - self._k + 1 :]
-        self._store.add(pack.kmers(stream, self._k, self._canonical))
+        self._held.append(codes)
+        self._size += len(codes)
+        if self._size >= _GATHERED:
+            self._count()
 
     def end(self) -> None:
         """The stream ends here; another one may follow."""
-        self._rest = np.empty(0, np.uint8)
+        self.add(_END)
 
-    def write(self, stem: Path) -> list[Run]:
-        """Write down everything counted, and forget it."""
-        run = runs.write_run(stem, KIND, self._store.chunks())
+    def _count(self) -> None:
+        """Count what was gathered, so that many small files cost no more than a large one."""
+        codes = np.concatenate(self._held) if self._held else _END
+        if len(codes) >= self._k:
+            self._store.add(pack.packed(codes))
+            codes = codes[len(codes) - self._k + 1 :].copy()
+        self._held, self._size = [codes], len(codes)
+
+    def write(self, stem: Path, check: Callable[[], None]) -> list[Run]:
+        """Write down everything counted, and forget it; ``check`` may end this."""
+        self._count()
+        run = runs.write_run(stem, KIND, self._store.chunks(check))
         return [run] if run.rows else []
 
     def state(self) -> dict[str, Any]:
         """What ``restore`` needs besides what was written."""
-        return {"rest": self._rest.tolist()}
+        return {"rest": [int(code) for codes in self._held for code in codes]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue after ``write`` in another process."""
-        self._rest = np.array(state["rest"], np.uint8)
+        self._held = [np.array(state["rest"], np.uint8)]
+        self._size = len(self._held[0])

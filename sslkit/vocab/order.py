@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from sslkit.vocab.keys import Column, Counts, Kind, Words, contents
-from sslkit.vocab.runs import explained
+from sslkit.vocab.keys import Column, Counts, Index, Kind, Words, contents
+from sslkit.vocab.runs import check_sum, explained
+
+_RARE = 6
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,20 @@ class ByCount:
 
         Raises:
             ResourceError: the disk is full.
+            DataError: counts too large to be added up.
         """
+        check_sum(np.append(counts, self.total))
         before = _bytes_before(self._kind, column)
         start = 0
         while start < len(counts):
             fitting = int(np.searchsorted(before, before[start] + self._bytes, side="right")) - 1
             end = min(start + self._rows, max(fitting, start + 1), len(counts))
             piece = self._kind.cut(column, start, end)
-            self._add(piece, counts[start:end], np.diff(before[start : end + 1]))
+            self._add(piece, counts[start:end], before[start : end + 1])
             start = end
 
-    def _add(self, column: Column, counts: Counts, lengths: Counts) -> None:
-        order = np.argsort(-counts, kind="stable")
+    def _add(self, column: Column, counts: Counts, before: Counts) -> None:
+        order = _descending(counts)
         ordered = counts[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
         stem = f"chunk-{len(self._chunks):06d}"
@@ -92,7 +96,9 @@ class ByCount:
                 for stream in files:
                     stream.close()
         bounds = np.append(starts, len(counts))
-        sizes = np.concatenate((np.zeros(1, np.int64), np.cumsum(lengths[order])))[bounds]
+        if not isinstance(self._kind, Words):  # whose keys all have the same size
+            before = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.diff(before)[order])))
+        sizes = before[bounds] - before[0]
         self._chunks.append(_Chunk(paths, ordered[starts], bounds, sizes))
         self.rows += len(counts)
         self.total += int(counts.sum())
@@ -130,7 +136,7 @@ class ByCount:
             ]
             column = self._kind.join([column for column, _ in parts])
             counts = np.concatenate([counts for _, counts in parts])
-            order = np.argsort(-counts, kind="stable")
+            order = _descending(counts)
             yield self._kind.take(column, order), counts[order]
         else:
             # Most tokens are rare, so halve on the scale of the logarithm.
@@ -147,9 +153,19 @@ class ByCount:
             start += rows
 
 
+def _descending(counts: Counts) -> Index:
+    """The stable permutation that sorts counts, highest first."""
+    # Most tokens are rare, and finding all rows of one count takes far less than sorting them.
+    large: Index = np.flatnonzero(counts > _RARE)
+    large = large[np.argsort(-counts[large], kind="stable")]
+    rare = [np.flatnonzero(counts == count) for count in range(_RARE, 0, -1)]
+    return np.concatenate([large, *rare])
+
+
 def _bytes_before(kind: Kind, column: Column) -> Counts:
     """Bytes of the keys before every row, and of all, [rows + 1]."""
     if isinstance(kind, Words):
-        return np.arange(kind.rows(column) + 1) * (8 * kind.words)
+        return np.arange(kind.rows(column) + 1, dtype=np.int64) * (8 * kind.words)
     offsets, _ = contents(column)
-    return offsets - offsets[0]
+    before: Counts = offsets - offsets[0]
+    return before

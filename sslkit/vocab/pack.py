@@ -1,9 +1,14 @@
 """k-mers as numbers: letters packed two bits each, all windows by shifts.
 
 A k-mer's number is its letters read as digits in base 4, so numbers sort as k-mers do. Thirty-two
-letters make one 64-bit word; the k-mers that begin at the j-th letter of every word come out of
-two shifts over whole arrays, which is faster than building them letter by letter.
+letters make one 64-bit word; the k-mers that begin at the j-th letter of every word come out of a
+few shifts over whole arrays, which is faster than building them letter by letter. Those of the
+other strand come out of the reversed words in the same way.
 """
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +16,30 @@ import numpy.typing as npt
 from sslkit.vocab.scheme import BREAK, Codes
 
 Keys = npt.NDArray[np.uint64]
-_PER_WORD = 32
+Places = npt.NDArray[np.int32]
+#: Letters per word.
+PER_WORD = 32
 # Brings the two low bits of four bytes together in the highest byte of a 32-bit product.
 _GATHER = np.uint32((1 << 30) | (1 << 20) | (1 << 10) | 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Letters in a row.
+
+    Attributes:
+        words: 32 letters each, the first one highest; a spare word at the end.
+        breaks: places where no window may reach across, ascending; the first one behind the
+            letters and all up to the end of the words are among them.
+    """
+
+    words: Keys
+    breaks: Places
+
+    @property
+    def letters(self) -> int:
+        """How many windows are made of them, bad ones too."""
+        return PER_WORD * (len(self.words) - 1)
 
 
 def none(k: int) -> np.uint64:
@@ -21,67 +47,89 @@ def none(k: int) -> np.uint64:
     return np.uint64(4**k)
 
 
-def kmers(codes: Codes, k: int, canonical: bool = False) -> Keys:
-    """The number of every window of k letters, in no particular order.
-
-    Args:
-        codes: letters 0 to 3, BREAK where no window may reach across; at least k of them.
-        k: letters per window, 1 to 31.
-        canonical: give a window and its reverse complement the smaller of their two numbers.
-
-    Returns:
-        numbers, among them ``none(k)`` for windows across a BREAK or the end; [n >= len(codes)].
-    """
-    words = _packed(codes)
-    here, after = words[:-1], words[1:]
-    found = np.empty((_PER_WORD, len(here)), np.uint64)
-    drop = np.uint64(64 - 2 * k)
-    np.right_shift(here, drop, out=found[0])
-    for offset in range(1, _PER_WORD):
-        row = found[offset]
-        np.left_shift(here, np.uint64(2 * offset), out=row)
-        row |= after >> np.uint64(64 - 2 * offset)
-        row >>= drop
-    if canonical:
-        np.minimum(found, reverse_complement(found, k), out=found)
-    # The window that begins at letter s stands at [s % 32, s // 32].
-    starts = len(codes) - k + 1
-    bad = _across(codes, k, starts)
-    ends = np.arange(starts, found.size)
-    for gone in (bad, ends):
-        found[gone % _PER_WORD, gone // _PER_WORD] = none(k)
-    return found.reshape(-1)
-
-
-def _packed(codes: Codes) -> Keys:
-    """32 letters per word, the first one highest; a spare word at the end."""
-    count = -(-len(codes) // _PER_WORD) + 1
-    padded = np.zeros(count * _PER_WORD, np.uint8)
-    np.bitwise_and(codes, 3, out=padded[: len(codes)])
-    fours = padded.view("<u4") * _GATHER
-    quads = (fours >> np.uint32(24)).astype(np.uint8)
-    return quads.view(">u8").astype(np.uint64)
-
-
-def _across(codes: Codes, k: int, starts: int) -> npt.NDArray[np.int64]:
-    """Where windows begin that hold a BREAK; some may be named twice."""
+def packed(codes: Codes) -> Packed:
+    """Letters 0 to 3, and BREAK where no window may reach across; several count as one."""
     breaks = np.flatnonzero(codes == BREAK)
-    if len(breaks) * k > len(codes):
-        # Long stretches of them: going through the windows takes less than through the breaks.
-        held = np.concatenate((np.zeros(1, np.int32), np.cumsum(codes == BREAK, dtype=np.int32)))
-        return np.flatnonzero(held[k : k + starts] > held[:starts])
-    begin = (breaks[:, None] - np.arange(k)).reshape(-1)
-    return begin[(begin >= 0) & (begin < starts)]
+    again = breaks[1:] == breaks[:-1] + 1
+    if again.any():
+        codes = np.delete(codes, breaks[1:][again])
+        breaks = np.flatnonzero(codes == BREAK)
+    count = -(-len(codes) // PER_WORD) + 1
+    padded = np.zeros(count * PER_WORD, np.uint8)
+    np.bitwise_and(codes, 3, out=padded[: len(codes)])
+    fours = padded.view("<u4")
+    fours *= _GATHER
+    fours >>= np.uint32(24)
+    words = fours.astype(np.uint8).view(">u8").astype(np.uint64)
+    behind = np.arange(len(codes), (count - 1) * PER_WORD + 1)
+    return Packed(words, np.concatenate((breaks, behind)).astype(np.int32))
+
+
+class Windows:
+    """Gives the windows of packed letters, one array after the other in the same memory."""
+
+    def __init__(self, k: int, canonical: bool) -> None:
+        self._k = k
+        self._canonical = canonical
+        self._room = np.empty((5, 0), np.uint64)
+
+    def rows(self, held: Packed, offsets: Iterable[int] = range(PER_WORD)) -> Iterator[Keys]:
+        """The windows that begin at the j-th letters of all words, for every j of ``offsets``.
+
+        Yields:
+            [words] numbers, ``none(k)`` for windows across a break; they last until the next one.
+        """
+        k, size = self._k, len(held.words) - 1
+        if self._room.shape[1] < size + 1:
+            self._room = np.empty((5, size + 1), np.uint64)
+        # The spare cell of a row takes what is written for windows that do not exist.
+        row, part, others, back = self._room[:4, : size + 1]
+        bits, mask = 64 - 2 * k, np.uint64(4**k - 1)
+        if self._canonical:
+            back[:] = reverse_complement(held.words, PER_WORD)
+        for offset in offsets:
+            shift, within = 2 * offset, offset <= PER_WORD - k
+            keys = row[:size]
+            np.left_shift(held.words[:-1], np.uint64(shift), out=keys)
+            if not within:
+                keys |= np.right_shift(held.words[1:], np.uint64(64 - shift), out=part[:size])
+            keys >>= np.uint64(bits)
+            if self._canonical:
+                other = np.right_shift(back[:-1], np.uint64(shift), out=others[:size])
+                if not within:
+                    other |= np.left_shift(back[1:], np.uint64(64 - shift), out=part[:size])
+                other &= mask
+                np.minimum(keys, other, out=keys)
+            row[_across(held.breaks, offset, k, size)] = none(k)
+            yield keys
+
+
+def _across(breaks: Places, offset: int, k: int, size: int) -> Places:
+    """The words whose window from ``offset`` on holds a break; ``size`` stands for none."""
+    before = (breaks - offset) & (PER_WORD - 1)
+    return np.where((before < k) & (breaks >= before), (breaks - before) >> 5, size)
+
+
+@cache
+def _spellings(letters: bytes) -> npt.NDArray[np.uint32]:
+    """Four letters for every number of them, as they lie in memory."""
+    digits = np.arange(256)[:, None] >> np.array([6, 4, 2, 0]) & 3
+    spelled: npt.NDArray[np.uint8] = np.frombuffer(letters, np.uint8)[digits]
+    return spelled.view(np.uint32)[:, 0]
 
 
 def spell(numbers: Keys, k: int, letters: bytes) -> npt.NDArray[np.uint8]:
     """The letters of k-mers, [len(numbers), k] bytes."""
-    alphabet = np.frombuffer(letters, np.uint8)
-    out = np.empty((len(numbers), k), np.uint8)
-    for place in range(k):
-        digit = (numbers >> np.uint64(2 * (k - 1 - place))) & np.uint64(3)
-        out[:, place] = alphabet[digit.astype(np.intp)]
-    return out
+    if k < 4 or not len(numbers):
+        digits = numbers[:, None] >> (2 * np.arange(k - 1, -1, -1, dtype=np.uint64)) & np.uint64(3)
+        return np.frombuffer(letters, np.uint8)[digits.astype(np.intp)]
+    table = _spellings(letters)
+    out = np.empty(len(numbers) * k + 4, np.uint8)
+    # Four letters at once; the last four may overlap those before.
+    for place in [*range(0, k - 4, 4), k - 4]:
+        fours = numbers >> np.uint64(2 * (k - 4 - place)) & np.uint64(255)
+        np.ndarray(len(numbers), "u4", out, place, (k,))[:] = table[fours.view(np.int64)]
+    return out[:-4].reshape(-1, k)
 
 
 def reverse_complement(numbers: Keys, k: int) -> Keys:

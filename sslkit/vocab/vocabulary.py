@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sslkit.artifacts.manifest import METADATA_KEY
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
+from sslkit.vocab.keys import contents
 
 SCHEMA = pa.schema(
     [pa.field("token", pa.string()), pa.field("id", pa.int64()), pa.field("count", pa.int64())]
@@ -21,6 +21,17 @@ SCHEMA = pa.schema(
 #: Rows that are written, and can be read, at once; fewer where their tokens are long.
 ROW_GROUP = 1 << 17
 GROUP_BYTES = 1 << 23
+# Ids ascend and counts descend, so that differences take nearly no room. A stronger compression of
+# the tokens (zstd) saves a third of the bytes and takes three times as long.
+_FORMAT: dict[str, Any] = {
+    "compression": "snappy",
+    "use_dictionary": False,
+    "column_encoding": {
+        "token": "PLAIN", "id": "DELTA_BINARY_PACKED", "count": "DELTA_BINARY_PACKED"
+    },
+    "write_statistics": ["id", "count"],
+    "write_batch_size": 1 << 14,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,13 +77,18 @@ def write(
     schema = SCHEMA.with_metadata({METADATA_KEY: manifest_json.encode()})
     with (
         atomic.replacing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd", use_dictionary=False) as writer,
+        pq.ParquetWriter(temporary, schema, **_FORMAT) as writer,
     ):
         for tokens, counts in _regrouped(pieces):
-            ids = pa.array(np.arange(rows, rows + len(counts)), pa.int64())
-            writer.write_batch(pa.record_batch([tokens, ids, pa.array(counts)], schema=schema))
+            ids = _numbers(np.arange(rows, rows + len(counts)))
+            writer.write_batch(pa.record_batch([tokens, ids, _numbers(counts)], schema=schema))
             rows += len(counts)
     return rows
+
+
+def _numbers(values: npt.NDArray[np.int64]) -> pa.Array:
+    """As Arrow has them; its own conversion would load pandas first."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
 
 
 def _regrouped(
@@ -83,14 +99,14 @@ def _regrouped(
     counts: list[npt.NDArray[np.int64]] = []
     rows = size = 0
     for piece, numbers in pieces:
-        before = np.concatenate(([0], np.cumsum(pc.binary_length(piece), dtype=np.int64)))
+        before, _ = contents(piece)
         start = 0
         while start < len(numbers):
             room = before[start] + GROUP_BYTES - size
             fitting = int(np.searchsorted(before, room, side="right")) - 1 - start
             some = min(ROW_GROUP - rows, max(fitting, not rows), len(numbers) - start)
             if not some:
-                yield pa.concat_arrays(tokens), np.concatenate(counts)
+                yield _one(tokens, counts)
                 tokens, counts, rows, size = [], [], 0, 0
                 continue
             tokens.append(piece.slice(start, some))
@@ -98,7 +114,15 @@ def _regrouped(
             size += int(before[start + some] - before[start])
             rows, start = rows + some, start + some
     if rows:
-        yield pa.concat_arrays(tokens), np.concatenate(counts)
+        yield _one(tokens, counts)
+
+
+def _one(
+    tokens: list[Any], counts: list[npt.NDArray[np.int64]]
+) -> tuple[Any, npt.NDArray[np.int64]]:
+    if len(tokens) == 1:
+        return tokens[0], counts[0]
+    return pa.concat_arrays(tokens), np.concatenate(counts)
 
 
 def load(path: Path) -> tuple[Vocabulary, str]:

@@ -5,7 +5,7 @@ are counted by sorting numbers; only the few longer ones are handled as byte str
 holds the byte 0, so padding with zeros neither merges two tokens nor changes their order.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,9 @@ class Counter:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue after ``write`` in another process."""
 
-    def write(self, stem: Path) -> list[Run]:
-        """Write down everything counted, and forget it."""
+    def write(self, stem: Path, check: Callable[[], None]) -> list[Run]:
+        """Write down everything counted, and forget it; too quick to be ended by ``check``."""
+        del check
         self._flush_pairs()
         stores = ((SHORT, self._short), (PAIR, self._pair_store), (LONG, self._long_store))
         found = [runs.write_run(stem, kind, store.chunks()) for kind, store in stores]
