@@ -1,9 +1,12 @@
 """How a budget of memory is spent, and what was really used."""
 
+import ctypes
 import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
 
 from sslkit import sizes
 from sslkit.errors import ResourceError
@@ -58,6 +61,14 @@ def lanes(planned: Plan, threads: int) -> int:
 def share(planned: Plan, count: int) -> int:
     """Bytes for the counts of one of several threads; one block is part of the base."""
     return planned.counts // count - (_BLOCKS if count > 1 else 0)
+
+
+def settle() -> None:
+    """Give memory back that is free but kept for later, before work of another kind begins."""
+    pa.default_memory_pool().release_unused()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:  # which only glibc has
+        trim(0)
 
 
 def peak() -> int:

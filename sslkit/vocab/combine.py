@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from sslkit.vocab import merge, runs
+from sslkit.vocab import budget, merge, runs
 from sslkit.vocab.interleave import interleave
 from sslkit.vocab.keys import KINDS, Column, Counts, Kind
 from sslkit.vocab.runs import Spill
@@ -16,6 +16,7 @@ def reduce(
 
     Sources stay where they are: what an earlier process left of this is made again.
     """
+    budget.settle()
     most = merge.fan_in(memory)
     level = 0
     while len(spills) > most:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sslkit.vocab.keys import Column, Counts, group
+from sslkit.vocab.keys import Column, Counts, Kind, group
 from sslkit.vocab.runs import Run, check_sum
 
 #: Blocks shorter than this cost more in file accesses than they save in memory.
@@ -70,19 +70,21 @@ def merge(found: Sequence[Run], memory: int) -> Iterator[tuple[Column, Counts]]:
         return
     kind = found[0].kind
     rows = max(SMALLEST_BLOCK, min(memory // ROW_BYTES, _MOST_ROWS) // len(found))
-    cursors = [_Cursor(run, rows, memory // 4 // len(found)) for run in found]
+    cursors = [_Cursor(run, rows, memory // 8 // len(found)) for run in found]
     while cursors := [cursor for cursor in cursors if cursor.load()]:
         going_on = [cursor.last for cursor in cursors if cursor.more]
         key = min(going_on) if going_on else max(cursor.last for cursor in cursors)
-        taken = [cursor.take(key) for cursor in cursors]
-        taken = [(column, counts) for column, counts in taken if len(counts)]
-        if len(taken) == 1:
-            yield taken[0]
-        else:
-            columns = kind.join([column for column, _ in taken])
-            counts = np.concatenate([counts for _, counts in taken])
-            check_sum(counts)
-            yield group(kind, columns, counts)
+        # Nothing of this is held on to while the caller works with what comes of it.
+        yield _together(kind, [cursor.take(key) for cursor in cursors])
+
+
+def _together(kind: Kind, taken: list[tuple[Column, Counts]]) -> tuple[Column, Counts]:
+    held = [(column, counts) for column, counts in taken if len(counts)]
+    if len(held) == 1:
+        return held[0]
+    counts = np.concatenate([counts for _, counts in held])
+    check_sum(counts)
+    return group(kind, kind.join([column for column, _ in held]), counts)
 
 
 def fan_in(memory: int) -> int:
