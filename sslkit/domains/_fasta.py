@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sslkit.errors import DataError
 from sslkit.vocab.scheme import BREAK, Codes
@@ -16,7 +17,9 @@ from sslkit.vocab.scheme import BREAK, Codes
 #: What a table of 256 codes gives for bytes that are no letter of the alphabet.
 INVALID = 5
 _TITLE_BYTES = 256
-_BORDER = np.full(1, BREAK, np.uint8)
+_BLANKS = b"\n \t\v\f"
+#: Stands between records until it is a BREAK, which ambiguous letters are too.
+_NEXT = 6
 
 
 class Scanner:
@@ -42,7 +45,7 @@ class Scanner:
         bad: set[int] | None = None,
     ) -> None:
         self._name = name
-        self._codes = codes
+        self._codes = codes[: ord(">")] + bytes([_NEXT]) + codes[ord(">") + 1 :]
         self._width = width
         self._meaning = meaning
         self._skip = skip
@@ -56,26 +59,26 @@ class Scanner:
 
     def feed(self, block: bytes) -> Codes:
         """The codes of a block of the file."""
+        if not block:
+            return np.empty(0, np.uint8)
         if b"\r" in block:
             block = block.replace(b"\r", b"\n")
-        parts: list[Codes] = []
-        at = 0
-        while at < len(block):
-            if self._in_title:
-                at = self._read_title(block, at)
-            elif self._line_start and block[at : at + 1] == b">":
-                self._end_record()
-                parts.append(_BORDER)
-                self._records += 1
-                self._title, self._in_title, self._length = b"", True, 0
-                at += 1
-            else:
-                found = block.find(b"\n>", at)
-                end = len(block) if found < 0 else found + 1
-                parts.append(self._sequence(block[at:end]))
-                self._line_start = block[end - 1] == 10
-                at = end
-        return np.concatenate(parts) if parts else _BORDER[:0]
+        pieces = block.split(b"\n>") if b">" in block else [block]
+        if self._in_title:
+            title, found, text = pieces[0].partition(b"\n")
+            self._title += title[: max(0, _TITLE_BYTES - len(self._title))]
+            self._in_title = not found and len(pieces) == 1
+        elif self._line_start and pieces[0][:1] == b">":
+            text, pieces = b"", [b"", pieces[0][1:], *pieces[1:]]
+        else:
+            text = pieces[0]
+        self._line_start = block.endswith(b"\n")
+        parts = [piece.partition(b"\n") for piece in pieces[1:]]
+        codes = self._read([text, *(part[2] for part in parts)], [part[0] for part in parts])
+        if parts:
+            self._in_title = not parts[-1][1]
+            self._title = parts[-1][0][:_TITLE_BYTES]
+        return codes
 
     def finish(self) -> Codes:
         """Nothing; checks that the last record is whole."""
@@ -83,8 +86,8 @@ class Scanner:
             raise DataError(
                 "a file holds no sequence", where=self._name, why="it is empty", do="leave it out"
             )
-        self._end_record()
-        return _BORDER[:0]
+        self._end(np.array([self._length]), [self._title])
+        return np.empty(0, np.uint8)
 
     @property
     def pending(self) -> int:
@@ -109,64 +112,90 @@ class Scanner:
         self._length, self._records = state["length"], state["records"]
         self.tally = Counter(state["tally"])
 
-    @property
-    def title(self) -> str:
-        """The first word of the record that is being read."""
-        words = self._title.decode("utf-8", "replace").split()
-        return words[0] if words else str(self._records)
-
-    def _read_title(self, block: bytes, at: int) -> int:
-        end = block.find(b"\n", at)
-        stop = len(block) if end < 0 else end
-        if len(self._title) < _TITLE_BYTES:
-            self._title += block[at : min(stop, at + _TITLE_BYTES)]
-        if end < 0:
-            return stop
-        self._in_title, self._line_start = False, True
-        return end + 1
-
-    def _sequence(self, text: bytes) -> Codes:
-        codes = np.frombuffer(text.translate(self._codes, b"\n \t\v\f"), np.uint8)
-        if not len(codes):
-            return codes
-        if not self._records:
+    def _read(self, texts: list[bytes], titles: list[bytes]) -> Codes:
+        """Codes of what comes of a record, and of the records that begin behind it."""
+        joined = b">".join(texts)
+        if joined.count(b">") != len(titles):
+            joined = b">".join(text.replace(b">", b"\0") for text in texts)
+        codes = np.frombuffer(joined.translate(self._codes, _BLANKS), np.uint8)
+        borders = np.flatnonzero(codes == _NEXT) if titles else np.empty(0, np.int64)
+        starts = np.concatenate(([0], borders + 1))
+        lengths = np.diff(starts, append=len(codes) + 1) - 1
+        if not self._records and lengths[0]:
             raise DataError(
                 "a FASTA file does not begin with a title line",
                 where=self._name,
-                why=f"it begins with {text.strip()[:40]!r}",
+                why=f"it begins with {texts[0].strip()[:40]!r}",
                 do="put a line such as >chr1 before the sequence, or leave the file out",
             )
-        if self._records in self._skip:
-            return codes[:0]
-        if (codes == INVALID).any():
-            letters = text.translate(None, b"\n \t\v\f")
-            place = int(np.flatnonzero(codes == INVALID)[0])
-            self._problem(
-                f"{chr(letters[place])!r} at letter {self._length + place + 1} "
-                f"is not a letter of {self._meaning}"
-            )
-        self._length += len(codes)
+        if titles:
+            codes = codes.copy()
+            codes[borders] = BREAK
+        skipped = [n for n in range(len(texts)) if self._skip and self._records + n in self._skip]
+        problems = self._invalid(codes, starts, texts, skipped)
+        lengths[0] += self._length
+        self._length = int(lengths[-1])
+        self._end(lengths[:-1], [self._title, *titles], problems)
+        self._records += len(titles)
+        for number in reversed(skipped):
+            end = starts[number + 1] - 1 if number + 1 < len(starts) else len(codes)
+            codes = np.delete(codes, slice(starts[number], end))
         return codes
 
-    def _end_record(self) -> None:
-        if not self._records:
-            return
-        if self._records in self._skip:
-            self.tally["bad_records"] += 1
-            return
-        if not self._length:
-            self._problem("the sequence is empty")
-        self.tally["records"] += 1
-        self.tally["letters"] += self._length
-        self.tally["windows"] += max(0, self._length - self._width + 1)
+    def _invalid(
+        self, codes: Codes, starts: npt.NDArray[np.int64], texts: list[bytes], skipped: list[int]
+    ) -> dict[int, str]:
+        """What is wrong with the letters of each text, but of those that are skipped."""
+        places = np.flatnonzero(codes == INVALID)
+        found, first = np.unique(np.searchsorted(starts, places, "right") - 1, return_index=True)
+        problems = {}
+        for number, at in zip(found.tolist(), first.tolist(), strict=True):
+            place = int(places[at] - starts[number])
+            letter = chr(texts[number].translate(None, _BLANKS)[place])
+            before = 0 if number else self._length
+            problems[number] = (
+                f"{letter!r} at letter {before + place + 1} is not a letter of {self._meaning}"
+            )
+        return {number: why for number, why in problems.items() if number not in skipped}
 
-    def _problem(self, why: str) -> None:
+    def _end(
+        self,
+        lengths: npt.NDArray[np.int64],
+        titles: list[bytes],
+        problems: dict[int, str] | None = None,
+    ) -> None:
+        """Tally records that are whole, the first of them the one that was being read.
+
+        Args:
+            lengths: of the records.
+            titles: of them, and perhaps of one that is not whole yet.
+            problems: of them by their places among the titles.
+        """
+        wrong = dict(problems or {})
+        whole = np.ones(len(lengths), np.bool_)
+        if not self._records:
+            whole[:1] = False
+        for number in range(len(lengths)) if self._skip else ():
+            if whole[number] and self._records + number in self._skip:
+                whole[number] = False
+                self.tally["bad_records"] += 1
+        for number in np.flatnonzero(whole & (lengths == 0)).tolist():
+            wrong[number] = "the sequence is empty"
+        for number in sorted(wrong):
+            self._problem(self._records + number, titles[number], wrong[number])
+        kept = lengths[whole]
+        self.tally["records"] += len(kept)
+        self.tally["letters"] += int(kept.sum())
+        self.tally["windows"] += int(np.maximum(kept - self._width + 1, 0).sum())
+
+    def _problem(self, number: int, title: bytes, why: str) -> None:
         if self._bad is not None:
-            self._bad.add(self._records)
+            self._bad.add(number)
             return
+        words = title[:_TITLE_BYTES].decode("utf-8", "replace").split()
         raise DataError(
             "a sequence cannot be used",
-            where=f"{self._name}, record {self._records} ({self.title})",
+            where=f"{self._name}, record {number} ({words[0] if words else number})",
             why=why,
             do="mend the file, or pass such records over with --on-error skip",
         )
