@@ -10,6 +10,7 @@ import typer
 
 from sslkit.cli.options import CONFIG_SET
 from sslkit.console import Console
+from sslkit.engine.signals import stopping
 from sslkit.errors import SslkitError
 
 #: Options that the command line itself uses up.
@@ -29,7 +30,10 @@ def launch(context: typer.Context, stage: str) -> None:
         quiet=bool(context.params.get("quiet")), as_json=bool(context.params.get("json"))
     )
     try:
-        module = importlib.import_module(f"sslkit.stages.{stage}")
+        # Loading takes seconds on a busy machine; a scheduler does not wait for it.
+        with stopping() as stop:
+            module = importlib.import_module(f"sslkit.stages.{stage}")
+            stop.check("nothing was begun")
         module.run(module.Options(**values), console)
     except SslkitError as error:
         console.fail(error)

@@ -16,6 +16,7 @@ class Stop:
 
     def __init__(self) -> None:
         self._signal: signal.Signals | None = None
+        self._kept: str | None = None
 
     def __bool__(self) -> bool:
         return self._signal is not None
@@ -39,15 +40,41 @@ class Stop:
                 f"stopped by {self.name}: {kept}", do="the same command line continues"
             )
 
+    @contextmanager
+    def at_once(self, kept: str) -> Iterator[None]:
+        """While the block runs, a request ends it wherever it is.
+
+        For work that writes whole files only and may take long between two borders.
+
+        Args:
+            kept: what was kept of the work, as in ``check``.
+
+        Raises:
+            RequeueError: somebody asked to stop, perhaps before.
+        """
+        self.check(kept)
+        self._kept = kept
+        try:
+            yield
+        finally:
+            self._kept = None
+        # Code of others may have taken the error for one of its own.
+        self.check(kept)
+
     def hear(self, number: int, _frame: types.FrameType | None) -> None:
         """Signal handler. A second Ctrl-C does not wait for the border.
 
         Raises:
             KeyboardInterrupt: SIGINT, and somebody had asked before.
+            RequeueError: within ``at_once``.
         """
         if self and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._signal = signal.Signals(number)
+        # Once: a further signal must not disturb the cleaning up.
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            self.check(kept)
 
 
 @contextmanager

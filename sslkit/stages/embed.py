@@ -113,7 +113,8 @@ def run(options: Options, console: Console) -> None:
             _tidy(job.out, made)
             _report(job.out, embeddings.read_manifest(job.out), console)
             return
-        survey = _survey(job, console)
+        with stop.at_once("the records were being checked"):
+            survey = _survey(job, console)
         parts = stack.enter_context(working(job.out, _identity(made), force=options.force))
         _embed(job, parts, survey, stop, console)
         counts = {name: count for name, count in asdict(survey).items() if name != "seen"}

@@ -87,9 +87,10 @@ def run(options: Options, console: Console) -> None:
         precision = folder.settled("precision", options.precision)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
         processes.share(_rows(options), "--batch-tokens")
-        vocab, made = _vocabulary(options.vocab)
-        chosen = _choose(options, vocab, made, talk)
-        inputs, train, held = _data(options, chosen, made, processes, talk)
+        with stop.at_once(f"what was encoded is in {options.shards}"):
+            vocab, made = _vocabulary(options.vocab)
+            chosen = _choose(options, vocab, made, talk)
+            inputs, train, held = _data(options, chosen, made, processes, talk)
         steps = options.steps or _default_steps(options, train)
         identity = _identity(options, chosen, inputs, runtime, steps)
         if processes.leads:

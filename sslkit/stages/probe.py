@@ -20,6 +20,7 @@ from sslkit.console import Console
 from sslkit.data import splits
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.runtime import Runtime
+from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.modules import Pooling
 from sslkit.options import Common
@@ -55,6 +56,11 @@ class Options(Common):
 
 def run(options: Options, console: Console) -> None:
     """Probe, compare, and write the report; see the command's help."""
+    with stopping() as stop, stop.at_once("a probe keeps nothing that is half done"):
+        _probe(options, console)
+
+
+def _probe(options: Options, console: Console) -> None:
     runtime = runtimes.prepare(options.device, options.threads, options.precision)
     features = _features(options, runtime, console)
     described = _describe(options, features, runtime)

@@ -39,6 +39,41 @@ def test_second_sigterm_waits() -> None:
         assert stop
 
 
+@pytest.mark.parametrize("number", signals.STOPPING)
+def test_at_once_ends_the_work_where_it_is(number: signal.Signals) -> None:
+    reached = []
+
+    def work(stop: signals.Stop) -> None:
+        with stop.at_once("two files are kept"):
+            os.kill(os.getpid(), number)
+            reached.append("behind the signal")
+
+    with signals.stopping() as stop:
+        with pytest.raises(RequeueError, match=f"{number.name}: two files are kept"):
+            work(stop)
+        with pytest.raises(RequeueError), stop.at_once("nothing"):
+            reached.append("begun after the signal")
+    assert not reached
+
+
+def test_at_once_is_not_lost_in_code_that_catches_everything() -> None:
+    with (
+        signals.stopping() as stop,
+        pytest.raises(RequeueError),
+        stop.at_once("nothing"),
+        contextlib.suppress(Exception),
+    ):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_behind_at_once_a_signal_waits_again() -> None:
+    with signals.stopping() as stop:
+        with stop.at_once("nothing"):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert stop
+
+
 def test_handlers_are_put_back() -> None:
     before = [signal.getsignal(number) for number in signals.STOPPING]
     with contextlib.suppress(ValueError), signals.stopping():

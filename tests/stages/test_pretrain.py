@@ -71,7 +71,7 @@ def interrupted(
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as process:
         wait_for(process, run, after)
-        process.send_signal(number)
+        process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
         said = process.stderr.read().decode()
         return process.wait(), said
@@ -204,6 +204,41 @@ def test_killed_and_continued_ends_in_the_same_bytes(folder: Path, command: Comm
     assert "continuing parts at step" in command(*parts).err
     assert equal(folder / "whole", run)
     assert "state.pt" not in left(run)
+
+
+def test_a_signal_while_the_corpus_is_encoded(folder: Path, command: Command) -> None:
+    """It is heard at once, and what was encoded before is not encoded again."""
+    with (folder / "corpus/more.fa").open("w") as stream:
+        for record in range(500_000):
+            stream.write(f">r{record}\n{'ACGTTGCA' * 4}\n")
+    words = (*TINY, "corpus/genes.fa", "corpus/more.fa")
+    shards = folder / ".sslkit/shards"
+    with subprocess.Popen(
+        [sys.executable, "-m", "sslkit", *words], cwd=folder, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while process.poll() is None and not (
+            list(shards.glob("*.index")) and list(shards.glob(".*.part"))
+        ):
+            time.sleep(0.01)
+        time.sleep(0.2)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        said = ""
+        while "stopped" not in said and (line := process.stderr.readline()):
+            said += line
+        took = time.monotonic() - sent
+        process.communicate()
+    assert process.returncode == 75, said
+    assert "stopped by SIGTERM: what was encoded is in .sslkit/shards" in said
+    # The machine may be busy.
+    assert took < 2
+    (kept,) = shards.glob("*.index")
+    assert {path.suffix for path in shards.iterdir()} == {".index", ".units"}
+    assert not (folder / "pretrained").exists()
+    before = kept.stat().st_mtime_ns
+    command(*TINY, "corpus/genes.fa")
+    assert kept.stat().st_mtime_ns == before
 
 
 @pytest.mark.slow
