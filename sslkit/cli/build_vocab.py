@@ -54,6 +54,27 @@ def build_vocab(
         options.option("--shard", help="Count the i-th of n shares, i/n, for merge-vocab."),
     ] = None,
     plot: options.Plot = False,
+    engine: Annotated[
+        Literal["local", "dask"],
+        options.option(
+            "--engine",
+            help="dask: count and merge in tasks of a Dask cluster whose machines see the same "
+            "files; --mem and --threads (default 1) are those of each task. Extra: dask.",
+        ),
+    ] = "local",
+    scheduler: Annotated[
+        str | None,
+        options.option(
+            "--scheduler",
+            help="Address, or file, of the Dask scheduler. Default: DASK_SCHEDULER_ADDRESS.",
+        ),
+    ] = None,
+    tasks: Annotated[
+        int | None,
+        options.option(
+            "--tasks", help="Tasks for Dask. Default: one for each 256M of the corpus.", min=1
+        ),
+    ] = None,
     tmp: Annotated[
         Path | None,
         options.option("--tmp", help="Folder for temporary files. Default: SLURM_TMPDIR, TMPDIR."),

@@ -27,7 +27,7 @@ from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic, source
 from sslkit.options import Common, thread_count
-from sslkit.stages import recognition, subword_table, vocab_plot, vocab_table
+from sslkit.stages import recognition, subword_table, vocab_dask, vocab_plot, vocab_table
 from sslkit.vocab import budget, combine, counting, parts, shares
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
@@ -51,6 +51,7 @@ class Options(Common):
         special: tokens that get the first ids.
         subword: method that learns the tokens from the words; None keeps the words.
         plot: whether to draw the counts.
+        engine, scheduler, tasks: whether, where and in how many tasks a Dask cluster counts.
         shard: ``i/n`` counts the i-th of n shares.
         tmp: where the folder for temporary files is made.
     """
@@ -66,6 +67,9 @@ class Options(Common):
     special: list[str] | None
     subword: str | None
     plot: bool
+    engine: str
+    scheduler: str | None
+    tasks: int | None
     shard: str | None
     tmp: Path | None
 
@@ -97,6 +101,7 @@ def run(options: Options, console: Console) -> None:
     shard = shares.parse(options.shard)
     vocab_plot.check(options.plot, options.shard is not None)
     name, files = recognition.recognise(options.corpus, options.domain, options.column)
+    vocab_dask.check(options, files)
     module = catalog.load("domain", name)
     settings = domain_settings(options, name, module)
     made = manifest.make(
@@ -122,7 +127,11 @@ def run(options: Options, console: Console) -> None:
         if vocab_table.finished(out, stated, console, options.plot):
             return
     with stopping() as stop:
-        _work(job, made, options, console, stop)
+        if options.engine == "dask":
+            what = [json.loads(made.to_json()), _stats(files)]
+            vocab_dask.run(vocab_dask.Job(out, files, options, what), console, stop)
+        else:
+            _work(job, made, options, console, stop)
 
 
 def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: Stop) -> None:
