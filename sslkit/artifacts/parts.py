@@ -6,22 +6,18 @@ a time; where the file system knows no locks, two of them write equal parts and 
 those that fit its own.
 """
 
-import errno
-import fcntl
 import json
-import os
-import platform
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from sslkit.artifacts.run import differences
-from sslkit.errors import ResourceError, UsageError
-from sslkit.files import atomic
+from sslkit.errors import UsageError
+from sslkit.files import atomic, lock
 
 _IDENTITY = "job.json"
 _LOCK = "lock"
@@ -95,7 +91,8 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
         UsageError: the folder holds parts of a job with other settings.
     """
     folder = folder_of(out)
-    with _locked(folder, out):
+    do = "wait for it, or write elsewhere with --out"
+    with lock.holding(folder / _LOCK, f"is writing {out}", do):
         mine = json.loads(json.dumps(identity))
         held = held_identity(out)
         if held is not None and (found := differences(held, mine)):
@@ -125,48 +122,3 @@ def held_identity(out: Path) -> dict[str, Any] | None:
         return None
     identity: dict[str, Any] = json.loads(path.read_text("utf-8"))
     return identity
-
-
-@contextmanager
-def _locked(folder: Path, out: Path) -> Iterator[None]:
-    path = folder / _LOCK
-    while True:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            lock = path.open("a+")
-        except FileNotFoundError:
-            continue  # Removed, by the process that has just finished, between two lines.
-        except OSError as error:
-            raise ResourceError(f"{folder} cannot be made", why=str(error)) from error
-        with lock:
-            _lock(lock.fileno(), path, out)
-            if not _is_still(path, lock.fileno()):
-                continue
-            lock.truncate(0)
-            # Only a message to others, not worth failing on a full disk.
-            with suppress(OSError):
-                os.write(lock.fileno(), f"process {os.getpid()} on {platform.node()}".encode())
-            yield
-            return
-
-
-def _lock(number: int, path: Path, out: Path) -> None:
-    try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        raise ResourceError(
-            f"another sslkit is writing {out}",
-            why=path.read_text("utf-8") if path.is_file() else "it has just finished",
-            do="wait for it, or write elsewhere with --out",
-        ) from error
-    except OSError as error:
-        if error.errno not in {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}:
-            raise
-
-
-def _is_still(path: Path, number: int) -> bool:
-    """Whether the locked file is the one that others will find."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(number))
-    except FileNotFoundError:
-        return False

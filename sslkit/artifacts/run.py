@@ -1,17 +1,19 @@
 """A run's folder: who it belongs to, and how far it has come."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from sslkit.artifacts import checkpoint
 from sslkit.errors import DataError, UsageError
-from sslkit.files import atomic
+from sslkit.files import atomic, lock
 
 _IDENTITY = "run.json"
 _STATE = "state.pt"
+_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,35 @@ class RunFolder:
     def settled(self, name: str, asked: str) -> str:
         """A setting, which for ``auto`` stays what it came to when the run was begun."""
         return str(self.identity().get(name, asked)) if asked == "auto" else asked
+
+    @contextmanager
+    def alone(self, warn: Callable[[str], None], *, force: bool = False) -> Iterator[None]:
+        """Keep other processes from the folder while the block runs; the system does so.
+
+        A finished run, in which nothing is written unless by force, is open to all. A folder that
+        was not there and in which nothing was written is not there afterwards.
+
+        Args:
+            warn: is told where the file system knows no locks.
+
+        Raises:
+            ResourceError: another process works in the folder.
+        """
+        if self.checkpoint.is_file() and not force:
+            yield
+            return
+        do = "wait for it, or choose another folder with --out"
+        try:
+            with lock.holding(self.path / _LOCK, f"works in {self.path}", do) as knows:
+                if not knows:
+                    warn(
+                        f"the file system of {self.path} knows no locks: "
+                        "do not start a second run there"
+                    )
+                yield
+        finally:
+            with suppress(OSError):
+                self.path.rmdir()
 
     def claim(
         self, identity: Mapping[str, Any], config: str, *, force: bool

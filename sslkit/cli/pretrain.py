@@ -48,7 +48,8 @@ def pretrain(
         float, options.option("--weight-decay", help="Weight decay of matrices.", min=0)
     ] = 0.01,
     clip: Annotated[
-        float, options.option("--clip", help="Largest norm of the gradient.", min=0)
+        float,
+        options.option("--clip", help="Largest norm of the gradient; 0 does not clip.", min=0),
     ] = 1.0,
     heldout: Annotated[
         float,

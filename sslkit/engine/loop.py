@@ -32,7 +32,7 @@ class Plan:
 
     Attributes:
         warmup: steps until the peak rate.
-        clip: largest norm of the gradient.
+        clip: largest norm of the gradient; 0 for any.
         evaluate_every: steps between evaluations; the last step is always evaluated.
         keep_best: a metric of ``evaluate`` whose smallest value chooses the final weights; empty
             for the weights of the last step.
@@ -185,7 +185,7 @@ class Training:
         sums = self.world.sum(self._gradients(batches, total))
         losses = {name: value / max(total[f"count {name}"], 1) for name, value in sums.items()}
         loss = sum(losses.values())
-        norm = float(nn.utils.clip_grad_norm_(self._moving, plan.clip))
+        norm = float(nn.utils.clip_grad_norm_(self._moving, plan.clip or math.inf))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise SslkitError(
                 f"the loss is not a number at step {step + 1}",

@@ -6,6 +6,7 @@ predicted once and scored with intervals.
 """
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -84,15 +85,17 @@ class _Run:
 
 def run(options: Options, console: Console) -> None:
     """Fine-tune, or continue to; see the command's help."""
-    with world() as processes, stopping() as stop:
+    with world() as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         folder = RunFolder(options.out or Path("finetuned") / options.task)
         precision = folder.settled("precision", options.precision)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
-        resolved = _resolve(options, talk)
+        with stop.at_once("nothing was begun"):
+            resolved = _resolve(options, talk)
         processes.share(_rows(resolved), "--batch")
         identity = _identity(resolved, runtime)
         if processes.leads:
+            stack.enter_context(folder.alone(talk.warn, force=options.force))
             config = to_toml("finetune", {**vars(options), "force": None})
             folder.claim(identity, config, force=options.force)
         processes.wait()

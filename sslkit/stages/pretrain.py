@@ -7,6 +7,7 @@ need.
 
 import math
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -81,7 +82,7 @@ class _Chosen:
 
 def run(options: Options, console: Console) -> None:
     """Pretrain, or continue to; see the command's help."""
-    with world() as processes, stopping() as stop:
+    with world() as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         folder = RunFolder(options.out or Path("pretrained"))
         precision = folder.settled("precision", options.precision)
@@ -94,6 +95,7 @@ def run(options: Options, console: Console) -> None:
         steps = options.steps or _default_steps(options, train)
         identity = _identity(options, chosen, inputs, runtime, steps)
         if processes.leads:
+            stack.enter_context(folder.alone(talk.warn, force=options.force))
             config = to_toml("pretrain", {**vars(options), "force": None})
             folder.claim(identity, config, force=options.force)
         processes.wait()

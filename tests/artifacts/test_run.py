@@ -1,5 +1,7 @@
 """A run's folder: whose it is, and what becomes of another run in it."""
 
+import errno
+import fcntl
 import json
 import tomllib
 from pathlib import Path
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 
 from sslkit.artifacts.run import RunFolder, differences, to_toml
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError, ResourceError, UsageError
 
 MINE: dict[str, Any] = {"seed": 1, "steps": 10, "plugins": {"model": {"width": 8}}, "shape": (1, 2)}
 
@@ -132,3 +134,36 @@ def test_what_was_settled_once_stays(folder: RunFolder) -> None:
     folder.claim({**MINE, "precision": "bf16"}, "", force=False)
     assert folder.settled("precision", "auto") == "bf16"
     assert folder.settled("precision", "fp32") == "fp32"
+
+
+def test_one_process_works_in_a_folder_and_leaves_no_trace(folder: RunFolder) -> None:
+    said: list[str] = []
+    with folder.alone(said.append):
+        other = RunFolder(folder.path).alone(said.append)
+        with pytest.raises(ResourceError, match=f"another sslkit works in {folder.path}"), other:
+            pytest.fail("two work in it")
+        folder.claim(MINE, "", force=False)
+    assert left(folder) == {"run.json", "config.toml"}
+    assert not said
+
+
+def test_a_finished_run_is_open_to_all_unless_it_is_begun_anew(folder: RunFolder) -> None:
+    folder.claim(MINE, "", force=False)
+    fill(folder, finished=True)
+    before = left(folder)
+    with folder.alone(pytest.fail), folder.alone(pytest.fail):
+        assert left(folder) == before
+    with folder.alone(pytest.fail, force=True):
+        assert left(folder) == {*before, "lock"}
+
+
+def test_a_folder_without_locks_is_told(folder: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    said: list[str] = []
+    with folder.alone(said.append):
+        pass
+    assert "knows no locks" in said[0]
+    assert not folder.path.exists()

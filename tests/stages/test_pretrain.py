@@ -241,6 +241,35 @@ def test_a_signal_while_the_corpus_is_encoded(folder: Path, command: Command) ->
     assert kept.stat().st_mtime_ns == before
 
 
+def test_two_processes_of_one_folder(folder: Path, command: Command) -> None:
+    """The second one is refused; a killed one is in nobody's way."""
+    words = (*TINY, "--steps", "100000", "--checkpoint-every", "0")
+    run = folder / "pretrained"
+    with subprocess.Popen(
+        [sys.executable, "-m", "sslkit", *words], cwd=folder, stderr=subprocess.PIPE
+    ) as process:
+        wait_for(process, run, 2)
+        for given in (words, (*TINY, "--seed", "2", "--force")):
+            refused = command(*given, check=4)
+            assert "another sslkit works in pretrained" in refused.err
+            assert f"process {process.pid} on " in refused.err
+            assert "--out" in refused.err
+        assert len(rows(run)) >= 2
+        process.kill()
+        process.communicate()
+    assert "lock" in left(run)
+    command(*TINY, "--force")
+    assert "lock" not in left(run)
+
+
+def test_no_clipping(folder: Path, command: Command) -> None:
+    for name, clip in (("none", "0"), ("wide", "1e30"), ("narrow", "0.01")):
+        command(*TINY, "-o", name, "--clip", clip)
+    assert rows(folder / "none") == rows(folder / "wide")
+    assert rows(folder / "none") != rows(folder / "narrow")
+    assert rows(folder / "none")[-1]["loss"] < rows(folder / "none")[0]["loss"]
+
+
 @pytest.mark.slow
 def test_kills_at_random_moments_leave_nothing_that_looks_whole(
     folder: Path, command: Command
