@@ -1,0 +1,35 @@
+"""How a budget is divided, and that what is planned is never above it."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sslkit.errors import ResourceError
+from sslkit.vocab import budget
+
+
+@given(total=st.integers(budget.BASE + budget.LEAST, 1 << 40), threads=st.integers(1, 64))
+def test_no_plan_is_above_its_budget(total, threads):
+    plan = budget.plan(total)
+    assert plan.planned <= plan.total == total
+    lanes = budget.lanes(plan, threads)
+    assert 1 <= lanes <= threads
+    share = budget.share(plan, lanes)
+    assert 0 < share * lanes <= plan.counts
+
+
+def test_too_little_is_refused_with_what_is_enough():
+    with pytest.raises(ResourceError, match="too little") as caught:
+        budget.plan(budget.BASE)
+    assert "240M" in caught.value.do.replace(" ", "").replace("iB", "")
+    assert budget.plan(256 << 20).total == 256 << 20
+
+
+def test_the_peak_is_the_largest_resident_memory():
+    before = budget.peak()
+    held = np.ones(200 << 20, np.uint8)
+    assert budget.peak() > held.nbytes
+    del held
+    budget.settle()
+    assert budget.peak() >= max(before, 200 << 20)
