@@ -30,6 +30,9 @@ class LabelledRows:
     def batch(self, rows: npt.NDArray[np.int64], phase: npt.NDArray[np.int64]) -> Arrays:
         """Some records as the model takes them, padded to the longest of them.
 
+        Beside what the domain gives, ``target``, ``weight``, and ``phase``: the units that were
+        left out, so that a token's place in its record is known to the unit.
+
         Args:
             rows: which ones, [B].
             phase: units left out at the beginning of each, below ``domain.phases``, [B]; a
@@ -38,16 +41,21 @@ class LabelledRows:
         most, fewest = self.domain.units(self.window), self.domain.units(1)
         shifted = [self.units[row][first:] for row, first in zip(rows, phase, strict=True)]
         whole = (self.units[row] for row in rows)
+        enough = np.array([len(one) >= fewest for one in shifted])
         units = [
-            (one if len(one) >= fewest else other)[:most]
-            for one, other in zip(shifted, whole, strict=True)
+            (one if fits else other)[:most]
+            for one, other, fits in zip(shifted, whole, enough, strict=True)
         ]
         lengths = np.array([len(one) for one in units], np.int64)
         padded = np.zeros((len(rows), int(lengths.max())), units[0].dtype)
         for place, one in enumerate(units):
             padded[place, : len(one)] = one
         made = self.domain.batch(padded, lengths, None)
-        return made | {"target": self.target[rows], "weight": self.weight[rows]}
+        return made | {
+            "phase": np.where(enough, phase, 0),
+            "target": self.target[rows],
+            "weight": self.weight[rows],
+        }
 
     def phases(self, rows: npt.NDArray[np.int64]) -> list[Arrays]:
         """The batch of ``rows`` once in every phase, so that none of them is favoured."""

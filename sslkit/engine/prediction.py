@@ -7,11 +7,14 @@ import torch
 from sslkit.data.labelled import LabelledRows
 from sslkit.engine.loop import Learner, to_device
 from sslkit.engine.runtime import Runtime
+from sslkit.objectives import supervised
 
 _ROWS = 64
 
 
-def scores(learner: Learner, held: LabelledRows, runtime: Runtime) -> npt.NDArray[np.float64]:
+def scores(
+    learner: Learner, objective: supervised.Objective, held: LabelledRows, runtime: Runtime
+) -> npt.NDArray[np.float64]:
     """The head's output for every record, [records, outputs]; the mean over the phases."""
     everything = np.arange(len(held.units))
     found: npt.NDArray[np.float64] | None = None
@@ -20,8 +23,8 @@ def scores(learner: Learner, held: LabelledRows, runtime: Runtime) -> npt.NDArra
         for rows in held.batches(everything, _ROWS):
             for arrays in held.phases(rows):
                 batch = to_device(arrays, runtime)
-                hidden = learner.encoder(batch["tokens"], batch["length"])
-                said = learner.head(hidden, batch["length"]).double().cpu().numpy()
+                given = objective.scores(learner.encoder, learner.head, batch)
+                said = given.double().cpu().numpy()
                 if found is None:
                     found = np.zeros((len(everything), said.shape[1]))
                 found[rows] += said

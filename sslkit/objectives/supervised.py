@@ -1,5 +1,6 @@
 """Labels of whole records: classes, or a number. This is what finetune trains on."""
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -9,8 +10,8 @@ from torch.nn import functional
 from sslkit.modules import Pooling, pool
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
 
-VERSION = 1
-NEEDS = frozenset({"tokens", "target"})
+VERSION = 2
+NEEDS = frozenset({"tokens", "phase", "target"})
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,16 @@ class Settings:
     pooling: Pooling = field(
         default="mean", metadata={"help": "how the tokens of a record become one vector"}
     )
+    positions: int | None = field(
+        default=None,
+        metadata={
+            "help": "first tokens with weights of their own in the head, for records that are cut "
+            "around a common point; none: all where records are equally long, else 0"
+        },
+    )
+    phases: int = field(
+        default=1, metadata={"help": "ways to cut a record into tokens; the domain decides it"}
+    )
     head_dropout: float = field(
         default=0.1, metadata={"help": "share of the pooled vector dropped in training"}
     )
@@ -30,6 +41,10 @@ class Settings:
     def __post_init__(self) -> None:
         if self.outputs < 1:
             raise ValueError(f"outputs is at least 1, not {self.outputs}")
+        if self.positions is not None and self.positions < 0:
+            raise ValueError(f"positions is at least 0, not {self.positions}")
+        if self.phases < 1:
+            raise ValueError(f"phases is at least 1, not {self.phases}")
         if not 0 <= self.head_dropout < 1:
             raise ValueError(f"head_dropout is from 0 to below 1, not {self.head_dropout}")
 
@@ -43,7 +58,7 @@ class Objective:
         self.settings = settings
 
     def head(self, width: int) -> nn.Module:
-        """Pooling, normalisation and one linear layer."""
+        """A linear layer over pooled tokens, and one over tokens at their places."""
         return Head(self.settings, width)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
@@ -56,16 +71,28 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted loss summed over the examples: nats, or squared standard deviations."""
-        scores = head(encoder(batch["tokens"], batch["length"]), batch["length"]).float()
+        scores = self.scores(encoder, head, batch)
         if self.settings.outputs == 1:
             each = (scores[:, 0] - batch["target"].float()) ** 2
         else:
             each = functional.cross_entropy(scores, batch["target"], reduction="none")
         return {"supervised": (each * batch["weight"]).sum()}
 
+    def scores(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
+        """Scores [B, outputs] float32: of classes, or the standardised number."""
+        tokens, length = batch["tokens"], batch["length"]
+        embedded = encoder(tokens, length, layer=0) if self.settings.positions else None
+        scores: Tensor = head(encoder(tokens, length), length, embedded, batch["phase"])
+        return scores.float()
+
 
 class Head(nn.Module):
-    """From hidden states [B, L, width] to scores [B, outputs]."""
+    """From hidden states [B, L, width] to scores [B, outputs].
+
+    The pooled tokens tell what is in a record. Where records are aligned, a token at a place says
+    more: every place has weights of its own, in each of the ways to cut records into tokens, for
+    the embedding of the token that stands there and for its hidden state.
+    """
 
     def __init__(self, settings: Settings, width: int) -> None:
         super().__init__()
@@ -75,9 +102,30 @@ class Head(nn.Module):
         self.out = nn.Linear(width, settings.outputs)
         nn.init.zeros_(self.out.weight)
         nn.init.zeros_(self.out.bias)
+        self.place: nn.Parameter | None = None
+        if settings.positions:
+            shape = settings.positions, settings.phases, 2 * width, settings.outputs
+            self.place = nn.Parameter(torch.zeros(shape))
 
-    def forward(self, hidden: Tensor, length: Tensor) -> Tensor:
-        """Scores of each record; padding does not count."""
+    def forward(
+        self, hidden: Tensor, length: Tensor, embedded: Tensor | None, phase: Tensor
+    ) -> Tensor:
+        """Scores of each record; padding does not count.
+
+        Args:
+            hidden: states of the last layer; ``embedded`` of the first, [B, L, width], which a
+                head without positions does not look at.
+            phase: the way in which each record was cut into tokens, [B].
+        """
         vectors = pool(hidden, torch.zeros_like(length), length, self.pooling)
         scores: Tensor = self.out(self.drop(self.norm(vectors)))
-        return scores
+        if self.place is None or embedded is None:
+            return scores
+        embedded = functional.layer_norm(embedded.float(), embedded.shape[-1:])
+        seen = torch.cat([embedded, hidden.float()], dim=-1)[:, : len(self.place)]
+        column = torch.arange(seen.shape[1], device=seen.device)
+        # Filled, not multiplied by zero: NaN times zero is NaN.
+        seen = seen.masked_fill((column >= length[:, None])[..., None], 0.0)
+        said = torch.einsum("bld,lpdo->bpo", self.drop(seen), self.place[: seen.shape[1]])
+        said = said[torch.arange(len(said), device=said.device), phase]
+        return scores + said / math.sqrt(len(self.place))

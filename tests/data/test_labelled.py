@@ -50,6 +50,8 @@ def test_phases_leave_out_first_bases_where_enough_is_left() -> None:
     words = [[[TOKENS[t] for t in row[:n]] for row, n in zip(b["tokens"], b["length"], strict=True)]
              for b in (first, second)]  # fmt: skip
     assert words == [[["AC", "GT", "AC"], ["TT"]], [["CG", "TA"], ["TT"]]]
+    # The short record is read from its first base on, and says so.
+    assert [b["phase"].tolist() for b in (first, second)] == [[0, 0], [1, 0]]
 
 
 def test_drawn_phases_follow_the_number_in_the_run_alone() -> None:

@@ -77,7 +77,10 @@ def labelled(seed: int, micro: int = ROWS) -> tuple[Objective, Callable[[int], l
             units = np.where(draw < 0.3, target[:, None], (draw * 4).astype(int))
             made = DOMAIN.batch(units.astype(np.uint8), np.full(len(rows), BASES), None)
             weight = np.where(target == 1, 2.0, 1.0).astype(np.float32)
-            found.append(made | {"target": target, "weight": weight})
+            found.append(
+                made
+                | {"phase": np.zeros(len(target), np.int64), "target": target, "weight": weight}
+            )
         return found
 
     return objective, batches

@@ -14,10 +14,10 @@ from sslkit.objectives.supervised import Objective, Settings
 
 
 class Given(nn.Module):
-    """Stands in for an encoder: the hidden states are the tokens themselves."""
+    """Stands in for an encoder: the tokens are the hidden states, their squares the embeddings."""
 
-    def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
-        return tokens
+    def forward(self, tokens: Tensor, length: Tensor, layer: int | None = None) -> Tensor:
+        return tokens if layer is None else tokens**2
 
 
 def batch(outputs: int) -> dict[str, Any]:
@@ -28,33 +28,49 @@ def batch(outputs: int) -> dict[str, Any]:
         target = generator.integers(0, outputs, 4)
     weight = np.array([1, 0.5, 2, 0], np.float32)
     return {
-        "tokens": hidden, "length": np.array([6, 3, 1, 2]), "target": target, "weight": weight,
+        "tokens": hidden, "length": np.array([6, 3, 1, 2]), "phase": np.array([0, 1, 1, 0]),
+        "target": target, "weight": weight,
     }  # fmt: skip
 
 
-def slow_scores(head: supervised.Head, hidden: Any, length: int, pooling: str) -> list[float]:
+def slow_scores(
+    head: supervised.Head, hidden: Any, length: int, phase: int, pooling: str
+) -> list[float]:
     rows = hidden[:length].astype(float)
     pooled = {"mean": rows.mean(0), "max": rows.max(0), "first": rows[0]}[pooling]
     held = {name: value.double().numpy() for name, value in head.state_dict().items()}
     normal = (pooled - pooled.mean()) / math.sqrt(pooled.var() + 1e-5)
     normal = normal * held["norm.weight"] + held["norm.bias"]
-    return [float(one) for one in held["out.weight"] @ normal + held["out.bias"]]
+    scores = held["out.weight"] @ normal + held["out.bias"]
+    for place in range(min(length, len(held.get("place", [])))):
+        squares = rows[place] ** 2
+        squares = (squares - squares.mean()) / math.sqrt(squares.var() + 1e-5)
+        seen = np.concatenate([squares, rows[place]])
+        scores = scores + seen @ held["place"][place, phase] / math.sqrt(len(held["place"]))
+    return [float(one) for one in scores]
 
 
 @pytest.mark.parametrize("outputs", [1, 2, 5])
-@pytest.mark.parametrize("pooling", ["mean", "max", "first"])
-def test_loss_is_the_weighted_sum(outputs: int, pooling: Any) -> None:
-    objective = Objective(Settings(outputs=outputs, pooling=pooling))
+@pytest.mark.parametrize(
+    ("pooling", "positions"), [("mean", None), ("max", 0), ("first", None), ("mean", 4), ("max", 9)]
+)
+def test_loss_is_the_weighted_sum(outputs: int, pooling: Any, positions: int | None) -> None:
+    settings = Settings(outputs=outputs, pooling=pooling, positions=positions, phases=2)
+    objective = Objective(settings)
     torch.manual_seed(0)
     head = objective.head(8).eval()
     assert isinstance(head, supervised.Head)
     with torch.no_grad():
         head.out.weight.normal_()
         head.out.bias.normal_()
+        if positions:
+            assert head.place is not None
+            head.place.normal_()
     arrays = batch(outputs)
     wanted = 0.0
     for row in range(4):
-        scores = slow_scores(head, arrays["tokens"][row], int(arrays["length"][row]), pooling)
+        length, phase = int(arrays["length"][row]), int(arrays["phase"][row])
+        scores = slow_scores(head, arrays["tokens"][row], length, phase, pooling)
         target = arrays["target"][row]
         if outputs == 1:
             each = (scores[0] - float(target)) ** 2
@@ -69,8 +85,11 @@ def test_loss_is_the_weighted_sum(outputs: int, pooling: Any) -> None:
 
 
 def test_what_stands_behind_a_record_does_not_count() -> None:
-    objective = Objective(Settings(outputs=3))
+    objective = Objective(Settings(outputs=3, positions=6, phases=2))
     head = objective.head(8).eval()
+    assert isinstance(head, supervised.Head)
+    assert head.place is not None
+    nn.init.normal_(head.place)
     arrays = batch(3)
     made = {name: torch.from_numpy(value) for name, value in arrays.items()}
     before = objective.losses(Given(), head, made)["supervised"]
@@ -80,18 +99,19 @@ def test_what_stands_behind_a_record_does_not_count() -> None:
 
 
 def test_a_fresh_head_favours_no_class() -> None:
-    head = Objective(Settings(outputs=4)).head(8)
-    assert head(torch.randn(2, 5, 8), torch.tensor([5, 2])).tolist() == [[0.0] * 4] * 2
+    head = Objective(Settings(outputs=4, positions=5)).head(8)
+    hidden, length, phase = torch.randn(2, 5, 8), torch.tensor([5, 2]), torch.tensor([0, 0])
+    assert head(hidden, length, hidden, phase).tolist() == [[0.0] * 4] * 2
 
 
 def test_dropout_of_the_head_acts_in_training_only() -> None:
     head = Objective(Settings(outputs=3, head_dropout=0.5)).head(64)
     assert isinstance(head, supervised.Head)
     nn.init.normal_(head.out.weight)
-    hidden, length = torch.randn(2, 5, 64), torch.tensor([5, 2])
+    given = torch.randn(2, 5, 64), torch.tensor([5, 2]), None, torch.tensor([0, 0])
     with torch.no_grad():
-        assert not torch.equal(head.train()(hidden, length), head(hidden, length))
-        assert torch.equal(head.eval()(hidden, length), head(hidden, length))
+        assert not torch.equal(head.train()(*given), head(*given))
+        assert torch.equal(head.eval()(*given), head(*given))
 
 
 def test_nothing_is_hidden() -> None:
@@ -100,7 +120,16 @@ def test_nothing_is_hidden() -> None:
     assert objective.prepare(arrays, rng.Counter(1, 0, np.arange(4))) is arrays
 
 
-@pytest.mark.parametrize("changed", [{"outputs": 0}, {"head_dropout": 1.0}, {"head_dropout": -0.1}])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"outputs": 0},
+        {"head_dropout": 1.0},
+        {"head_dropout": -0.1},
+        {"positions": -1},
+        {"phases": 0},
+    ],
+)
 def test_settings_that_cannot_be(changed: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(changed))):
         Settings(**changed)

@@ -433,3 +433,20 @@ def test_class_weights_of_numbers(folder: Path, command: Command) -> None:
     words = [word if word != "promoter" else "regression" for word in TINY]
     refused = command(*words, "--labels", "own.csv", "--class-weights", "balanced", check=2)
     assert "a task without classes has no class weights" in refused.err
+
+
+def test_places_count_where_all_records_are_equally_long(folder: Path, command: Command) -> None:
+    """A label that one letter at one place decides: pooled tokens hardly tell it."""
+    rng = np.random.default_rng(3)
+    texts = ["".join(rng.choice(list("ACGT"), 30)) for _ in range(240)]
+    rows = [f"r{n},{text},{int(text[11] in 'AG')}" for n, text in enumerate(texts)]
+    (folder / "own.csv").write_text("\n".join(["id,sequence,label", *rows]) + "\n")
+    asked = ("finetune", "--task", "promoter", "--labels", "own.csv", "--steps", "150", "--json",
+             "--learning-rate", "0.01", "--precision", "fp32", "--threads", "1")  # fmt: skip
+    found = {}
+    for name, more in (("placed", ()), ("pooled", ("--set", "positions=0"))):
+        done = command(*asked, *more, "-o", name)
+        found[name] = json.loads(done.out)["metrics"]["auc"]["value"]
+        assert ("all records have 30 letters" in done.err) == (name == "placed")
+    assert found["placed"] > 0.95
+    assert found["pooled"] < 0.85
