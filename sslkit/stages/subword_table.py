@@ -3,7 +3,9 @@
 The story: the most frequent words are learned from; then all words are cut into what was learned,
 which gives the exact count of every subword; the subwords are put into the order of every
 vocabulary, count descending, then token; and the file for the tokenizers library is written
-first, then the table, which holds its checksum.
+first, then the table, which holds its checksum. That file cuts raw text as the domain does, and
+drops what the domain does not count; tokens of code, which no pattern finds in raw text, it takes
+with spaces between them.
 """
 
 import dataclasses
@@ -95,7 +97,7 @@ def write(
     chosen = _METHODS[settings["subword"]]
     learned = subwords.most_frequent(words(), chosen.LEARNED)
     method = chosen.learn(
-        learned, (settings["max_size"] or SIZE) - len(special), settings["min_count"]
+        learned, (settings["max_size"] or SIZE) - len(special), settings["min_count"], check
     )
     counts = subwords.count(words(), method, check)
     met = next(finish.rows(finish.cut(1, None), scheme, check))[1].tolist() if special else []

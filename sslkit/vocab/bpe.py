@@ -9,6 +9,7 @@ All words stand in one chain of symbols, and each merge is a handful of array op
 places that it changes.
 """
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -140,19 +141,21 @@ def memory(size: int) -> int:
     return 80 * LEARNED + 512 * size
 
 
-def learn(words: Words, size: int, least: int) -> Bpe:
+def learn(words: Words, size: int, least: int, check: Callable[[], None]) -> Bpe:
     """Learn pieces.
 
     Args:
         words: distinct words.
         size: pieces, the 256 bytes among them; fewer where nothing is left to merge.
         least: a pair that occurs more rarely is not merged.
+        check: called for each merge; may end the work.
     """
     chain = _Chain(words)
     known = {bytes([byte]): number for number, byte in enumerate(ALPHABET)}
     pieces = list(known)
     merges: list[tuple[int, int]] = []
     while len(pieces) < size and (best := chain.best()) and best[0] >= least:
+        check()
         _, left, right = best
         merges.append((left, right))
         piece = pieces[left] + pieces[right]

@@ -8,6 +8,7 @@ always stay. A piece is missed by its expected count times how much less probabl
 cut of it is.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -70,13 +71,14 @@ def _seeds(size: int) -> int:
     return min(_SEEDS * size, size + _MORE)
 
 
-def learn(words: Words, size: int, least: int) -> Unigram:
+def learn(words: Words, size: int, least: int, check: Callable[[], None]) -> Unigram:
     """Learn pieces.
 
     Args:
         words: distinct words.
         size: pieces, the 256 bytes among them; fewer where the words have fewer substrings.
         least: a substring that occurs more rarely is no piece.
+        check: called before each round; may end the work.
     """
     words = _short(words)
     pieces, edges = all_edges(words, _seeds(size), max(least, 2))
@@ -85,6 +87,7 @@ def learn(words: Words, size: int, least: int) -> Unigram:
     np.add.at(counts, edges.piece, words.counts[edges.word])
     scores = _scores(counts)
     while len(pieces) > size:
+        check()
         scores, counts = _fit(lattice, scores)
         kept = _kept(Unigram(pieces, scores), counts, max(size, int(len(pieces) * _KEPT)))
         pieces = [pieces[place] for place in kept]

@@ -34,7 +34,9 @@ def cuts(method: subwords.Method, corpus: dict[str, int]) -> dict[str, list[byte
 
 
 def learned(method: Any, corpus: dict[str, int], size: int, least: int = 1) -> Any:
-    return method.learn(subwords.most_frequent([rows(corpus)], method.LEARNED), size, least)
+    return method.learn(
+        subwords.most_frequent([rows(corpus)], method.LEARNED), size, least, lambda: None
+    )
 
 
 def library() -> Any:
