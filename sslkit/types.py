@@ -190,6 +190,13 @@ class Domain(Protocol):
         """Features that need no model, [examples, features]: the floor of every probe."""
         ...
 
+    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Which unit stands where, one-hot, [examples, features]: the floor of aligned records.
+
+        All examples have the same number of units.
+        """
+        ...
+
     def signature(self, record: Record) -> bytes:
         """Equal for records that must not stand on two sides of a split."""
         ...

@@ -78,7 +78,8 @@ def probe(
     Example: sslkit probe --task promoter
 
     Logistic or ridge regression and nearest neighbours on the pretrained encoder's embeddings,
-    against the majority, k-mer composition and the same encoder untrained. Penalties are chosen
-    inside the training part; duplicates never stand on two sides; 95% bootstrap intervals.
+    against the majority, k-mer composition, the letter at each place (of records of one length)
+    and the same encoder untrained. Penalties are chosen inside the training part; duplicates
+    never stand on two sides; 95% bootstrap intervals.
     """
     launch(context, "probe")

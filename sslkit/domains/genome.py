@@ -160,6 +160,12 @@ class Domain:
         """Relative frequencies of all 1- to 4-mers, [examples, 340]: what needs no model."""
         return np.stack([_frequencies(codes) for codes in examples])
 
+    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """The base at every place, one-hot, [examples, 4 x bases]; 0 for an ambiguous one."""
+        codes: npt.NDArray[np.uint8] = np.stack(examples)
+        hot = np.equal(codes[..., None], np.arange(4))
+        return hot.reshape(len(codes), -1).astype(np.float32)
+
     def signature(self, record: Record) -> bytes:
         """Equal for records that are equal or reverse complements of each other."""
         codes = to_codes(record.payload)

@@ -69,7 +69,7 @@ def from_checkpoint(
     asked: Labels, path: Path, seed: int, plan: Mapping[str, Any], runtime: Runtime,
     console: Console,
 ) -> Features:  # fmt: skip
-    """Composition, the untrained encoder's embeddings, and the pretrained one's.
+    """Composition, letters by place, the untrained encoder's embeddings, and the pretrained one's.
 
     Args:
         plan: fields of ``engine.windows.Plan``: pooling, layer, batch_tokens, and window, where
@@ -83,7 +83,7 @@ def from_checkpoint(
     chosen = _plan(plan, parts.context, encoder.depth)
 
     def compute() -> Mapping[str, Floats]:
-        sets = {"composition": parts.domain.composition(examples.units).astype(np.float64)}
+        sets = _floors(parts.domain, examples)
         for name, one in (
             ("untrained", assemble.untrained(parts, seed)),
             ("pretrained", parts.encoder),
@@ -105,6 +105,14 @@ def from_checkpoint(
         {str(parts.path): parts.sha256},
         {name: getattr(chosen, name) for name in ("pooling", "layer", "window", "overlap")},
     )
+
+
+def _floors(domain: Domain, examples: Examples) -> dict[str, Floats]:
+    """What can be told without a model: composition, and places where records are aligned."""
+    sets = {"composition": domain.composition(examples.units).astype(np.float64)}
+    if len({len(units) for units in examples.units}) == 1:
+        sets["places"] = domain.places(examples.units).astype(np.float64)
+    return sets
 
 
 def _plan(asked: Mapping[str, Any], context: int, depth: int) -> Plan:
@@ -173,7 +181,7 @@ def from_table(asked: Labels, path: Path, console: Console) -> Features:
         sets: dict[str, Floats] = {}
         if examples.units:
             module, settings = assemble.plugin("domain", held.manifest, path)
-            sets["composition"] = module.Domain(settings).composition(examples.units).astype(float)
+            sets = _floors(module.Domain(settings), examples)
         return sets | {"embeddings": held.vectors[places].astype(np.float64)}
 
     console.say("no untrained encoder to compare with: that takes --checkpoint instead")

@@ -1,7 +1,7 @@
 """probe: what frozen embeddings know of a task, beside baselines that cost nothing.
 
 The story: labelled records get frozen features, of the pretrained encoder, of the same encoder
-untrained, and of their mere composition; a linear model and nearest neighbours learn from the
+untrained, and of what needs no encoder; a linear model and nearest neighbours learn from the
 training part, penalties chosen inside it; all predict the same test records, or every record once
 by cross-validation, and are judged on the same bootstrap resamples.
 """
@@ -32,6 +32,8 @@ from sslkit.stages import labels
 from sslkit.stages import probe_report as report
 from sslkit.stages.features import Features, Floats, Labels
 
+#: Sets of features that need no model; a linear probe is their classical use.
+_FLOORS = ("composition", "places")
 _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
 
 
@@ -173,7 +175,7 @@ def _strata(features: Features) -> str:
 
 
 def _models(sets: Mapping[str, Floats], exam: Exam) -> list[Model]:
-    """Baselines first; every set of features but composition gets both probes."""
+    """Baselines first; every set of features of an encoder gets both probes."""
     nothing = np.zeros((len(exam.values), 1))
     lazy: Probe = majority.answer
     if len(exam.rounds) > 1:
@@ -183,7 +185,7 @@ def _models(sets: Mapping[str, Floats], exam: Exam) -> list[Model]:
     kind = "logistic" if exam.classes else "ridge"
     for name, held in sets.items():
         models.append(Model(f"{name} {kind}", linear.answer, held))
-        if name != "composition":
+        if name not in _FLOORS:
             models.append(Model(f"{name} k-NN", neighbours.answer, held))
     return models
 

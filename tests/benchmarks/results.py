@@ -153,7 +153,7 @@ def table(found: dict[str, list[dict[str, dict[str, float]]]]) -> Iterable[str]:
         for model in runs[0] if runs else ():
             cells = (cell([run[model][metric] for run in runs]) for metric in METRICS)
             yield f"| {one.name} | {model} | {' | '.join(cells)} |"
-        for other in ("from scratch", "composition logistic") if runs else ():
+        for other in ("from scratch", "composition logistic", "places logistic") if runs else ():
             gains = (
                 cell([run["fine-tuned"][m] - run[other][m] for run in runs], "+") for m in METRICS
             )

@@ -159,6 +159,14 @@ def test_composition(texts: list[str]) -> None:
         np.testing.assert_allclose(row, expected, atol=1e-7)
 
 
+@given(st.integers(1, 20).flatmap(lambda n: st.lists(st.text("ACGTN", min_size=n, max_size=n),
+                                                     min_size=1, max_size=3)))  # fmt: skip
+def test_places(texts: list[str]) -> None:
+    found = Domain(Settings()).places([codes(text) for text in texts])
+    expected = [[float(letter == base) for letter in text for base in "ACGT"] for text in texts]
+    assert found.tolist() == expected
+
+
 def test_signature_is_that_of_the_other_strand_too() -> None:
     domain = Domain(Settings())
 

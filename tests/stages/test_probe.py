@@ -96,19 +96,19 @@ def test_report_and_predictions_hold_every_model_on_the_same_records(folder: Pat
     report = _run()["results"]
     names = [model["name"] for model in report["models"]]
     assert names == [
-        "majority", "composition logistic", "untrained logistic", "untrained k-NN",
-        "pretrained logistic", "pretrained k-NN",
+        "majority", "composition logistic", "places logistic", "untrained logistic",
+        "untrained k-NN", "pretrained logistic", "pretrained k-NN",
     ]  # fmt: skip
     held, made = predictions.load(Path("probed/promoter/predictions.parquet"))
     assert held.models is not None
-    assert len(held.ids) == len(names) * report["test_records"] == 6 * 20
+    assert len(held.ids) == len(names) * report["test_records"] == 7 * 20
     assert made.parents == {"pretrained/checkpoint.pt": manifest.describe(
         [Path("pretrained/checkpoint.pt")]
     )[0].sha256}  # fmt: skip
     pretrained = [row for row, name in enumerate(held.models) if name == "pretrained logistic"]
     accuracy = (held.predicted[pretrained].argmax(1) == held.labels[pretrained]).mean()
-    assert report["models"][4]["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
-    assert [d["baseline"] for d in report["differences"]] == names[1:3]
+    assert report["models"][5]["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
+    assert [d["baseline"] for d in report["differences"]] == names[1:4]
 
 
 def test_a_finished_run_is_shown_again_and_another_one_refused(
