@@ -9,7 +9,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sslkit.errors import UsageError
+from sslkit.errors import SslkitError, UsageError
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,20 @@ class World:
             )
 
     def wait(self) -> None:
-        """Return when all processes have come here."""
-        if self.size > 1:
+        """Return when all processes have come here.
+
+        Raises:
+            SslkitError: one of them has ended before.
+        """
+        if self.size == 1:
+            return
+        try:
             distributed.barrier()
+        except RuntimeError as error:
+            why = str(error).splitlines()[0]
+            raise SslkitError(
+                "another process has ended", why=why, do="see what that one said"
+            ) from error
 
     def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
         """``module`` with gradients averaged over the processes."""

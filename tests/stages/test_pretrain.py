@@ -382,6 +382,25 @@ def test_two_processes_end_what_they_began(folder: Path, command: Command) -> No
     assert len(rows(folder / "pretrained")) == 60
 
 
+@pytest.mark.slow
+def test_torchrun_is_stopped_and_a_state_says_so(folder: Path, command: Command) -> None:
+    """What a job script can tell: the exit code is torchrun's own."""
+    run = folder / "pretrained"
+    words = (*TINY, "--steps", "2000", "--checkpoint-every", "1000")
+    with subprocess.Popen(
+        [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
+         "--master-port", str(20_000 + os.getpid() % 10_000), "-m", "sslkit", *words],
+        cwd=folder, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    ) as process:  # fmt: skip
+        wait_for(process, run, 3)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate()
+    assert "stopped by SIGTERM: step" in said
+    assert process.returncode == 1
+    assert left(run) == {"state.pt", "metrics.jsonl", "config.toml", "run.json"}
+
+
 def test_fewer_rows_than_processes(folder: Path) -> None:
     done = torchrun(folder, *TINY, "--batch-tokens", "32")
     assert done.returncode != 0
