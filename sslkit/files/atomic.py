@@ -1,5 +1,8 @@
 """Files that are either whole or not there."""
 
+import contextlib
+import fcntl
+import glob
 import os
 import tempfile
 from collections.abc import Iterator
@@ -13,9 +16,7 @@ from sslkit.errors import ResourceError
 def replacing(path: Path) -> Iterator[Path]:
     """A temporary path in the same folder that becomes ``path`` when the block succeeds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
+    handle, temporary = _locked(path)
     try:
         yield temporary
         with temporary.open("rb") as stream:
@@ -29,6 +30,26 @@ def replacing(path: Path) -> Iterator[Path]:
         raise ResourceError(f"{path} cannot be written", why=str(error)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(path: Path) -> tuple[int, Path]:
+    """A temporary file that ``sweep`` leaves alone while this process lives."""
+    while True:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        with contextlib.suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_nlink:  # not swept away before it was locked
+            return handle, Path(name)
+        os.close(handle)
+
+
+def sweep(path: Path) -> None:
+    """Remove what processes that were killed left of ``replacing(path)``."""
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with contextlib.suppress(OSError), old.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            old.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

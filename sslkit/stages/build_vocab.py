@@ -139,7 +139,8 @@ def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: S
     what = [json.loads(made.to_json()), before, str(job.out.absolute()), job.shard, job.lanes]
     if source.STDIN in job.files:
         what.append(f"standard input of process {os.getpid()}")
-    with workplace(options.tmp or atomic.scratch(), what) as folder:
+    again = source.STDIN not in job.files
+    with workplace(options.tmp or atomic.scratch(), what, keep=again) as folder:
         spills, tally = _count(job, folder, console, stop)
 
         def check() -> None:

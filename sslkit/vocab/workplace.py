@@ -14,7 +14,7 @@ from sslkit.errors import RequeueError, ResourceError, UsageError
 
 
 @contextmanager
-def workplace(parent: Path, what: Any) -> Iterator[Path]:
+def workplace(parent: Path, what: Any, *, keep: bool = True) -> Iterator[Path]:
     """A folder below ``parent`` whose name follows from ``what``, for this process alone.
 
     It is removed at the end, unless the work is to be continued (``RequeueError``, an interrupt)
@@ -22,6 +22,7 @@ def workplace(parent: Path, what: Any) -> Iterator[Path]:
 
     Args:
         what: anything JSON can hold that decides what is done.
+        keep: False where the work can never be continued, as with standard input.
 
     Raises:
         UsageError: another process is at the same work, or the folder is somebody else's.
@@ -49,9 +50,8 @@ def workplace(parent: Path, what: Any) -> Iterator[Path]:
             ) from error
         try:
             yield folder
-        except (RequeueError, ResourceError, KeyboardInterrupt):
-            raise
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+        except BaseException as error:
+            if not keep or not isinstance(error, RequeueError | ResourceError | KeyboardInterrupt):
+                shutil.rmtree(folder, ignore_errors=True)
             raise
         shutil.rmtree(folder, ignore_errors=True)

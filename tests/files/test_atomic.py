@@ -2,6 +2,8 @@
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,3 +48,17 @@ def test_scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert atomic.scratch() == tmp_path
     monkeypatch.setenv("SLURM_TMPDIR", str(tmp_path / "job"))
     assert atomic.scratch() == tmp_path / "job"
+
+
+def test_what_a_killed_process_left_is_swept_away_and_nothing_else(tmp_path: Path) -> None:
+    script = "import os, sys; from pathlib import Path; from sslkit.files import atomic\n"
+    script += "with atomic.replacing(Path('a[1].txt')): os.kill(os.getpid(), 9)"
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    (tmp_path / ".a1.txt.x.part").touch()
+    path = tmp_path / "a[1].txt"
+    with atomic.replacing(path) as temporary:
+        atomic.sweep(path)
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert sorted(held.name for held in tmp_path.iterdir()) == [".a1.txt.x.part", "a[1].txt"]
