@@ -7,18 +7,19 @@ of three families, 16 to 18 bases apart, sometimes an operator before them), a l
 Shine-Dalgarno box, a gene whose choice of codons depends on the codon before, and a terminator
 that folds back on itself. All of this can be learnt from the genome alone.
 
-labels/promoter.csv asks for the promoter's grammar. Half of its rows are promoters; the others
-are decoys with the letters of a promoter in an order that the grammar forbids:
+labels/promoter.csv asks for the promoter's grammar. Half of its rows are promoters, cut around the
+start of transcription as public sets are; the others are decoys, which look like what a search for
+promoters finds by mistake:
 
-    shuffled  the whole sequence, its counts of neighbouring pairs kept
+    gene      a piece of a gene
+    shuffled  a promoter's row with its counts of neighbouring pairs kept
     scrambled both boxes have their letters in another order
     mixed     boxes of two families
     spacing   boxes too near or too far
-    order     the -10 box before the -35 box
 
 No row stands in the genome: rows come from the same grammar, by a random stream of their own, so
-what the genome teaches is how promoters are made and not the answers. A decoy is made from a
-promoter that is no row itself. Rows lie on either strand, the promoter anywhere within them.
+what the genome teaches is how promoters and genes are made and not the answers. A decoy is made
+from a promoter that is no row itself.
 
 Only ``random.Random.random`` is drawn from: Python promises its sequence for all versions.
 """
@@ -35,6 +36,8 @@ GENES = 600
 WRITTEN_GENES = 300
 LABELLED = 800
 ROW_BASES = 100
+#: Bases of a row before the start of transcription.
+UPSTREAM = 70
 
 FAMILIES = (("TTGACA", "TATAAT"), ("GAACTT", "GTCTAA"), ("CTTGAA", "CCATAT"))
 FAMILY_WEIGHTS = (0.5, 0.25, 0.25)
@@ -45,8 +48,8 @@ OPERATOR = "TGTGAACGTTCACA"
 REPEAT = "GCCTGATGCGACGCTTGCCGCGTCTTATCAGGC"
 #: Chance that a base of a box is the family's own.
 CONSERVED = 0.93
-DECOYS = ("shuffled", "scrambled", "mixed", "spacing", "order")
-DECOY_WEIGHTS = (0.3, 0.3, 0.15, 0.15, 0.1)
+DECOYS = ("gene", "shuffled", "scrambled", "mixed", "spacing")
+DECOY_WEIGHTS = (0.4, 0.25, 0.15, 0.1, 0.1)
 
 _STOPS = ("TAA", "TAG", "TGA")
 _CODONS = tuple(
@@ -99,8 +102,8 @@ def reverse_complement(letters: str) -> str:
     return letters.translate(_COMPLEMENT)[::-1]
 
 
-def promoter(draw: Draw, kind: str = "promoter") -> str:
-    """Operator or background, -35 box, spacer, -10 box, start of transcription, leader with SD."""
+def promoter(draw: Draw, kind: str = "promoter") -> tuple[str, str]:
+    """Operator or background, -35 box, spacer, -10 box; and what is transcribed: leader with SD."""
     family = draw.one(range(len(FAMILIES)), FAMILY_WEIGHTS)
     first, second = FAMILIES[family]
     if kind == "mixed":
@@ -108,13 +111,11 @@ def promoter(draw: Draw, kind: str = "promoter") -> str:
         second = FAMILIES[draw.one(others)][1]
     if kind == "scrambled":
         first, second = ("".join(draw.shuffled(box)) for box in (first, second))
-    if kind == "order":
-        first, second = second, first
     spacer = draw.one(WRONG_SPACERS if kind == "spacing" else SPACERS)
     upstream = draw.near(OPERATOR) + draw.bases(draw.whole(3, 6)) if draw.chance(0.3) else ""
     leader = draw.bases(draw.whole(12, 20)) + draw.near(SHINE_DALGARNO) + draw.bases(7)
     boxes = draw.near(first) + draw.bases(spacer) + draw.near(second)
-    return upstream + boxes + draw.bases(draw.whole(5, 8)) + leader
+    return upstream + boxes + draw.bases(draw.whole(5, 8)), leader
 
 
 def gene(draw: Draw) -> str:
@@ -142,7 +143,7 @@ def genome(draw: Draw) -> tuple[str, list[tuple[str, str]]]:
     genes: list[tuple[str, str]] = []
     at = 0
     for number in range(1, GENES + 1):
-        head, body = promoter(draw), gene(draw)
+        head, body = "".join(promoter(draw)), gene(draw)
         unit = head + body + draw.bases(draw.whole(4, 10)) + terminator(draw)
         gap = draw.bases(draw.whole(10, 50))
         if draw.chance(0.15):
@@ -161,15 +162,22 @@ def labelled(draw: Draw) -> list[tuple[str, str, int]]:
     kinds = [draw.one(DECOYS, DECOY_WEIGHTS) if n % 2 else "promoter" for n in range(LABELLED)]
     rows: list[tuple[str, str, int]] = []
     for number, kind in enumerate(draw.shuffled(kinds), 1):
-        core = promoter(draw, kind)
-        before = draw.whole(0, ROW_BASES - len(core))
-        letters = draw.bases(before) + core + draw.bases(ROW_BASES - before - len(core))
-        if kind == "shuffled":
-            letters = pair_shuffled(draw, letters)
-        if draw.chance(0.5):
-            letters = reverse_complement(letters)
+        letters = _gene_row(draw) if kind == "gene" else _promoter_row(draw, kind)
         rows.append((f"s{number:04d}", letters, int(kind == "promoter")))
     return rows
+
+
+def _promoter_row(draw: Draw, kind: str) -> str:
+    before, after = promoter(draw, kind)
+    before = draw.bases(UPSTREAM - len(before)) + before
+    letters = before + after + draw.bases(ROW_BASES - UPSTREAM - len(after))
+    return pair_shuffled(draw, letters[:ROW_BASES]) if kind == "shuffled" else letters[:ROW_BASES]
+
+
+def _gene_row(draw: Draw) -> str:
+    body = gene(draw)
+    start = draw.whole(0, len(body) - ROW_BASES)
+    return body[start : start + ROW_BASES]
 
 
 def pair_shuffled(draw: Draw, letters: str) -> str:
