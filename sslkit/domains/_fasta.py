@@ -4,6 +4,7 @@
 count, so here a record is never held, only how long it is and what it is called.
 """
 
+import codecs
 from collections import Counter
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -61,6 +62,8 @@ class Scanner:
         """The codes of a block of the file."""
         if not block:
             return np.empty(0, np.uint8)
+        if not self._records:
+            block = block.removeprefix(codecs.BOM_UTF8)
         if b"\r" in block:
             block = block.replace(b"\r", b"\n")
         pieces = block.split(b"\n>") if b">" in block else [block]

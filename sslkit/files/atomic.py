@@ -13,14 +13,19 @@ from sslkit.errors import ResourceError
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path in the same folder that becomes ``path`` when the block succeeds."""
+def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """A temporary path in the same folder that becomes ``path`` when the block succeeds.
+
+    Args:
+        durable: wait until it is on the disk, so that it survives a loss of power as well.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = _locked(path)
     try:
         yield temporary
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
+        if durable:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         # mkstemp makes files private; an artifact is as readable as any file of the user.
         mask = os.umask(0)
         os.umask(mask)

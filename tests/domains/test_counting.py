@@ -67,6 +67,10 @@ def test_residues(block, k):
     assert tokens(protein, data, block, k=k) == kept
 
 
+def test_a_byte_order_mark_before_the_first_title():
+    assert tokens(protein, b"\xef\xbb\xbf>a\nMK\n", 100) == ["M", "K"]
+
+
 def test_a_letter_that_is_no_residue_stops():
     with pytest.raises(DataError, match="cannot be used") as caught:
         tokens(protein, b">a\nMKV\n>b\nMK7\n", 100)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from sslkit.domains import genome, text
 from sslkit.errors import DataError
-from sslkit.vocab import combine, counting, kmers, merge, words
+from sslkit.vocab import combine, counting, kmers, merge, parts, words
 from sslkit.vocab.finish import Finish
 from sslkit.vocab.parts import Part
 
@@ -234,3 +234,43 @@ def test_bytes_that_are_no_utf8(tmp_path, block):
     with pytest.raises(DataError, match="not UTF-8") as caught:
         vocabulary([data], scheme, store, tmp_path / "other", block)
     assert "file0, byte 3" in caught.value.where
+
+
+@settings(SLOW, max_examples=30)
+@given(
+    files=st.lists(texts, min_size=1, max_size=4),
+    order=st.randoms(use_true_random=False),
+    lanes=st.integers(1, 4),
+    memory=st.sampled_from([2000, 1 << 20]),
+)
+def test_threads_and_the_order_of_files_change_nothing(files, order, lanes, memory):
+    """Each lane counts its own parts; what they spill is merged as if one had counted all."""
+    scheme = text.counting(text.Settings(), "stop")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        paths = []
+        for number, held in enumerate(files):
+            paths.append(folder / f"file{number}")
+            paths[-1].write_bytes(held.encode())
+        order.shuffle(paths)
+        spills = []
+        for lane in range(1, lanes + 1):
+            mine = parts.divide(paths, lambda _: b"\n", lane, lanes)
+            (folder / str(lane)).mkdir()
+            watch = counting.Watch(lambda: False, lambda *_: None)
+            held = counting.Files(mine, lambda path: path.open("rb"), skip=False)
+            store = words.Counter(0, 1 << 10)
+            count = counting.Count(scheme, store, held, folder / str(lane), watch)
+            count.run()
+            spills += count.spills
+        merged = combine.reduce(spills, folder, memory, lambda: None)
+        finish = Finish(*combine.stream(merged, memory), folder, memory, [])
+        finish.sort(lambda: None)
+        rows = [
+            row
+            for tokens, counts in finish.rows(finish.cut(1, None), scheme, lambda: None)
+            for row in zip(tokens.to_pylist(), counts.tolist(), strict=True)
+        ]
+    assert rows == ranked(
+        collections.Counter(w for held in files for w in re.findall(r"\w+", held))
+    )
