@@ -5,12 +5,13 @@ import gzip
 import hashlib
 import io
 import lzma
+import os
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, NoReturn, cast
 
 from sslkit.errors import DataError, UsageError
 from sslkit.files import zstd
@@ -36,22 +37,37 @@ def find(paths: Iterable[str | Path], endings: tuple[str, ...]) -> list[Path]:
 
     Raises:
         UsageError: a path that does not exist, or nothing found at all.
+        DataError: a folder that cannot be read.
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        if path == STDIN or path.is_file():
-            found.append(path)
-        elif path.is_dir():
-            below = sorted(f for f in path.rglob("*") if f.is_file())
-            found += [f for f in below if plain_name(f).lower().endswith(endings)]
-        elif matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
-            found += [f for f in matches if f.is_file()]
-        else:
-            raise UsageError(f"there is no file or folder {path}")
+        with reading(path):
+            found += _named(path, endings)
     if not found:
         named = ", ".join(map(str, paths))
         raise UsageError(f"nothing to read in {named}", why=f"looked for {', '.join(endings)}")
     return list(dict.fromkeys(found))
+
+
+def _named(path: Path, endings: tuple[str, ...]) -> list[Path]:
+    if path == STDIN or path.is_file():
+        return [path]
+    if path.is_dir():
+        below = sorted(f for f in _below(path) if f.is_file())
+        return [f for f in below if plain_name(f).lower().endswith(endings)]
+    if matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+        return [f for f in matches if f.is_file()]
+    raise UsageError(f"there is no file or folder {path}")
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """All files of a folder and of those in it; one that cannot be read is no empty one."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise error
+
+    for here, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(here) / name for name in names)
 
 
 def plain_name(path: Path) -> str:

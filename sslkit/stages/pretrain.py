@@ -188,7 +188,10 @@ def _choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) 
         {name: inherited["settings"]},
     )
     plugins = {kind: (given, module, settings[given]) for kind, (given, module) in modules.items()}
-    made_domain: Domain = domain.Domain(settings[name], vocab)
+    try:
+        made_domain: Domain = domain.Domain(settings[name], vocab)
+    except UsageError as error:
+        raise DataError(error.what, where=str(options.vocab), do=error.do) from error
     talk.say(f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {settings[name]}")
     return _Chosen(
         plugins,

@@ -3,6 +3,8 @@
 import bz2
 import gzip
 import lzma
+import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -63,3 +65,26 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_plain_name() -> None:
     assert source.plain_name(Path("x/a.fa.gz")) == "a.fa"
     assert source.plain_name(Path("x/a.fa")) == "a.fa"
+
+
+@pytest.mark.parametrize("closed", ["", "inner"])
+def test_a_folder_that_may_not_be_read_is_no_empty_one(closed: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "corpus"
+        (folder / "inner").mkdir(parents=True)
+        (folder / "a.fa").write_text(">a\nACGT\n")
+        (folder / "inner" / "b.fa").write_text(">b\nACGT\n")
+        Path(name).chmod(0o755)
+        (folder / closed).chmod(0)
+        user = os.geteuid()
+        if user == 0:
+            os.seteuid(65534)  # To the superuser everything is open.
+        try:
+            with pytest.raises(DataError, match="cannot be read") as told:
+                source.find([folder], (".fa",))
+        finally:
+            os.seteuid(user)
+            (folder / closed).chmod(0o755)
+        assert str(folder / closed) in told.value.why
+        assert told.value.exit_code == 3
+        assert len(source.find([folder], (".fa",))) == 2

@@ -413,7 +413,7 @@ def test_fewer_rows_than_processes(folder: Path) -> None:
     ("words", "code", "messages"),
     [
         (("--vocab", "no.parquet"), 2, ["there is no vocabulary no.parquet", "build-vocab"]),
-        (("--k", "5"), 2, ["tokens of 3 bases, not 5", "build-vocab --k 5"]),
+        (("--k", "5"), 3, ["tokens of 3 bases, not 5", "vocab.parquet", "build-vocab --k 5"]),
         (("--domain", "protein"), 2, ["is a vocabulary of domain genome, not protein"]),
         (("--objective", "mlmm"), 2, ["there is no objective 'mlmm'", "did you mean mlm?"]),
         (("--objective", "supervised"), 2, ["does not fit domain genome", "it needs target"]),

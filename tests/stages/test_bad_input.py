@@ -1,0 +1,167 @@
+"""What is wrong with an input is named by file and record, ends with 3, and loses nothing."""
+
+import gzip
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+Command = Callable[..., Any]
+
+TINY = (
+    "--set", "blocks=1", "--set", "width=16", "--set", "heads=2", "--steps", "2", "--window", "32",
+    "--batch-tokens", "64",
+)  # fmt: skip
+SAME = ("--precision", "fp32", "--threads", "1")
+STAGES = {
+    "build-vocab": (),
+    "pretrain": (*TINY, *SAME),
+    "embed": SAME,
+}
+LABELS = {"finetune": ("--steps", "2", *SAME), "probe": SAME}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, tiny_vocab: Path, tiny_labels: Path, command: Command) -> Path:
+    """A chain up to ``pretrained``."""
+    command("pretrain", *TINY, *SAME)
+    return tmp_path
+
+
+def left(folder: Path) -> dict[Path, int]:
+    """All files but the cache, and when each was written."""
+    kept = (path for path in folder.rglob("*") if path.is_file() and ".sslkit" not in path.parts)
+    return {path: path.stat().st_mtime_ns for path in kept}
+
+
+CORPORA = [
+    (b"", ["empty"]),
+    (b">a\nACGTACGT\n>b\n\n>c\nACGTACGT\n", ["record 2 (b)", "empty"]),
+    (b">a\nACGTACGT\n>b\nMKVLEEFPQ\n", ["record 2 (b)", "'L'"]),
+    (b">a\nMKVLEEFPQ\n", ["record 1 (a)", "'L'"]),
+    (gzip.compress(b">a\n" + b"ACGTTGCA" * 9999, mtime=0)[:-30], ["cut off"]),
+    (b"ACGT\n>a\nACGT\n", ["title line"]),
+]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_corpora(folder: Path, command: Command, stage: str) -> None:
+    for data, words in CORPORA:
+        (folder / "bad.fa").write_bytes(data)
+        before = left(folder)
+        refused = command(stage, "bad.fa", *STAGES[stage], "-o", "other", check=3)
+        for word in ("bad.fa", *words):
+            assert word in refused.err, (data[:20], refused.err)
+        assert "Traceback" not in refused.err
+        assert left(folder) == before
+
+
+def rows(*lines: str) -> bytes:
+    good = [f"g{n},{'ACGTTGCA' * 3}{'ACGT'[n % 4] * (n + 1)},{n % 2}" for n in range(20)]
+    return ("\n".join(["id,sequence,label", *good, *lines]) + "\n").encode()
+
+
+TABLES = [
+    (b"", ["empty"]),
+    (rows("bad,,1"), ["row 21 (bad)", "empty"]),
+    (rows("bad,MKVLEEFPQ,1"), ["row 21 (bad)", "protein"]),
+    (rows("g3,ACGTACGTAC,1"), ["row 21", "'g3' stands twice"]),
+    (rows(",ACGTACGTAC,1"), ["row 21", "id", "is empty"]),
+    (rows("bad,ACGTACGTAC,"), ["row 21 (bad)", "no label"]),
+    (rows("bad,ACGTACGTAC"), ["row 21", "2 cells"]),
+    (rows().replace(b",1\n", b",0\n"), ["all 20 records have the label '0'"]),
+    (b"id,sequence\na,ACGT\n", ["lacks a label column"]),
+    (b"id,label\na,1\n", ["lacks a sequence column"]),
+    (gzip.compress(rows(), mtime=0)[:-30], ["cut off"]),
+]
+
+
+@pytest.mark.parametrize("stage", LABELS)
+def test_labels(folder: Path, command: Command, stage: str) -> None:
+    for data, words in TABLES:
+        (folder / "bad.csv").write_bytes(data)
+        before = left(folder)
+        given = (stage, "--task", "promoter", "--labels", "bad.csv", *LABELS[stage])
+        refused = command(*given, check=3)
+        for word in ("bad.csv", *words):
+            assert word in refused.err, (data[-20:], refused.err)
+        assert left(folder) == before
+
+
+class Malice:
+    """Leaves a folder behind when it is unpickled."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.mkdir, (Path("trace"),)
+
+
+def other_version(path: Path) -> None:
+    held = torch.load(path, weights_only=True)
+    (name,) = (key for key, value in held.items() if isinstance(value, str) and "format" in value)
+    held[name] = held[name].replace('"format": 1', '"format": 99')
+    torch.save(held, path)
+
+
+SPOILERS: list[tuple[Callable[[Path], Any], str]] = [
+    (other_version, "artifact format 99 is not known here"),
+    (lambda path: path.write_bytes(path.read_bytes()[:-200]), "cannot be"),
+    (lambda path: path.write_bytes(b""), "cannot be"),
+    (lambda path: torch.save({"manifest": Malice()}, path), "cannot be"),
+    (lambda path: path.write_bytes(pickle.dumps(Malice())), "cannot be"),
+]
+
+
+@pytest.mark.parametrize("stage", ["embed", "show", *LABELS])
+def test_checkpoints(folder: Path, command: Command, stage: str) -> None:
+    labels = ("--task", "promoter", *LABELS.get(stage, ()))
+    words = {"embed": ("corpus/genes.fa", *SAME), "show": ("pretrained",)}.get(stage, labels)
+    path = folder / "pretrained/checkpoint.pt"
+    shutil.copy(path, folder / "good.pt")
+    for spoil, said in SPOILERS:
+        shutil.copy(folder / "good.pt", path)
+        spoil(path)
+        before = left(folder)
+        refused = command(stage, *words, check=3)
+        assert "pretrained/checkpoint.pt" in refused.err
+        assert said in refused.err
+        assert left(folder) == before
+        assert not (folder / "trace").exists()
+
+
+def test_line_ends_change_nothing(folder: Path, command: Command) -> None:
+    for path in ("corpus/genes.fa", "labels/promoter.csv"):
+        text = (folder / path).read_bytes()
+        (folder / path).with_stem("crlf").write_bytes(text.replace(b"\n", b"\r\n"))
+
+    for name in ("genes", "crlf"):
+        corpus = f"corpus/{name}.fa"
+        command("build-vocab", corpus, "--k", "3", "-o", f"{name}.vocab")
+        command("pretrain", corpus, *TINY, *SAME, "-o", f"{name}.run")
+        command("embed", corpus, *SAME, "-o", f"{name}.vectors")
+    for name in ("promoter", "crlf"):
+        given = ("--task", "promoter", "--labels", f"labels/{name}.csv")
+        command("finetune", *given, *LABELS["finetune"], "-o", f"{name}.tuned")
+    for kind, column in (("vocab", "count"), ("vectors", "embedding")):
+        one, other = (pq.read_table(f"{name}.{kind}")[column] for name in ("genes", "crlf"))
+        assert one == other
+    one, other = ((folder / f"{name}.run/metrics.jsonl").read_text() for name in ("genes", "crlf"))
+    assert one == other
+    one, other = (
+        (folder / f"{name}.tuned/metrics.jsonl").read_text() for name in ("promoter", "crlf")
+    )
+    assert one == other
+
+
+def test_ids_of_a_corpus_may_repeat_and_keep_their_rows(folder: Path, command: Command) -> None:
+    (folder / "twice.fa").write_text(">a\nACGTACGTTT\n>a\nTTTTGGGGAC\n")
+    command("embed", "twice.fa", *SAME)
+    held = pq.read_table(folder / "embeddings.parquet")
+    assert held["id"].to_pylist() == ["a", "a"]
+    assert held["row"].to_pylist() == [0, 1]
+    told = command("inspect", "twice.fa", "--json").json["files"][0]
+    assert told["duplicate_ids"]["count"] == 1
