@@ -172,7 +172,7 @@ def busy(tmp_path):
             generator.shuffle(lines)
             stream.write(f">{number}\n" + "\n".join(lines) + "\n")
     with (tmp_path / "a.txt").open("w") as stream:
-        for part in range(40):
+        for part in range(20):
             stream.write(" ".join(f"{part}token{n % 30_011:x}longer" for n in range(60_000)) + "\n")
     return tmp_path
 
@@ -201,10 +201,11 @@ def test_ended_at_random_moments_the_same_command_gives_the_same_bytes(busy, num
             assert out.read_bytes() == whole
             out.unlink()
     assert set(ends) <= {0, 75 if number == signal.SIGTERM else -number, -signal.SIGTERM}
-    assert len(ends) > 1
+    assert set(ends) != {0}, "none was ended before its time"
     assert start(busy, *options).wait() == 0
     assert out.read_bytes() == whole
     assert not list((busy / "scratch").iterdir())
+    assert not list(busy.glob(".vocab.parquet.*"))
 
 
 def test_a_process_killed_while_it_counts(tmp_path):
