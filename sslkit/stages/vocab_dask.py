@@ -88,8 +88,6 @@ def run(job: Job, console: Console, stop: Stop) -> None:
     folder = out.with_name(f"{out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts")
     parts = [folder / shares.name((n + 1, number)) for n in range(number)]
     marker = folder / "stop"
-    folder.mkdir(parents=True, exist_ok=True)
-    marker.unlink(missing_ok=True)
     here, end = str(Path.cwd()), str(marker)
     missing = [n for n, part in enumerate(parts) if not part.is_dir()]
     counts = [
@@ -100,18 +98,22 @@ def run(job: Job, console: Console, stop: Stop) -> None:
         merge.append(f"--tmp={job.options.tmp}")
 
     def check() -> None:
-        if stop:
-            marker.touch()
         stop.check(f"finished shares are in {folder}")
 
     with cluster.connected(_address(job.options)) as client:
+        folder.mkdir(parents=True, exist_ok=True)
+        marker.unlink(missing_ok=True)
         workers = len(client.nthreads())
         console.say(f"{number} tasks, {number - len(missing)} of them done; {workers} workers")
-        with console.progress("count", len(missing), "tasks") as progress:
-            cluster.run(client, counts, check, lambda: progress.advance(1))
-        (merged,) = cluster.run(
-            client, [Task((*merge, *map(str, parts)), here, end)], check, lambda: None
-        )
+        try:
+            with console.progress("count", len(missing), "tasks") as progress:
+                cluster.run(client, counts, check, lambda: progress.advance(1))
+            merging = Task((*merge, *map(str, parts)), here, end)
+            (merged,) = cluster.run(client, [merging], check, lambda: None)
+        except BaseException:
+            # What still runs for nobody shall end, and keep what it has.
+            marker.touch()
+            raise
     shutil.rmtree(folder, ignore_errors=True)
     _tell(job, json.loads(merged.out), console)
 

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import importlib
 import importlib.util
+import logging
 import os
 import platform
 import shutil
@@ -74,6 +75,8 @@ def connected(address: str) -> Iterator[Any]:
         ResourceError: it does not answer.
     """
     distributed = importlib.import_module("distributed")
+    # What goes wrong is said once, by us.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     place = {"scheduler_file": address} if Path(address).is_file() else {"address": address}
     try:
         client = distributed.Client(**place, timeout=_CONNECT, set_as_default=False)

@@ -85,7 +85,7 @@ def test_what_is_finished_is_not_counted_again(
         patch.setattr(tasks, "run", ended_before_the_merge)
         on_dask("corpus", "--tasks", "2", check=75)
     (folder,) = tmp_path.glob("vocab.parquet.*.parts")
-    before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in folder.glob("part-*")}
     assert sorted(path.name for path in before) == ["part-1-of-2", "part-2-of-2"]
     assert "2 tasks, 2 of them done" in on_dask("corpus", "--tasks", "2").err
     assert (tmp_path / "vocab.parquet").is_file()
@@ -98,6 +98,8 @@ def test_bad_data_is_told_as_in_one_run(on_dask: Run, command: Run, tmp_path: Pa
     there = on_dask("bad.fa", "--k", "3", check=3).err
     assert "record 2 (b)" in here
     assert there.partition("sslkit: ")[2] == here.partition("sslkit: ")[2]
+    (folder,) = tmp_path.glob("vocab.parquet.*.parts")
+    assert (folder / "stop").exists()
 
 
 def test_a_killed_workers_task_starts_again(
