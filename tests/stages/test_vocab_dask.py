@@ -22,7 +22,7 @@ Run = Callable[..., Any]
 def local() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None,
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
         memory_limit=0,
     ) as made:  # fmt: skip
         yield made
