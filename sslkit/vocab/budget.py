@@ -18,6 +18,8 @@ MOST = 1 << 30
 LEAST = 64 << 20
 _LANE = 128 << 20
 _BLOCKS = 32 << 20
+_LARGEST_KEPT = 16 << 20
+_KEPT = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,19 @@ def settle() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:  # which only glibc has
         trim(0)
+
+
+def keep_memory() -> None:
+    """Have this process keep what blocks of work need and free over and over.
+
+    glibc would give it back each time, and fault it in again: a quarter of the time of a count.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        trim_threshold, mmap_threshold, arenas = -1, -3, -8
+        mallopt(arenas, 1)
+        mallopt(mmap_threshold, _LARGEST_KEPT)
+        mallopt(trim_threshold, _KEPT)
 
 
 def peak() -> int:

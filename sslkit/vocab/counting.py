@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from sslkit.errors import DataError
-from sslkit.vocab import kmers, runs, words
+from sslkit.vocab import budget, kmers, runs, words
 from sslkit.vocab.parts import Part
 from sslkit.vocab.runs import Run, Spill
 from sslkit.vocab.scheme import Kmers, Reader, Scheme
@@ -122,6 +122,7 @@ class Count:
         Raises:
             StoppedError: asked to; what was counted is in spills.
         """
+        budget.keep_memory()
         file, resumed = 0, None
         if self.spills:
             self._reached = self.spills[-1].covers["to"]
