@@ -69,8 +69,19 @@ def write_text(path: Path, text: str) -> None:
 
 
 def scratch() -> Path:
-    """Where temporary files go: $SLURM_TMPDIR, then $TMPDIR, then the system's folder."""
+    """Where temporary files go: $SLURM_TMPDIR, then $TMPDIR, then the system's folder.
+
+    Raises:
+        ResourceError: there is none that can be written.
+    """
     for name in ("SLURM_TMPDIR", "TMPDIR"):
         if folder := os.environ.get(name):
             return Path(folder)
-    return Path(tempfile.gettempdir())
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError as error:
+        raise ResourceError(
+            "no folder for temporary files can be written",
+            why=str(error),
+            do="set TMPDIR to one, or make room",
+        ) from error

@@ -1,8 +1,11 @@
 """What is wrong with an input is named by file and record, ends with 3, and loses nothing."""
 
 import gzip
+import os
 import pickle
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,3 +168,32 @@ def test_ids_of_a_corpus_may_repeat_and_keep_their_rows(folder: Path, command: C
     assert held["row"].to_pylist() == [0, 1]
     told = command("inspect", "twice.fa", "--json").json["files"][0]
     assert told["duplicate_ids"]["count"] == 1
+
+
+def limited(folder: Path, blocks: int, *words: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command that may write no file longer than so many KiB: as on a full disk."""
+    code = f'ulimit -f {blocks}; exec "$0" -m sslkit "$@"'
+    return subprocess.run(
+        ["bash", "-c", code, sys.executable, *words], cwd=folder, capture_output=True, text=True,
+        check=False, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        (1, ("build-vocab", "corpus", "--k", "3", "-o", "other.parquet")),
+        (8, ("finetune", "--task", "promoter", *LABELS["finetune"])),
+        (1, ("probe", "--task", "promoter", *LABELS["probe"])),
+    ],
+    ids=["build-vocab", "finetune", "probe"],
+)
+def test_a_full_disk(folder: Path, command: Command, blocks: int, words: tuple[str, ...]) -> None:
+    done = limited(folder, blocks, *words)
+    assert done.returncode == 4, done.stderr
+    assert "Traceback" not in done.stderr
+    made = {path.name for path in left(folder)}
+    assert not made & {"other.parquet", "probe.json"}
+    assert not list((folder / "finetuned").rglob("checkpoint.pt"))
+    assert not [name for name in made if name.endswith(".part")]
+    command(*words)
