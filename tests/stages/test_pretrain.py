@@ -416,7 +416,11 @@ def test_fewer_rows_than_processes(folder: Path) -> None:
         (("--k", "5"), 3, ["tokens of 3 bases, not 5", "vocab.parquet", "build-vocab --k 5"]),
         (("--domain", "protein"), 2, ["is a vocabulary of domain genome, not protein"]),
         (("--objective", "mlmm"), 2, ["there is no objective 'mlmm'", "did you mean mlm?"]),
-        (("--objective", "supervised"), 2, ["does not fit domain genome", "it needs phase, target"]),
+        (
+            ("--objective", "supervised"),
+            2,
+            ["does not fit domain genome", "it needs phase, target"],
+        ),
         (("--model", "resnet"), 2, ["there is no model 'resnet'", "transformer"]),
         (("--set", "widht=8"), 2, ["--set knows no 'widht'", "did you mean width?"]),
         (("--set", "width"), 2, ["'width' is not of the form name=value"]),
