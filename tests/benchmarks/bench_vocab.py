@@ -1,17 +1,20 @@
 """Speed and memory of build-vocab beside other exact counters, on one pinned core.
 
-    python tests/benchmarks/bench_vocab.py --size 1000 --rounds 3 --peers /path/to/other/python
+    python tests/benchmarks/bench_vocab.py --size 1000 --rounds 3 --peers other/bin/python
 
-Corpora are made from a seed: text with Zipf's law, and a random genome with repeats. Every round
-runs all programs in turn, so that a slow minute of the machine hits them alike. Times are wall
-times of whole commands, output included; memory is the largest sum over a process and all its
-children, sampled every 20 ms. A peer that is not installed is left out and named: sort is there
-on any machine, duckdb and polars come from PyPI (their interpreter is given with --peers),
-jellyfish and kmc from Debian.
+Corpora are made from seeds (corpora.py): text, source code, a genome, and reads of a genome. Every
+round runs all programs in turn, so that a slow minute of the machine hits them alike. Times are
+those of whole commands, output included: on the clock, and on the processor (user and system),
+which says more where other work keeps the core busy. Ratios are taken round by round. Memory is
+the largest sum over a process and all its children, sampled every 20 ms. A peer that is not
+installed is left out and named: sort is there on any machine, duckdb and polars come from PyPI
+(their interpreter is given with --peers or SSLKIT_BENCH_PEERS), jellyfish and kmc from Debian.
+On source code the peers count words only, sslkit all tokens.
 """
 
 import argparse
 import os
+import resource
 import shlex
 import shutil
 import statistics
@@ -23,7 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+import corpora
 import psutil
 
 _DUCKDB = """
@@ -43,6 +46,8 @@ import polars as pl
  .sink_parquet('polars.parquet'))
 """
 
+CORPORA = {"text": "text.txt", "code": "code.c", "genome": "genome.fa", "reads": "reads.fa"}
+
 
 @dataclass(frozen=True)
 class Program:
@@ -54,57 +59,51 @@ class Program:
     missing: str = ""
 
 
+@dataclass(frozen=True)
+class Run:
+    """Seconds on the clock and on the processor, MiB at the peak, and what went wrong."""
+
+    wall: float
+    processor: float
+    peak: float
+    trouble: str
+
+
 def main() -> None:
     """Run the comparison and print a table in Markdown for each corpus."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--size", type=int, default=200, help="millions of bytes per corpus")
+    parser.add_argument("--size", type=int, default=200, help="millions of bytes or bases each")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--core", type=int, default=max(os.sched_getaffinity(0)))
-    parser.add_argument("--mem", default="512M", help="budget of sslkit")
-    parser.add_argument("--peers", default=sys.executable, help="Python with duckdb and polars")
-    parser.add_argument("--only", choices=["text", "genome"], help="one of the corpora")
+    parser.add_argument("--mem", default="512M", help="budget of sslkit for text and code")
+    parser.add_argument("--kmer-mem", default="900M", help="budget of sslkit for k-mers")
+    parser.add_argument("--peers", default=os.environ.get("SSLKIT_BENCH_PEERS", sys.executable),
+                        help="Python with duckdb and polars")  # fmt: skip
+    parser.add_argument("--only", nargs="+", choices=list(CORPORA), default=list(CORPORA))
+    parser.add_argument("--k", nargs="+", type=int, help="of the k-mers")
+    parser.add_argument("--without", nargs="+", default=[], help="peers by the beginning of a name")
     chosen = parser.parse_args()
     os.sched_setaffinity(0, {chosen.core})
+    print(f"{chosen.rounds} rounds, load {os.getloadavg()[0]:.1f} at the beginning")
     with tempfile.TemporaryDirectory(prefix="bench-vocab-") as name:
         folder = Path(name)
-        if chosen.only != "genome":
-            text(folder / "text.txt", chosen.size * 10**6)
-            compare("text", text_programs(chosen, folder / "text.txt"), folder, chosen.rounds)
-        if chosen.only != "text":
-            genome(folder / "genome.fa", chosen.size * 10**6)
-            for k in (6, 12, 21, 31):
-                found = genome_programs(chosen, folder / "genome.fa", k)
-                compare(f"genome, k = {k}, canonical", found, folder, chosen.rounds)
+        for kind in chosen.only:
+            corpus = folder / CORPORA[kind]
+            getattr(corpora, kind)(corpus, chosen.size * 10**6)
+            if kind in ("text", "code"):
+                found = text_programs(chosen, corpus, kind)
+                compare(kind, wanted(found, chosen), folder, chosen.rounds)
+            else:
+                for k in chosen.k or ((6, 12, 21, 31) if kind == "genome" else (21, 31)):
+                    found = kmer_programs(chosen, corpus, k)
+                    title = f"{kind}, k = {k}, canonical"
+                    compare(title, wanted(found, chosen), folder, chosen.rounds)
+            corpus.unlink()
 
 
-def text(path: Path, size: int) -> None:
-    """Words of 2 to 17 letters by Zipf's law, about one new word in twelve."""
-    rng = np.random.default_rng(1)
-    letters = np.frombuffer(b"etaoinshrdlucmfwypvbgkjqxz", np.uint8)
-    with path.open("wb") as stream:
-        while stream.tell() < size:
-            rank = np.exp(rng.random(500_000) * np.log(max(size // 60, 1000))).astype(np.uint64)
-            mixed = rank * np.uint64(0x9E3779B97F4A7C15) >> np.uint64(3)
-            length = 2 + np.minimum(14, np.log2(rank + 1) / 2.2 + mixed % 4).astype(np.int64)
-            words = np.zeros((len(rank), 18), np.uint8)
-            for place in range(17):
-                words[:, place] = np.where(place < length, letters[mixed % 26], 0)
-                mixed //= np.uint64(7)
-            words[:, 17] = np.where(np.arange(len(rank)) % 12 == 11, 10, 32)
-            stream.write(words[words != 0].tobytes())
-
-
-def genome(path: Path, size: int) -> None:
-    """Random bases; a third of them are copies of earlier stretches, as repeats are."""
-    rng = np.random.default_rng(2)
-    bases = np.frombuffer(b"ACGT", np.uint8)[rng.integers(0, 4, size, dtype=np.uint8)]
-    for start in range(0, size - 20_000, 30_000):
-        source = int(rng.integers(0, start + 1))
-        bases[start : start + 10_000] = bases[source : source + 10_000].copy()
-    with path.open("wb") as stream:
-        stream.write(b">chr1\n")
-        for start in range(0, size, 80):
-            stream.write(bases[start : start + 80].tobytes() + b"\n")
+def wanted(programs: list[Program], chosen: argparse.Namespace) -> list[Program]:
+    """The programs that are not to be left out."""
+    return [held for held in programs if not held.name.startswith(tuple(chosen.without))]
 
 
 def sslkit(corpus: Path, memory: str, *more: str) -> Program:
@@ -114,13 +113,16 @@ def sslkit(corpus: Path, memory: str, *more: str) -> Program:
     return Program(f"sslkit {memory}", command, int(memory.rstrip("M")))
 
 
-def text_programs(chosen: argparse.Namespace, corpus: Path) -> list[Program]:
+def text_programs(chosen: argparse.Namespace, corpus: Path, kind: str) -> list[Program]:
     """All that count words."""
     shell = (
         f"LC_ALL=C tr -cs A-Za-z0-9_ '\\n' < {shlex.quote(str(corpus))} | LC_ALL=C sort -S 512M "
         "| uniq -c | LC_ALL=C sort -k1,1nr -k2 > sorted.txt"
     )
-    found = [Program("sort, uniq -c", ["sh", "-c", shell]), sslkit(corpus, chosen.mem)]
+    found = [
+        Program("sort, uniq -c", ["sh", "-c", shell]),
+        sslkit(corpus, chosen.mem, "--domain", kind),
+    ]
     for memory in ("1GB", "512MB"):
         code = _DUCKDB.format(corpus=corpus, memory=memory)
         found.append(from_pypi(chosen.peers, "duckdb", f"duckdb {memory}", code))
@@ -133,15 +135,16 @@ def from_pypi(python: str, module: str, name: str, code: str) -> Program:
     return Program(name, [python, "-c", code], missing=module if probe.returncode else "")
 
 
-def genome_programs(chosen: argparse.Namespace, corpus: Path, k: int) -> list[Program]:
+def kmer_programs(chosen: argparse.Namespace, corpus: Path, k: int) -> list[Program]:
     """All that count canonical k-mers."""
-    kmc = f"kmc -k{k} -t1 -m2 -ci1 -cs4294967295 -fm {corpus} kmc.out . > /dev/null"
+    kind = "a" if corpus.name == CORPORA["reads"] else "m"
+    kmc = f"kmc -k{k} -t1 -m2 -ci1 -cs4294967295 -f{kind} {corpus} kmc.out . > /dev/null"
     kmc += " && kmc_tools transform kmc.out dump kmc.txt > /dev/null"
     jellyfish = f"jellyfish count -m {k} -C -s 100M -t 1 -o jf.out {corpus} && "
     jellyfish += "jellyfish dump -c jf.out > jf.txt"
     return [
         Program("kmc", ["sh", "-c", kmc], 2048, missing="" if shutil.which("kmc") else "kmc"),
-        sslkit(corpus, chosen.mem, "--k", str(k), "--canonical"),
+        sslkit(corpus, chosen.kmer_mem, "--domain", "genome", "--k", str(k), "--canonical"),
         Program(
             "jellyfish",
             ["sh", "-c", jellyfish],
@@ -151,46 +154,56 @@ def genome_programs(chosen: argparse.Namespace, corpus: Path, k: int) -> list[Pr
 
 
 def compare(title: str, programs: list[Program], folder: Path, rounds: int) -> None:
-    """Run all programs in turn and print how they compare with the first one there is."""
+    """Run all programs in turn and print how they compare with sslkit."""
     there = [program for program in programs if not program.missing]
-    times: dict[str, list[float]] = {program.name: [] for program in there}
-    peaks = dict.fromkeys(times, 0.0)
-    failed: dict[str, str] = {}
+    found: dict[str, list[Run]] = {program.name: [] for program in there}
     for _ in range(rounds):
         for program in there:
-            seconds, peak, trouble = measure(program.command, folder)
-            times[program.name].append(seconds)
-            peaks[program.name] = max(peaks[program.name], peak)
-            if trouble:
-                failed[program.name] = trouble
-    base = statistics.median(times[there[0].name])
-    print(f"\n### {title}\n\n| program | s (median, spread) | x faster | peak MiB | promise |")
-    print("|---|---|---|---|---|")
+            found[program.name].append(measure(program.command, folder))
+    own = next(runs for name, runs in found.items() if name.startswith("sslkit"))
+    print(f"\n### {title}\n")
+    print("| program | wall s | processor s | wall / sslkit | processor / sslkit | MiB | promise |")
+    print("|---|---|---|---|---|---|---|")
     for program in there:
-        took = times[program.name]
-        middle = statistics.median(took)
-        spread = f"{middle:.1f} ({min(took):.1f} to {max(took):.1f})"
-        ratio = failed.get(program.name) or f"{base / middle:.2f}"
-        promise = program.promise or "-"
-        print(f"| {program.name} | {spread} | {ratio} | {peaks[program.name]:.0f} | {promise} |")
+        runs = found[program.name]
+        cells = [
+            program.name,
+            spread([run.wall for run in runs]),
+            spread([run.processor for run in runs]),
+            spread([run.wall / mine.wall for run, mine in zip(runs, own, strict=True)]),
+            spread([run.processor / mine.processor for run, mine in zip(runs, own, strict=True)]),
+            f"{max(run.peak for run in runs):.0f}",
+            str(program.promise or "-"),
+        ]
+        trouble = next((run.trouble for run in runs if run.trouble), "")
+        print(f"| {' | '.join(cells)} | {trouble}".rstrip(), flush=True)
     for program in programs:
         if program.missing:
             print(f"\nleft out: {program.name}, because {program.missing} is not installed")
 
 
-def measure(command: list[str], folder: Path) -> tuple[float, float, str]:
-    """Wall seconds, MiB of the whole process tree at its peak, and what went wrong."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command, cwd=folder, stderr=subprocess.PIPE, text=True)
-    peak = 0
-    while process.poll() is None:
-        peak = max(peak, sum(tree(process.pid)))
-        time.sleep(0.02)
-    _, errors = process.communicate()
+def spread(values: list[float]) -> str:
+    """Median, least and most."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def measure(command: list[str], folder: Path) -> Run:
+    """Run a command, and all that it runs, to its end."""
+    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    with (folder / "errors.txt").open("w+") as errors:
+        process = subprocess.Popen(command, cwd=folder, stderr=errors)
+        peak = 0
+        while process.poll() is None:
+            peak = max(peak, sum(tree(process.pid)))
+            time.sleep(0.02)
+        errors.seek(0)
+        said = errors.read()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     trouble = "failed" if process.returncode else ""
-    if trouble and "memory" in errors.lower():
+    if trouble and "memory" in said.lower():
         trouble = "out of memory"
-    return time.perf_counter() - start, peak / 2**20, trouble
+    return Run(time.perf_counter() - start, used, peak / 2**20, trouble)
 
 
 def tree(number: int) -> Iterator[int]:
