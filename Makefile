@@ -53,7 +53,7 @@ test: lint ## check style and types, and run the tests that take seconds
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist worksteal
 
 test-slow: $(READY) ## run the tests that take minutes
-	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow
+	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow --timeout 3600
 
 results: $(READY) ## make the table of tests/benchmarks/RESULTS.md (hours; needs ../shared/data)
 	$(BIN)/python tests/benchmarks/results.py
