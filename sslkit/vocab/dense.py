@@ -1,4 +1,9 @@
-"""Counting short k-mers in a table of all of them."""
+"""Counting short k-mers in a table of all of them.
+
+Where k is small, longer windows are counted at every second, fourth or eighth letter instead: a
+window of k + 3 letters tells of four k-mers at once, and the sums of its counts are theirs. Only
+beside breaks, where a long window does not fit and a short one may, k-mers are counted singly.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -6,7 +11,7 @@ import numpy as np
 
 from sslkit.vocab import pack
 from sslkit.vocab.keys import Column, Counts
-from sslkit.vocab.pack import Packed, Windows
+from sslkit.vocab.pack import PER_WORD, Keys, Packed, Windows
 
 # Tables up to here stay in the processor's cache whatever the order of the k-mers.
 _CACHED_K = 9
@@ -27,7 +32,8 @@ class Table:
         self._k = k
         self._canonical = canonical
         self._counts = np.zeros(4**k, np.uint32)
-        self._windows = Windows(k, canonical=False)
+        self._step = max(step for step in (1, 2, 4, 8) if step == 1 or k + step - 1 <= _CACHED_K)
+        self._windows = Windows(k + self._step - 1, canonical=False)
         self._sorted = k > _CACHED_K
         free = min((memory - self._counts.nbytes) // 4, _GATHERED) if self._sorted else 0
         kind = np.uint32 if self._sorted else np.int64
@@ -44,16 +50,23 @@ class Table:
         self._added += held.letters
         if held.letters > len(self._gathered) - self._held:
             self._flush()
-        for keys in self._windows.rows(held):
+        for keys in self._windows.rows(held, range(0, PER_WORD, self._step)):
             self._gathered[self._held : self._held + len(keys)] = keys
             self._held += len(keys)
+        if self._step > 1:
+            found = _beside_breaks(held, self._k, self._step).view(np.int64)
+            self._counts += np.bincount(found, minlength=4**self._k).astype(np.uint32)
 
     def _flush(self) -> None:
         """Count what was gathered."""
         keys = self._gathered[: self._held]
         self._held = 0
         if not self._sorted:
-            self._counts += np.bincount(keys, minlength=4**self._k + 1)[:-1].astype(np.uint32)
+            longer = self._k + self._step - 1
+            found = np.bincount(keys, minlength=4**longer + 1)[:-1]
+            for before in range(self._step):
+                sides = found.reshape(4**before, 4**self._k, -1)
+                self._counts += sides.sum(axis=(0, 2)).astype(np.uint32)
             return
         # In order of address: a random walk over 64 MiB would miss every cache.
         keys.sort()
@@ -84,3 +97,18 @@ class Table:
             larger = np.flatnonzero(others < numbers)
             self._counts[others[larger]] += self._counts[numbers[larger]]
             self._counts[numbers[larger]] = 0
+
+
+def _beside_breaks(held: Packed, k: int, step: int) -> Keys:
+    """The k-mers in windows of k + step - 1 letters at every ``step``-th one that hold a break."""
+    back = step * np.arange(-(-(k + step - 1) // step))
+    first = (held.breaks // step * step)[:, None] - back
+    first = first[(first >= 0) & (first + k + step - 1 > held.breaks[:, None])]
+    starts = (np.unique(first)[:, None] + np.arange(step)).reshape(-1)
+    # Behind the letters there is always a break.
+    ahead = held.breaks[np.minimum(np.searchsorted(held.breaks, starts), len(held.breaks) - 1)]
+    starts = starts[ahead >= starts + k]
+    word, shift = starts // PER_WORD, (2 * (starts % PER_WORD)).astype(np.uint64)
+    after = held.words[word + 1] >> np.uint64(1) >> (np.uint64(63) - shift)
+    keys: Keys = ((held.words[word] << shift) | after) >> np.uint64(64 - 2 * k)
+    return keys
