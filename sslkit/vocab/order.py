@@ -62,6 +62,8 @@ class ByCount:
         self._rows = min(1 << 20, memory // 128)
         self._bytes = memory // 6
         self._chunks: list[_Chunk] = []
+        self._waiting: list[tuple[Column, Counts]] = []
+        self._waiting_rows = self._waiting_bytes = 0
         self.rows = 0
         self.total = 0
 
@@ -78,11 +80,27 @@ class ByCount:
         while start < len(counts):
             fitting = int(np.searchsorted(before, before[start] + self._bytes, side="right")) - 1
             end = min(start + self._rows, max(fitting, start + 1), len(counts))
-            piece = self._kind.cut(column, start, end)
-            self._add(piece, counts[start:end], before[start : end + 1])
+            size = int(before[end] - before[start])
+            # A merge of many runs gives small pieces: a chunk is made of as many as there is room.
+            if (
+                self._waiting_rows + end - start > self._rows
+                or self._waiting_bytes + size > self._bytes // 2
+            ):
+                self._lay_aside()
+            self._waiting.append((self._kind.cut(column, start, end), counts[start:end]))
+            self._waiting_rows += end - start
+            self._waiting_bytes += size
             start = end
+        self.rows += len(counts)
+        self.total += int(counts.sum())
 
-    def _add(self, column: Column, counts: Counts, before: Counts) -> None:
+    def _lay_aside(self) -> None:
+        """Make a chunk of what waits."""
+        if not self._waiting:
+            return
+        column = self._kind.join([column for column, _ in self._waiting])
+        counts = np.concatenate([counts for _, counts in self._waiting])
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
         order = _descending(counts)
         ordered = counts[order]
         starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
@@ -96,15 +114,15 @@ class ByCount:
                 for stream in files:
                     stream.close()
         bounds = np.append(starts, len(counts))
+        before = _bytes_before(self._kind, column)
         if not isinstance(self._kind, Words):  # whose keys all have the same size
             before = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.diff(before)[order])))
         sizes = before[bounds] - before[0]
         self._chunks.append(_Chunk(paths, ordered[starts], bounds, sizes))
-        self.rows += len(counts)
-        self.total += int(counts.sum())
 
     def distribution(self) -> tuple[Counts, Counts]:
         """The counts that occur, highest first, and how many tokens have each of them."""
+        self._lay_aside()
         if not self._chunks:
             return np.empty(0, np.int64), np.empty(0, np.int64)
         values = np.concatenate([chunk.values for chunk in self._chunks])
@@ -116,6 +134,7 @@ class ByCount:
 
     def result(self, least: int = 1) -> Iterator[tuple[Column, Counts]]:
         """All rows whose count is at least ``least`` in vocabulary order, in pieces."""
+        self._lay_aside()
         highest = max((int(chunk.values[0]) for chunk in self._chunks), default=0)
         if highest >= least:
             yield from self._band(least, highest)

@@ -60,3 +60,13 @@ def test_no_rows(tmp_path: Path, size: int) -> None:
     assert list(order.result()) == []
     order.add(column_of(Bytes(), [b"x" * size]), np.array([1]))
     assert list(order.result(least=2)) == []
+
+
+def test_small_pieces_are_laid_aside_together(tmp_path: Path) -> None:
+    """A merge of hundreds of runs gives tens of thousands of them."""
+    order = ByCount(Words(1), tmp_path, 1 << 20)
+    for key in range(3000):
+        order.add(np.array([[key]], np.uint64), np.array([key % 3 + 1]))
+    assert (order.rows, order.total) == (3000, 6000)
+    assert sum(column.shape[1] for column, _ in order.result()) == 3000
+    assert len(list(tmp_path.iterdir())) == 1
