@@ -79,7 +79,8 @@ def finetune(
 
     Example: sslkit finetune --task promoter --freeze 8
 
-    The weights with the best validation loss are kept; the test part is looked at once, at the
-    end. Metrics come with 95% bootstrap intervals, predictions with ids.
+    The weights with the best validation loss are kept (of fewer than 20 validation records: the
+    last ones); the test part is looked at once, at the end. Metrics come with 95% bootstrap
+    intervals, predictions with ids.
     """
     launch(context, "finetune")

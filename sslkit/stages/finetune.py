@@ -108,7 +108,7 @@ def _plan(resolved: Resolved) -> Plan:
         clip=1.0,
         evaluate_every=max(10, in_pass // 2),
         seed=options.seed,
-        keep_best="heldout_loss",
+        keep_best="heldout_loss" if resolved.chooses else "",
         patience=options.patience,
         checkpoint_seconds=options.checkpoint_every,
     )

@@ -23,6 +23,8 @@ from sslkit.stages.labels import Examples
 _PASSES = 4
 _FEWEST_STEPS = 400
 _VALID_SHARE, _TEST_SHARE = 0.1, 0.2
+#: With fewer validation records chance decides which weights look best.
+_FEWEST_TO_CHOOSE = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,11 @@ class Resolved:
     rows: LabelledRows
     steps: int
 
+    @property
+    def chooses(self) -> bool:
+        """Whether the validation part is large enough to choose weights by."""
+        return len(self.split.rows("valid")) >= _FEWEST_TO_CHOOSE
+
 
 def resolve(options: Options, talk: Console) -> Resolved:
     """Checkpoint, labels and settings; everything that can be refused is refused here."""
@@ -82,16 +89,7 @@ def resolve(options: Options, talk: Console) -> Resolved:
     examples = labels.read(
         task, settings[options.task], files, parts.domain, options.on_error, talk
     )
-    shares = {"valid": _VALID_SHARE, "test": _TEST_SHARE}
-    split = labels.divide(examples, shares, options.seed, talk)
-    for name in shares:
-        if not len(split.rows(name)):
-            raise DataError(
-                f"no record is left for the {name} part",
-                where=", ".join(map(str, examples.labelled.files)),
-                why=f"{len(examples)} records were divided",
-                do=f"add records, or name a file with --{name}",
-            )
+    split = _divided(examples, options.seed, talk)
     train = split.rows("train")
     tokens = [parts.domain.length(len(units)) for units in examples.units]
     window = options.window or min(max(tokens), 4 * parts.context)
@@ -108,7 +106,7 @@ def resolve(options: Options, talk: Console) -> Resolved:
         weight=labels.weights(options.class_weights, examples, train),
         window=window,
     )
-    return Resolved(
+    resolved = Resolved(
         options=options,
         parts=parts,
         examples=examples,
@@ -118,6 +116,27 @@ def resolve(options: Options, talk: Console) -> Resolved:
         rows=rows,
         steps=options.steps or max(passes, _FEWEST_STEPS),
     )
+    if not resolved.chooses:
+        talk.say(
+            f"fewer than {_FEWEST_TO_CHOOSE} validation records: too few to choose weights by, so "
+            "those of the last step are kept"
+        )
+    return resolved
+
+
+def _divided(examples: Examples, seed: int, talk: Console) -> Split:
+    """Train, valid and test parts, given or made; none of them is empty."""
+    shares = {"valid": _VALID_SHARE, "test": _TEST_SHARE}
+    split = labels.divide(examples, shares, seed, talk)
+    for name in shares:
+        if not len(split.rows(name)):
+            raise DataError(
+                f"no record is left for the {name} part",
+                where=", ".join(map(str, examples.labelled.files)),
+                why=f"{len(examples)} records were divided",
+                do=f"add records, or name a file with --{name}",
+            )
+    return split
 
 
 def _head(

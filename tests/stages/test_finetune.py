@@ -255,7 +255,7 @@ def test_class_weights_make_a_rare_class_count(folder: Path, command: Command) -
 def test_the_best_weights_are_kept(folder: Path, command: Command) -> None:
     """Labels at random: what is learned soon hurts."""
     rng = np.random.default_rng(3)
-    labels(folder, lambda n: int(rng.random() < 0.5) if n > 1 else n)
+    labels(folder, lambda n: int(rng.random() < 0.5) if n > 1 else n, count=240)
     result = command(
         *TINY, "--labels", "own.csv", "--steps", "300", "--learning-rate", "0.01",
         "--patience", "2", "--json",
@@ -272,6 +272,12 @@ def test_the_best_weights_are_kept(folder: Path, command: Command) -> None:
     valid = [n for n in range(len(held["id"])) if held["split"][n] == "valid"]
     loss = -np.mean([np.log(held[f"probability_{held['label'][n]}"][n]) for n in valid])
     assert loss == pytest.approx(judged[best], rel=1e-4)
+
+
+def test_too_few_validation_records_choose_nothing(folder: Path, command: Command) -> None:
+    done = command(*TINY, "--steps", "60", "--learning-rate", "0.05", "--patience", "1", "--json")
+    assert "fewer than 20 validation records" in done.err
+    assert done.json["step"] == len(rows(folder / "finetuned/promoter")) == 60
 
 
 def test_given_parts_are_used_as_they_are(folder: Path, command: Command) -> None:
