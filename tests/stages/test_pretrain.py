@@ -71,7 +71,7 @@ def interrupted(
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as process:
         wait_for(process, run, after)
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(number)
         assert process.stderr is not None
         said = process.stderr.read().decode()
         return process.wait(), said
