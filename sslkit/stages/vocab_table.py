@@ -105,7 +105,8 @@ def write(
     Raises:
         DataError: no token at all.
     """
-    memory = work.plan.counts
+    # A third is left for what merging and ordering hold at the same time, and for gaps between.
+    memory = work.plan.counts * 2 // 3
     spills = combine.reduce(spills, work.folder, memory, work.check)
     stated = made()
     settings = stated.settings

@@ -17,7 +17,7 @@ def reduce(
     Sources stay where they are: what an earlier process left of this is made again.
     """
     budget.settle()
-    most = merge.fan_in(memory)
+    most = merge.fan_in(_share(len(kinds(spills)), memory))
     level = 0
     while len(spills) > most:
         merged = []
@@ -51,8 +51,13 @@ def _of_kind(spills: Sequence[Spill], kind: Kind) -> list[runs.Run]:
 def stream(spills: Sequence[Spill], memory: int) -> tuple[Kind, Iterator[tuple[Column, Counts]]]:
     """All tokens in order, each once, with their counts; and the kind of the columns."""
     found = kinds(spills)
-    share = memory // max(len(found), 1)
+    share = _share(len(found), memory)
     merged = [(kind, merge.merge(_of_kind(spills, kind), share)) for kind in found]
     if len(merged) == 1:
         return merged[0]
     return KINDS["bytes"], interleave(merged)
+
+
+def _share(count: int, memory: int) -> int:
+    """Bytes for each of several merges at once; what puts them together takes as many again."""
+    return memory if count < 2 else memory // (2 * count)

@@ -14,7 +14,7 @@ from sslkit.vocab.keys import Column, Counts, Kind, group
 from sslkit.vocab.runs import Run, check_sum
 
 #: Blocks shorter than this cost more in file accesses than they save in memory.
-SMALLEST_BLOCK = 4096
+SMALLEST_BLOCK = 1024
 #: Bytes of working memory per loaded row: key, count, and both again while they are grouped.
 ROW_BYTES = 96
 _MOST_ROWS = 1 << 20
