@@ -67,7 +67,8 @@ _OPERATOR[[byte for byte in range(33, 127) if not _WORD[byte]]] = True
 _ALONE = np.zeros(256, np.bool_)
 _ALONE[[*range(33), *b"()[]{};,"]] = True
 _PREFIX = frozenset(b"rRbBuUfF")
-#: Comments and literals longer than this are passed through without being held.
+#: Comments and literals longer than this are passed through without being held. More
+#: than the letters of a prefix, so that what is passed holds the mark that opens.
 _HELD = 1 << 12
 # What a mark that closes a comment or a literal is made of, and what takes its meaning away.
 _MARKS = b"\\*/\"'`"
