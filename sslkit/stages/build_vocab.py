@@ -98,6 +98,7 @@ def run(options: Options, console: Console) -> None:
         RequeueError: a signal came; the same command goes on.
     """
     plan = budget.plan(sizes.parse(options.mem))
+    budget.tighten(plan)
     shard = shares.parse(options.shard)
     vocab_plot.check(options.plot, options.shard is not None)
     name, files = recognition.recognise(options.corpus, options.domain, options.column)

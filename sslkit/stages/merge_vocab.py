@@ -40,6 +40,7 @@ def run(options: Options, console: Console) -> None:
         DataError: a part is damaged.
     """
     plan = budget.plan(sizes.parse(options.mem))
+    budget.tighten(plan)
     vocab_plot.check(options.plot, sharded=False)
     if missing := [path for path in options.parts if not path.is_dir()]:
         raise UsageError(f"there is no part {missing[0]}")

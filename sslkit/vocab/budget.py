@@ -16,6 +16,9 @@ BASE = 176 << 20
 #: Larger buffers gain nothing: the processor's caches are far smaller anyway.
 MOST = 1 << 30
 LEAST = 64 << 20
+#: Below this, every megabyte counts.
+TIGHT = 512 << 20
+_ARENA_MAX = -8
 _LANE = 128 << 20
 _BLOCKS = 32 << 20
 _LARGEST_KEPT = 16 << 20
@@ -63,6 +66,20 @@ def lanes(planned: Plan, threads: int) -> int:
 def share(planned: Plan, count: int) -> int:
     """Bytes for the counts of one of several threads; one block is part of the base."""
     return planned.counts // count - (_BLOCKS if count > 1 else 0)
+
+
+def tighten(planned: Plan) -> None:
+    """Have memory managed without waste where the budget is small, for this whole process.
+
+    Arrow's own pool keeps what was freed, and every thread of glibc has a heap of its own, which
+    comes to 50 MiB of 256. Without them, Arrow's kernels take about a third longer.
+    """
+    if planned.total >= TIGHT:
+        return
+    pa.set_memory_pool(pa.system_memory_pool())
+    option = getattr(ctypes.CDLL(None), "mallopt", None)
+    if option is not None:  # which only glibc has
+        option(_ARENA_MAX, 1)
 
 
 def settle() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from sslkit.vocab import budget
 from sslkit.vocab.keys import Column, Counts, Index, Kind, Words, contents
 from sslkit.vocab.runs import check_sum, explained
 
@@ -119,6 +120,7 @@ class ByCount:
             before = np.concatenate((np.zeros(1, np.int64), np.cumsum(np.diff(before)[order])))
         sizes = before[bounds] - before[0]
         self._chunks.append(_Chunk(paths, ordered[starts], bounds, sizes))
+        budget.settle()
 
     def distribution(self) -> tuple[Counts, Counts]:
         """The counts that occur, highest first, and how many tokens have each of them."""

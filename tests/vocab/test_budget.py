@@ -1,6 +1,7 @@
 """How a budget is divided, and that what is planned is never above it."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,3 +34,14 @@ def test_the_peak_is_the_largest_resident_memory():
     del held
     budget.settle()
     assert budget.peak() >= max(before, 200 << 20)
+
+
+def test_only_small_budgets_change_how_memory_is_managed():
+    before = pa.default_memory_pool()
+    try:
+        budget.tighten(budget.plan(budget.TIGHT))
+        assert pa.default_memory_pool().backend_name == before.backend_name
+        budget.tighten(budget.plan(256 << 20))
+        assert pa.default_memory_pool().backend_name == "system"
+    finally:
+        pa.set_memory_pool(before)
