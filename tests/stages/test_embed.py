@@ -318,8 +318,11 @@ def test_killed_runs_end_in_the_same_bytes(
     for number in kills:
         process = start(*more)
         assert process.stderr is not None
-        # The last thing it says before the first batch.
         assert any(line.startswith("found") for line in process.stderr)
+        # From here on a stop keeps what is done; before, there is nothing to keep.
+        while not (parts / "job.json").exists():
+            assert process.poll() is None
+            time.sleep(0.001)
         time.sleep(draw.uniform(0, 0.5) if number == signal.SIGKILL else 0)
         process.send_signal(number)
         _, said = process.communicate()
