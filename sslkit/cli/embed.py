@@ -50,16 +50,9 @@ def embed(
         Literal["auto", "fp32", "bf16"],
         options.option("--precision", help="fp32, bf16, or auto: the faster one here."),
     ] = "auto",
-    reference: Annotated[
-        Path | None, options.option("--reference", help="FASTA that the intervals of BED lie on.")
-    ] = None,
-    sequence_column: Annotated[
-        str | None,
-        options.option("--sequence-column", help="Column of a table. Default: a usual name."),
-    ] = None,
-    id_column: Annotated[
-        str | None, options.option("--id-column", help="Column of the ids. Default: a usual name.")
-    ] = None,
+    reference: options.Reference = None,
+    sequence_column: options.SequenceColumn = None,
+    id_column: options.IdColumn = None,
     label_column: Annotated[
         str | None, options.option("--label-column", help="Column that is kept as label.")
     ] = None,

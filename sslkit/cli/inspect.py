@@ -15,16 +15,9 @@ def inspect(
     domain: Annotated[
         str | None, options.option("--domain", help="Kind of data. Default: as the files tell.")
     ] = None,
-    reference: Annotated[
-        Path | None, options.option("--reference", help="FASTA that the intervals of BED lie on.")
-    ] = None,
-    sequence_column: Annotated[
-        str | None,
-        options.option("--sequence-column", help="Column of a table. Default: a usual name."),
-    ] = None,
-    id_column: Annotated[
-        str | None, options.option("--id-column", help="Column of the ids. Default: a usual name.")
-    ] = None,
+    reference: options.Reference = None,
+    sequence_column: options.SequenceColumn = None,
+    id_column: options.IdColumn = None,
     label_column: Annotated[
         str | None,
         options.option("--label-column", help="Column of the labels. Default: a usual name."),

@@ -76,6 +76,15 @@ Force = Annotated[bool, option("--force", help="Overwrite what a run with other 
 BadRecords = Annotated[
     OnError, option("--on-error", help="A bad record stops the run, or is skipped and counted.")
 ]
+Reference = Annotated[
+    Path | None, option("--reference", help="FASTA that the intervals of BED lie on.")
+]
+SequenceColumn = Annotated[
+    str | None, option("--sequence-column", help="Column of a table. Default: a usual name.")
+]
+IdColumn = Annotated[
+    str | None, option("--id-column", help="Column of the ids. Default: a usual name.")
+]
 Plot = Annotated[
     bool,
     option("--plot", help="Draw the histogram of counts and counts by rank beside the table, as "
