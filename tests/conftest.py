@@ -13,13 +13,17 @@ from typing import Any
 import hypothesis
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from sslkit.__main__ import app
-from sslkit.artifacts import manifest
+from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.domains import genome
 from sslkit.files import source
+from sslkit.models import transformer
 from sslkit.vocab import vocabulary
+from sslkit.vocab.vocabulary import Vocabulary
 
 # A busy machine is no failure of a property, and a change is not judged by the luck of a draw:
 # --hypothesis-profile search draws anew.
@@ -144,3 +148,31 @@ def tiny_labels(tmp_path: Path) -> Path:
         rows.append(f"s{number},{''.join(letters)},{number % 2}")
     path.write_text("\n".join(rows) + "\n")
     return path
+
+
+@pytest.fixture
+def pretrained() -> Callable[..., None]:
+    """Write a small encoder of 3-mers to ``pretrained/`` of a folder, as pretrain does."""
+
+    def write(folder: Path, *, blocks: int = 2, dropout: float = 0.0, stride: int = 1) -> None:
+        letters = "ACGT"
+        tokens = [a + b + c for a in letters for b in letters for c in letters]
+        reading = genome.Settings(k=3, stride=stride)
+        domain = genome.Domain(reading, Vocabulary(tokens, np.ones(64, np.int64)))
+        shape = transformer.Settings(blocks=blocks, width=16, heads=2, dropout=dropout)
+        torch.manual_seed(0)
+        model = transformer.Model(shape, domain.spec)
+        made = manifest.make(
+            "pretrain",
+            {"context": 64},
+            plugins={
+                "domain": manifest.plugin("genome", genome, reading),
+                "model": manifest.plugin("transformer", transformer, shape),
+            },
+        )
+        held = Checkpoint(
+            made, {"encoder": dict(model.state_dict())}, tuple(tokens), torch.ones(64)
+        )
+        checkpoint.save(folder / "pretrained" / checkpoint.NAME, held)
+
+    return write

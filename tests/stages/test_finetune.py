@@ -15,11 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from sslkit.artifacts import checkpoint, manifest
-from sslkit.artifacts.checkpoint import Checkpoint
-from sslkit.domains import genome
-from sslkit.models import transformer
-from sslkit.vocab.vocabulary import Vocabulary
+from sslkit.artifacts import checkpoint
 
 Command = Callable[..., Any]
 
@@ -29,28 +25,8 @@ TINY = (
 )  # fmt: skip
 
 
-def pretrained(folder: Path, *, blocks: int = 2, dropout: float = 0.0, stride: int = 1) -> None:
-    letters = "ACGT"
-    tokens = [a + b + c for a in letters for b in letters for c in letters]
-    reading = genome.Settings(k=3, stride=stride)
-    domain = genome.Domain(reading, Vocabulary(tokens, np.ones(64, np.int64)))
-    shape = transformer.Settings(blocks=blocks, width=16, heads=2, dropout=dropout)
-    torch.manual_seed(0)
-    model = transformer.Model(shape, domain.spec)
-    made = manifest.make(
-        "pretrain",
-        {"context": 64},
-        plugins={
-            "domain": manifest.plugin("genome", genome, reading),
-            "model": manifest.plugin("transformer", transformer, shape),
-        },
-    )
-    held = Checkpoint(made, {"encoder": dict(model.state_dict())}, tuple(tokens), torch.ones(64))
-    checkpoint.save(folder / "pretrained" / checkpoint.NAME, held)
-
-
 @pytest.fixture
-def folder(tmp_path: Path, tiny_labels: Path) -> Path:
+def folder(tmp_path: Path, tiny_labels: Path, pretrained: Command) -> Path:
     pretrained(tmp_path)
     return tmp_path
 
@@ -147,7 +123,7 @@ def test_it_learns_a_motif(folder: Path, command: Command) -> None:
 
 
 def test_freezing_8_of_12_keeps_their_bits_and_counts_by_name(
-    folder: Path, command: Command
+    folder: Path, command: Command, pretrained: Command
 ) -> None:
     pretrained(folder, blocks=12)
     done = command(*TINY, "--freeze", "8", "--learning-rate", "0.01")
@@ -171,7 +147,9 @@ def test_freezing_8_of_12_keeps_their_bits_and_counts_by_name(
         assert f"{word} {sum(count[name] for name in names):,}: {listed}" in done.err
 
 
-def test_freezing_13_of_12_is_refused_and_claims_nothing(folder: Path, command: Command) -> None:
+def test_freezing_13_of_12_is_refused_and_claims_nothing(
+    folder: Path, command: Command, pretrained: Command
+) -> None:
     pretrained(folder, blocks=12)
     refused = command(*TINY, "--freeze", "13", check=2)
     assert "--freeze 13: the encoder has 12 blocks" in refused.err
@@ -369,7 +347,9 @@ def test_same_seed_same_bytes_other_seed_other_bytes(folder: Path, command: Comm
     assert equal(folder / "a", folder / "d")
 
 
-def test_another_run_is_refused_by_what_differs(folder: Path, command: Command) -> None:
+def test_another_run_is_refused_by_what_differs(
+    folder: Path, command: Command, pretrained: Command
+) -> None:
     command(*TINY)
     refused = command(*TINY, "--freeze", "1", "--batch", "16", check=2)
     assert "batch was 32 and is 16" in refused.err
@@ -379,7 +359,9 @@ def test_another_run_is_refused_by_what_differs(folder: Path, command: Command) 
     command(*TINY, "--force")
 
 
-def test_killed_and_continued_ends_in_the_same_bytes(folder: Path, command: Command) -> None:
+def test_killed_and_continued_ends_in_the_same_bytes(
+    folder: Path, command: Command, pretrained: Command
+) -> None:
     pretrained(folder, dropout=0.2, stride=3)
     words = (*TINY, "--steps", "60", "--patience", "50")
     command(*words, "-o", "whole")

@@ -8,40 +8,25 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
-from sslkit.artifacts import checkpoint, embeddings, manifest, predictions
-from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.artifacts import embeddings, manifest, predictions
 from sslkit.console import Console
 from sslkit.domains import genome
 from sslkit.errors import DataError, UsageError
-from sslkit.models import transformer
 from sslkit.stages import probe
-from sslkit.vocab.vocabulary import Vocabulary
 
 _K = 3
 
 
 @pytest.fixture
-def folder(tmp_path: Path, tiny_labels: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(
+    tmp_path: Path,
+    tiny_labels: Path,
+    pretrained: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
     """``labels/promoter.csv`` and a small encoder in ``pretrained/``, as pretrain writes it."""
-    letters = "ACGT"
-    tokens = [a + b + c for a in letters for b in letters for c in letters]
-    settings = genome.Settings(k=_K)
-    domain = genome.Domain(settings, Vocabulary(tokens, np.ones(64, np.int64)))
-    shape = transformer.Settings(width=16, heads=2, blocks=2)
-    torch.manual_seed(0)
-    model = transformer.Model(shape, domain.spec)
-    made = manifest.make(
-        "pretrain",
-        {"context": 64},
-        plugins={
-            "domain": manifest.plugin("genome", genome, settings),
-            "model": manifest.plugin("transformer", transformer, shape),
-        },
-    )
-    held = Checkpoint(made, {"encoder": dict(model.state_dict())}, tuple(tokens), torch.ones(64))
-    checkpoint.save(tmp_path / "pretrained" / checkpoint.NAME, held)
+    pretrained(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
