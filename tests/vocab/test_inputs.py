@@ -92,7 +92,7 @@ VERSION     AB1.2
 FEATURES             Location/Qualifiers
      source          1..10
                      /note="ORIGIN // LOCUS"
-ORIGIN      
+ORIGIN{blanks}
         1 acgtn acgta
        11 cc
 //
@@ -104,7 +104,7 @@ LOCUS       AB3 3 bp DNA
 ORIGIN
         1 ttt
 //
-"""  # noqa: W291
+""".replace("{blanks}", 6 * " ")
 
 
 @ENDS
