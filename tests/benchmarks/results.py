@@ -35,18 +35,17 @@ PRETRAINING = ["--batch-tokens", "4096"]
 
 @dataclass(frozen=True)
 class PromoterSet:
-    """A set, the corpus its encoder is pretrained on, and the logistic floor of the notes."""
+    """A set, and the corpus that its encoder is pretrained on."""
 
     name: str
     corpus: str
-    floor: float
 
 
 SETS = (
-    PromoterSet("cnnprom_ecoli", "ecoli", 0.955),
-    PromoterSet("uci106", "ecoli", 0.981),
-    PromoterSet("prom_300_tata", "mammal", 0.768),
-    PromoterSet("prom_core_tata", "mammal", 0.820),
+    PromoterSet("cnnprom_ecoli", "ecoli"),
+    PromoterSet("uci106", "ecoli"),
+    PromoterSet("prom_300_tata", "mammal"),
+    PromoterSet("prom_core_tata", "mammal"),
 )
 #: Tokens of a window and steps, for about 15 CPU minutes of pretraining.
 CORPORA = {"ecoli": ("64", "1500"), "mammal": ("96", "1000")}
