@@ -22,7 +22,7 @@ venv: $(READY) ## make the environment in .venv, with the tested versions of all
 $(READY): pyproject.toml constraints.txt
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later with its venv module is needed; set PYTHON" >&2; exit 1; }
 	"$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,zstd,tokenizers,plot,dask]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,zstd,tokenizers,plot,dask,fast]'
 	touch $(READY)
 
 demo: export PATH := $(CURDIR)/$(BIN):$(PATH)

@@ -28,14 +28,18 @@ from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic, source
 from sslkit.options import Common, thread_count
 from sslkit.stages import recognition, subword_table, vocab_dask, vocab_plot, vocab_table
-from sslkit.vocab import budget, combine, counting, parts, shares
+from sslkit.vocab import budget, combine, counting, dense, parts, shares
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
+from sslkit.vocab.kmers import have_compiled
 from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Kmers, Scheme
 from sslkit.vocab.workplace import workplace
 
 NAME = "vocab.parquet"
+#: A corpus of so many bytes takes longer than loading compiled loops, where memory has room for
+#: them.
+_WORTH_COMPILING = 1 << 28
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +118,9 @@ def run(options: Options, console: Console) -> None:
     subword_table.check(made.settings, scheme, plan)
     inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error)
     out = options.out or Path(NAME if options.shard is None else shares.name(shard))
+    if _compiles(scheme, files, plan):
+        plan = budget.plan(plan.total, compiled=True)
+        console.say("counts with compiled loops")
     # Standard input comes once, and in order.
     threads = 1 if source.STDIN in files else thread_count(options.threads)
     lanes = budget.lanes(plan, threads)
@@ -133,6 +140,14 @@ def run(options: Options, console: Console) -> None:
             vocab_dask.run(vocab_dask.Job(out, files, options, what), console, stop)
         else:
             _work(job, made, options, console, stop)
+
+
+def _compiles(scheme: Scheme, files: list[Path], plan: Plan) -> bool:
+    """Whether compiled loops are to be had and worth their time and memory."""
+    slow = isinstance(scheme, Kmers) and scheme.k > dense.CACHED_K
+    if plan.total < budget.TIGHT or not slow or source.STDIN in files:
+        return False
+    return sum(path.stat().st_size for path in files) >= _WORTH_COMPILING and have_compiled()
 
 
 def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: Stop) -> None:
@@ -248,7 +263,8 @@ def _count(
 
 def _lane(job: _Job, mine: list[parts.Part], folder: Path, watch: counting.Watch) -> counting.Count:
     folder.mkdir(exist_ok=True)
-    store = counting.store_for(job.scheme, job.canonical, budget.share(job.plan, job.lanes))
+    memory = budget.share(job.plan, job.lanes)
+    store = counting.store_for(job.scheme, job.canonical, memory, job.plan.compiled)
     held = counting.Files(mine, job.inputs.open, job.inputs.on_error == "skip")
     return counting.Count(job.scheme, store, held, folder, watch)
 

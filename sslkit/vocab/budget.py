@@ -13,6 +13,8 @@ from sslkit.errors import ResourceError
 
 #: Interpreter, libraries, a block in all its forms, the writer of the table.
 BASE = 176 << 20
+#: numba, and what it compiled.
+COMPILED = 96 << 20
 #: Larger buffers gain nothing: the processor's caches are far smaller anyway.
 MOST = 1 << 30
 LEAST = 64 << 20
@@ -32,18 +34,20 @@ class Plan:
     Attributes:
         total: by everything.
         counts: for what is counted, sorted and merged.
+        compiled: whether compiled loops are loaded.
     """
 
     total: int
     counts: int
+    compiled: bool = False
 
     @property
     def planned(self) -> int:
         """The peak that is to be expected."""
-        return BASE + self.counts
+        return BASE + self.counts + (COMPILED if self.compiled else 0)
 
 
-def plan(total: int) -> Plan:
+def plan(total: int, compiled: bool = False) -> Plan:
     """Divide a budget.
 
     Raises:
@@ -55,7 +59,7 @@ def plan(total: int) -> Plan:
             why=f"the program itself takes {sizes.show(BASE)} of it",
             do=f"allow at least {sizes.show(BASE + LEAST)}",
         )
-    return Plan(total, min(total - BASE, MOST))
+    return Plan(total, min(total - BASE - (COMPILED if compiled else 0), MOST), compiled)
 
 
 def lanes(planned: Plan, threads: int) -> int:

@@ -71,10 +71,10 @@ class StoppedError(Exception):
     """The count was asked to stop; what it had is in spills."""
 
 
-def store_for(scheme: Scheme, canonical: bool, memory: int) -> _Store:
+def store_for(scheme: Scheme, canonical: bool, memory: int, compiled: bool = False) -> _Store:
     """An empty store for what a scheme's readers give."""
     if isinstance(scheme, Kmers):
-        return kmers.Counter(scheme.k, canonical, memory, _BLOCK_TOKENS)
+        return kmers.Counter(scheme.k, canonical, memory, _BLOCK_TOKENS, compiled)
     return words.Counter(memory, _BLOCK_TOKENS)
 
 

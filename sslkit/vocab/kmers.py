@@ -6,6 +6,8 @@ after the other, each as large as the memory allows. So a spill covers many time
 corpus than keys that fit into memory, and most corpora need no merging at all.
 """
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +28,11 @@ TABLE_K = 12
 #: Codes that are counted at once, at least.
 _GATHERED = 1 << 18
 _END = np.full(1, BREAK, np.uint8)
+
+
+def have_compiled() -> bool:
+    """Whether the extra ``fast`` is installed."""
+    return importlib.util.find_spec("numba") is not None
 
 
 class Store(Protocol):
@@ -52,14 +59,25 @@ class Counter:
         canonical: count a k-mer and its reverse complement as the smaller of the two.
         memory: bytes for what is counted; a block of the stream comes on top.
         block: most codes that ``add`` is given at once.
+        compiled: whether to count with compiled loops, where ``have_compiled``.
     """
 
-    def __init__(self, k: int, canonical: bool, memory: int, block: int) -> None:
+    def __init__(
+        self, k: int, canonical: bool, memory: int, block: int, compiled: bool = False
+    ) -> None:
         self._k = k
         # Letters are rounded up to whole words.
         self._block = block + 2 * pack.PER_WORD
-        make = Table if k <= TABLE_K else Ranges
-        self._store: Store = make(k, canonical, memory, self._block + _GATHERED)
+        loops = importlib.import_module("sslkit.vocab.compiled") if compiled else None
+        most = self._block + _GATHERED
+        self._store: Store
+        if k > TABLE_K:
+            inside = loops.inside if loops else None
+            self._store = Ranges(k, canonical, memory, most, inside)
+        elif loops:
+            self._store = loops.Table(k, canonical, memory)
+        else:
+            self._store = Table(k, canonical, memory, most)
         self._held: list[Codes] = []
         self._size = 0
 

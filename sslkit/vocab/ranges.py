@@ -8,6 +8,8 @@ from sslkit.vocab.buffer import distinct
 from sslkit.vocab.keys import Column, Counts, Words, group
 from sslkit.vocab.pack import PER_WORD, Keys, Packed, Windows
 
+Inside = Callable[[Packed, int, bool, int, int, Keys], int]
+
 _KIND = Words(1)
 #: The part of the memory that letters take; the more, the more often they are gone through.
 _LETTERS = 6
@@ -24,11 +26,17 @@ class Ranges:
     Args:
         memory: bytes for letters and keys.
         block: most letters that ``add`` is given at once.
+        inside: a faster way to find the k-mers of a range, ``compiled.inside``.
     """
 
-    def __init__(self, k: int, canonical: bool, memory: int, block: int) -> None:
+    def __init__(
+        self, k: int, canonical: bool, memory: int, block: int, inside: Inside | None = None
+    ) -> None:
+        self._k = k
+        self._canonical = canonical
         self._top = 4**k
         self._windows = Windows(k, canonical)
+        self._inside = inside
         self._bytes = max(memory // _LETTERS, 8 * block)
         self._words = np.empty(self._bytes // 8, np.uint64)
         self._keys = max((memory - self._bytes) // 8, block)
@@ -92,6 +100,9 @@ class Ranges:
         size = 0
         heavy: dict[int, int] = {}
         for part in self._parts:
+            if self._inside is not None and len(room) - size > part.letters:
+                size += self._inside(part, self._k, self._canonical, low, high, room[size:])
+                continue
             for row in self._windows.rows(part):
                 inside = row - np.uint64(low) < np.uint64(high - low)
                 some = int(np.count_nonzero(inside))

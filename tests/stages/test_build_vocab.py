@@ -15,6 +15,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from sslkit.stages import build_vocab
+
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 
 
@@ -236,6 +238,16 @@ def test_threads_and_memory_do_not_change_a_byte(tmp_path):
         assert done.returncode == 0, done.stderr
         written.add((tmp_path / "vocab.parquet").read_bytes())
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("k", [10, 21])
+def test_compiled_loops_do_not_change_a_byte(corpus, command, monkeypatch, k):
+    options = ["corpus", "--k", k, "--canonical", "--threads", 2, "--mem"]
+    assert "compiled" not in command("build-vocab", *options, "1G").err
+    monkeypatch.setattr(build_vocab, "_WORTH_COMPILING", 0)
+    assert "compiled" in command("build-vocab", *options, "1G", "-o", "looped.parquet").err
+    assert Path("looped.parquet").read_bytes() == Path("vocab.parquet").read_bytes()
+    assert "compiled" not in command("build-vocab", *options, "400M", "--force").err
 
 
 def test_reads_and_tables_and_standard_input(tmp_path):

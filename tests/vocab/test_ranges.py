@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslkit.vocab import buffer, pack
+from sslkit.vocab import buffer, compiled, pack
 from sslkit.vocab.ranges import Ranges
 from sslkit.vocab.scheme import BREAK
 
@@ -40,9 +40,10 @@ def counted(texts, k, canonical):
     canonical=st.booleans(),
     room=st.integers(140, 300),
     again=st.booleans(),
+    inside=st.sampled_from([None, compiled.inside]),
 )
-def test_every_key_once_and_in_order(texts, k, canonical, room, again):
-    store = Ranges(k, canonical, 0, room)
+def test_every_key_once_and_in_order(texts, k, canonical, room, again, inside):
+    store = Ranges(k, canonical, 0, room, inside)
     for _ in range(1 + again):
         for text in texts:
             store.add(pack.packed(codes_of(text.ljust(k, "N"))))

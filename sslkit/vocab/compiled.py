@@ -1,0 +1,137 @@
+"""The innermost loops over k-mers, compiled by numba (extra ``fast``), for large corpora.
+
+They count what ``dense`` and ``ranges`` count without them; up to k = 9 those are as fast. Loading
+takes a second and ``budget.COMPILED`` bytes, and the first run on a machine compiles for some
+seconds.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from sslkit.vocab import pack
+from sslkit.vocab.dense import Cells
+from sslkit.vocab.pack import PER_WORD, Keys, Packed, Places
+
+_BUCKETS = 256
+_ROOM = 1 << 15
+_compile: Any = numba.njit(nogil=True, cache=True)
+
+
+def inside(
+    held: Packed, k: int, canonical: bool, low: int, high: int, out: npt.NDArray[np.uint64]
+) -> int:
+    """Write the windows with ``low <= number < high`` to ``out``, in the order of the letters.
+
+    Args:
+        out: room for more than ``held.letters`` numbers.
+
+    Returns:
+        how many there are.
+    """
+    others = pack.reverse_complement(held.words, PER_WORD) if canonical else held.words
+    span = np.uint64(high - low)
+    return int(_inside(held.words, others, held.breaks, k, canonical, np.uint64(low), span, out))
+
+
+class Table(Cells):
+    """Counts k-mers of more than four letters in a table larger than the processor's cache.
+
+    They wait in buckets by their first four letters until a bucket is full, so that the cells of
+    one bucket are gone to in a row.
+    """
+
+    def __init__(self, k: int, canonical: bool, memory: int) -> None:
+        super().__init__(k, canonical)
+        room = min(max((memory - self.counts.nbytes) // (2 * _BUCKETS), 64), _ROOM)
+        self._waiting = np.empty((_BUCKETS, room), np.uint16)
+        self._sizes = np.zeros(_BUCKETS, np.int64)
+
+    def add(self, held: Packed) -> None:
+        """Count the windows of some letters."""
+        super().add(held)
+        _add(held.words, held.breaks, self.k, self.counts, self._waiting, self._sizes)
+
+    def flush(self) -> None:
+        """Count what waits."""
+        _empty(self.k, self.counts, self._waiting, self._sizes)
+
+
+def _inside_loop(
+    words: Keys,
+    others: Keys,
+    breaks: Places,
+    k: int,
+    canonical: bool,
+    low: np.uint64,
+    span: np.uint64,
+    out: Keys,
+) -> int:
+    one, last = np.uint64(1), np.uint64(63)
+    bits = np.uint64(64 - 2 * k)
+    mask = (one << np.uint64(2 * k)) - one
+    start = size = 0
+    for stop in breaks:
+        for place in range(start, stop - k + 1):
+            word, shift = place >> 5, np.uint64(2 * (place & 31))
+            key = ((words[word] << shift) | (words[word + 1] >> one >> (last - shift))) >> bits
+            if canonical:
+                other = (others[word] >> shift) | (others[word + 1] << one << (last - shift))
+                key = min(key, other & mask)
+            # Always written and counted where it belongs: a branch would be foretold wrongly.
+            out[size] = key
+            size += int(key - low < span)
+        start = stop + 1
+    return size
+
+
+def _add_loop(
+    words: Keys,
+    breaks: Places,
+    k: int,
+    counts: npt.NDArray[np.uint32],
+    waiting: npt.NDArray[np.uint16],
+    sizes: npt.NDArray[np.int64],
+) -> None:
+    one, last = np.uint64(1), np.uint64(63)
+    bits, low = np.uint64(64 - 2 * k), np.uint64(2 * k - 8)
+    mask = (one << low) - one
+    room = waiting.shape[1]
+    start = 0
+    for stop in breaks:
+        for place in range(start, stop - k + 1):
+            word, shift = place >> 5, np.uint64(2 * (place & 31))
+            key = ((words[word] << shift) | (words[word + 1] >> one >> (last - shift))) >> bits
+            bucket = key >> low
+            size = sizes[bucket]
+            waiting[bucket, size] = np.uint16(key & mask)
+            size += 1
+            if size == room:
+                cells = counts[bucket << low : (bucket + one) << low]
+                for cell in waiting[bucket]:
+                    cells[cell] += np.uint32(1)
+                size = 0
+            sizes[bucket] = size
+        start = stop + 1
+
+
+def _empty_loop(
+    k: int,
+    counts: npt.NDArray[np.uint32],
+    waiting: npt.NDArray[np.uint16],
+    sizes: npt.NDArray[np.int64],
+) -> None:
+    low = 2 * k - 8
+    for bucket in range(len(sizes)):
+        cells = counts[bucket << low : (bucket + 1) << low]
+        for cell in waiting[bucket, : sizes[bucket]]:
+            cells[cell] += np.uint32(1)
+        sizes[bucket] = 0
+
+
+_inside: Callable[..., int] = _compile(_inside_loop)
+_add: Callable[..., None] = _compile(_add_loop)
+_empty: Callable[..., None] = _compile(_empty_loop)
