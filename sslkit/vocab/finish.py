@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sslkit.vocab import pack
 from sslkit.vocab.interleave import spelled
-from sslkit.vocab.keys import KINDS, Column, Counts, Kind
+from sslkit.vocab.keys import KINDS, Column, Counts, Kind, numbers
 from sslkit.vocab.order import ByCount
 from sslkit.vocab.scheme import Kmers, Scheme
 
@@ -116,11 +116,11 @@ class Finish:
     def _without_special(self, column: Column, counts: Counts) -> tuple[Column, Counts]:
         if not self._special:
             return column, counts
-        found = pc.is_in(column, pa.array(list(self._special), pa.large_binary()))
-        places = np.flatnonzero(np.asarray(found))
+        found = numbers(pc.is_in(column, pa.array(list(self._special), pa.large_binary())))
+        places = np.flatnonzero(found)
         for place in places:
             self._special[column[int(place)].as_py()] = int(counts[place])
-        rest = np.flatnonzero(~np.asarray(found))
+        rest = np.flatnonzero(~found)
         return self._kind.take(column, rest), counts[rest]
 
     def _strings(self, column: Column, scheme: Scheme) -> Any:

@@ -181,17 +181,17 @@ class Bytes:
 
     def take(self, column: Column, index: Index) -> Column:
         """Rows by number."""
-        return column.take(pa.array(index))
+        return column.take(integers(index))
 
     def order(self, column: Column) -> Index:
         """The permutation that sorts a column; equal rows are alike, so it may be unstable."""
-        return np.asarray(pc.array_sort_indices(column)).astype(np.int64)
+        return numbers(pc.array_sort_indices(column)).astype(np.int64)
 
     def changes(self, column: Column) -> npt.NDArray[np.bool_]:
         """Whether each row but the first differs from the one before."""
         if len(column) < 2:
             return np.empty(0, np.bool_)
-        return np.asarray(pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)))
+        return numbers(pc.not_equal(column.slice(1), column.slice(0, len(column) - 1)))
 
     def last(self, column: Column) -> Any:
         """The last key as bytes."""
@@ -227,6 +227,21 @@ class Bytes:
         kept = max(2, int(np.searchsorted(offsets, first + most, side="right")))
         offsets = offsets[:kept] - first
         return binary(offsets, np.fromfile(data, np.uint8, int(offsets[-1]), offset=first))
+
+
+def integers(values: npt.NDArray[np.int64]) -> pa.Array:
+    """Numbers as Arrow has them; its own conversion would load pandas first."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
+
+
+def numbers(column: pa.Array) -> npt.NDArray[Any]:
+    """A column without gaps as NumPy has it, likewise."""
+    held = column.buffers()[1]
+    if pa.types.is_boolean(column.type):
+        bits = np.unpackbits(np.frombuffer(held, np.uint8), bitorder="little")
+        return bits[column.offset : column.offset + len(column)].view(np.bool_)
+    found = np.frombuffer(held, column.type.to_pandas_dtype(), column.offset + len(column))
+    return found[column.offset :]
 
 
 def contents(column: Column) -> tuple[Index, npt.NDArray[np.uint8]]:

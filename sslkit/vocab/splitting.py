@@ -106,7 +106,7 @@ class SplitReader:
         cuts = self._rule(buffer[: len(valid)], final, self._within)
         sure, self._within = (len(valid), "") if final else (cuts.sure, cuts.within)
         # What stays in the rest is looked at again, and counted then.
-        if replaced := valid.count(0, 0, sure) - data.count(0, 0, sure):
+        if valid is not data and (replaced := valid.count(0, 0, sure) - data.count(0, 0, sure)):
             self.tally["invalid_bytes"] += replaced
         whole = int(np.searchsorted(cuts.starts, sure))
         starts = cuts.starts[:whole]

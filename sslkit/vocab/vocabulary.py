@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sslkit.artifacts.manifest import METADATA_KEY
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
-from sslkit.vocab.keys import contents
+from sslkit.vocab.keys import contents, integers
 
 SCHEMA = pa.schema(
     [pa.field("token", pa.string()), pa.field("id", pa.int64()), pa.field("count", pa.int64())]
@@ -81,15 +81,10 @@ def write(
         pq.ParquetWriter(temporary, schema, **_FORMAT) as writer,
     ):
         for tokens, counts in _regrouped(pieces):
-            ids = _numbers(np.arange(rows, rows + len(counts)))
-            writer.write_batch(pa.record_batch([tokens, ids, _numbers(counts)], schema=schema))
+            ids = integers(np.arange(rows, rows + len(counts)))
+            writer.write_batch(pa.record_batch([tokens, ids, integers(counts)], schema=schema))
             rows += len(counts)
     return rows
-
-
-def _numbers(values: npt.NDArray[np.int64]) -> pa.Array:
-    """As Arrow has them; its own conversion would load pandas first."""
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
 
 
 def _regrouped(

@@ -16,7 +16,18 @@ import pyarrow.compute as pc
 
 from sslkit.vocab import runs
 from sslkit.vocab.buffer import Buffer
-from sslkit.vocab.keys import Bytes, Column, Counts, Index, Kind, Words, add_up, binary, group
+from sslkit.vocab.keys import (
+    Bytes,
+    Column,
+    Counts,
+    Index,
+    Kind,
+    Words,
+    add_up,
+    binary,
+    group,
+    numbers,
+)
 from sslkit.vocab.runs import Run
 from sslkit.vocab.scheme import SPARE, Slices
 
@@ -132,7 +143,7 @@ class Counter:
 
     def _add_long(self, buffer: npt.NDArray[np.uint8], starts: Index, lengths: Index) -> None:
         counted = pc.value_counts(gather(buffer, starts, lengths))
-        self._long_store.add(counted.field("values"), np.asarray(counted.field("counts")))
+        self._long_store.add(counted.field("values"), numbers(counted.field("counts")))
 
 
 def _windows(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:

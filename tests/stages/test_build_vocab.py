@@ -250,6 +250,16 @@ def test_compiled_loops_do_not_change_a_byte(corpus, command, monkeypatch, k):
     assert "compiled" not in command("build-vocab", *options, "400M", "--force").err
 
 
+def test_text_is_counted_without_loading_pandas(tmp_path):
+    (tmp_path / "a.txt").write_text("a word of over sixteen characters: incomprehensibilities")
+    code = (
+        "import sys; from sslkit.__main__ import app; app(standalone_mode=False); "
+        "sys.exit('pandas' in sys.modules)"
+    )
+    words = [sys.executable, "-c", code, "build-vocab", "a.txt"]
+    assert subprocess.run(words, cwd=tmp_path, check=False).returncode == 0
+
+
 def test_reads_and_tables_and_standard_input(tmp_path):
     reads = [dna(30, n, "ACGTNacgtacgt") for n in range(40)]
     usual = "".join(f"@{n}\n{read}\n+\n{'@' * 30}\n" for n, read in enumerate(reads))
