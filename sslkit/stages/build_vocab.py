@@ -239,18 +239,22 @@ def _count(
 ) -> tuple[list[Spill], Counter[str]]:
     """Count in as many lanes as there are threads to use, each with its own parts and spills."""
     number, count = job.shard
-    mine = [
+    divided = [
         parts.divide(job.files, job.inputs.mark, (number - 1) * job.lanes + lane + 1,
                      count * job.lanes)
         for lane in range(job.lanes)
     ]  # fmt: skip
+    # Files that cannot be divided leave some lanes empty.
+    mine = [held for held in divided if held] or [[]]
     with console.progress("count", _bytes(job, mine), "bytes") as progress:
         failed = threading.Event()
         watch = counting.Watch(lambda: bool(stop) or failed.is_set(), _locked(progress))
-        counts = [_lane(job, held, folder / f"lane{n}", watch) for n, held in enumerate(mine)]
+        counts = [
+            _lane(job, held, len(mine), folder / f"lane{n}", watch) for n, held in enumerate(mine)
+        ]
         if kept := sum(len(count.spills) for count in counts):
             console.say(f"goes on after {_number(kept, 'run')} in {folder}")
-        with ThreadPoolExecutor(job.lanes) as pool:
+        with ThreadPoolExecutor(len(counts)) as pool:
             tasks = [pool.submit(_guarded, lane, failed) for lane in counts]
         for error in [error for task in tasks if (error := task.exception())]:
             if not isinstance(error, counting.StoppedError):
@@ -261,10 +265,13 @@ def _count(
     return [spill for count in counts for spill in count.spills], tally
 
 
-def _lane(job: _Job, mine: list[parts.Part], folder: Path, watch: counting.Watch) -> counting.Count:
+def _lane(
+    job: _Job, mine: list[parts.Part], lanes: int, folder: Path, watch: counting.Watch
+) -> counting.Count:
     folder.mkdir(exist_ok=True)
-    memory = budget.share(job.plan, job.lanes)
-    store = counting.store_for(job.scheme, job.canonical, memory, job.plan.compiled)
+    memory = budget.share(job.plan, lanes)
+    threads = job.lanes // lanes
+    store = counting.store_for(job.scheme, job.canonical, memory, job.plan.compiled, threads)
     held = counting.Files(mine, job.inputs.open, job.inputs.on_error == "skip")
     return counting.Count(job.scheme, store, held, folder, watch)
 

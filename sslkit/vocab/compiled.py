@@ -14,16 +14,14 @@ import numpy.typing as npt
 
 from sslkit.vocab import pack
 from sslkit.vocab.dense import Cells
-from sslkit.vocab.pack import PER_WORD, Keys, Packed, Places
+from sslkit.vocab.pack import PER_WORD, Keys, Packed, Places, Windows
 
 _BUCKETS = 256
 _ROOM = 1 << 15
 _compile: Any = numba.njit(nogil=True, cache=True)
 
 
-def inside(
-    held: Packed, k: int, canonical: bool, low: int, high: int, out: npt.NDArray[np.uint64]
-) -> int:
+def inside(held: Packed, windows: Windows, low: int, high: int, out: Keys) -> int:
     """Write the windows with ``low <= number < high`` to ``out``, in the order of the letters.
 
     Args:
@@ -32,9 +30,10 @@ def inside(
     Returns:
         how many there are.
     """
-    others = pack.reverse_complement(held.words, PER_WORD) if canonical else held.words
+    words, canonical = held.words, windows.canonical
+    others = pack.reverse_complement(words, PER_WORD) if canonical else words
     span = np.uint64(high - low)
-    return int(_inside(held.words, others, held.breaks, k, canonical, np.uint64(low), span, out))
+    return _inside(words, others, held.breaks, windows.k, canonical, np.uint64(low), span, out)
 
 
 class Table(Cells):

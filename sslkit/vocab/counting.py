@@ -71,10 +71,12 @@ class StoppedError(Exception):
     """The count was asked to stop; what it had is in spills."""
 
 
-def store_for(scheme: Scheme, canonical: bool, memory: int, compiled: bool = False) -> _Store:
-    """An empty store for what a scheme's readers give."""
+def store_for(
+    scheme: Scheme, canonical: bool, memory: int, compiled: bool = False, threads: int = 1
+) -> _Store:
+    """An empty store for what a scheme's readers give; see ``kmers.Counter``."""
     if isinstance(scheme, Kmers):
-        return kmers.Counter(scheme.k, canonical, memory, _BLOCK_TOKENS, compiled)
+        return kmers.Counter(scheme.k, canonical, memory, _BLOCK_TOKENS, compiled, threads)
     return words.Counter(memory, _BLOCK_TOKENS)
 
 

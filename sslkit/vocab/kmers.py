@@ -60,10 +60,17 @@ class Counter:
         memory: bytes for what is counted; a block of the stream comes on top.
         block: most codes that ``add`` is given at once.
         compiled: whether to count with compiled loops, where ``have_compiled``.
+        threads: how many may count at once.
     """
 
     def __init__(
-        self, k: int, canonical: bool, memory: int, block: int, compiled: bool = False
+        self,
+        k: int,
+        canonical: bool,
+        memory: int,
+        block: int,
+        compiled: bool = False,
+        threads: int = 1,
     ) -> None:
         self._k = k
         # Letters are rounded up to whole words.
@@ -73,7 +80,7 @@ class Counter:
         self._store: Store
         if k > TABLE_K:
             inside = loops.inside if loops else None
-            self._store = Ranges(k, canonical, memory, most, inside)
+            self._store = Ranges(k, canonical, memory, most, inside, threads)
         elif loops:
             self._store = loops.Table(k, canonical, memory)
         else:

@@ -69,8 +69,8 @@ class Windows:
     """Gives the windows of packed letters, one array after the other in the same memory."""
 
     def __init__(self, k: int, canonical: bool) -> None:
-        self._k = k
-        self._canonical = canonical
+        self.k = k
+        self.canonical = canonical
         self._room = np.empty((5, 0), np.uint64)
 
     def rows(self, held: Packed, offsets: Iterable[int] = range(PER_WORD)) -> Iterator[Keys]:
@@ -79,13 +79,13 @@ class Windows:
         Yields:
             [words] numbers, ``none(k)`` for windows across a break; they last until the next one.
         """
-        k, size = self._k, len(held.words) - 1
+        k, size = self.k, len(held.words) - 1
         if self._room.shape[1] < size + 1:
             self._room = np.empty((5, size + 1), np.uint64)
         # The spare cell of a row takes what is written for windows that do not exist.
         row, part, others, back = self._room[:4, : size + 1]
         bits, mask = 64 - 2 * k, np.uint64(4**k - 1)
-        if self._canonical:
+        if self.canonical:
             back[:] = reverse_complement(held.words, PER_WORD)
         for offset in offsets:
             shift, within = 2 * offset, offset <= PER_WORD - k
@@ -94,7 +94,7 @@ class Windows:
             if not within:
                 keys |= np.right_shift(held.words[1:], np.uint64(64 - shift), out=part[:size])
             keys >>= np.uint64(bits)
-            if self._canonical:
+            if self.canonical:
                 other = np.right_shift(back[:-1], np.uint64(shift), out=others[:size])
                 if not within:
                     other |= np.left_shift(back[1:], np.uint64(64 - shift), out=part[:size])

@@ -1,6 +1,8 @@
 """Counting long k-mers range by range of their keys, from letters held in memory."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
@@ -8,7 +10,7 @@ from sslkit.vocab.buffer import distinct
 from sslkit.vocab.keys import Column, Counts, Words, group
 from sslkit.vocab.pack import PER_WORD, Keys, Packed, Windows
 
-Inside = Callable[[Packed, int, bool, int, int, Keys], int]
+Inside = Callable[[Packed, Windows, int, int, Keys], int]
 
 _KIND = Words(1)
 #: The part of the memory that letters take; the more, the more often they are gone through.
@@ -27,14 +29,22 @@ class Ranges:
         memory: bytes for letters and keys.
         block: most letters that ``add`` is given at once.
         inside: a faster way to find the k-mers of a range, ``compiled.inside``.
+        threads: how many ranges are gone through at once.
     """
 
     def __init__(
-        self, k: int, canonical: bool, memory: int, block: int, inside: Inside | None = None
+        self,
+        k: int,
+        canonical: bool,
+        memory: int,
+        block: int,
+        inside: Inside | None = None,
+        threads: int = 1,
     ) -> None:
         self._k = k
         self._canonical = canonical
         self._top = 4**k
+        self._threads = threads
         self._windows = Windows(k, canonical)
         self._inside = inside
         self._bytes = max(memory // _LETTERS, 8 * block)
@@ -65,18 +75,37 @@ class Ranges:
     def chunks(self, check: Callable[[], None]) -> Iterator[tuple[Column, Counts]]:
         """The k-mers that occurred and how often."""
         sample, each = self._sample()
-        keys = np.empty(min(self._keys, self._letters), np.uint64)
+        threads = self._threads if self._letters > _QUICK else 1
+        most = self._letters if threads == 1 else self._letters * 9 // 8 // threads
+        desks = [self._desk(min(self._keys // threads, most)) for _ in range(threads)]
+        busy: deque[tuple[_Desk, int, Future[int]]] = deque()
+        with ThreadPoolExecutor(threads) as pool:
+            for number, (low, high) in enumerate(self._bounds(sample, each, len(desks[0].room))):
+                if self._letters > _QUICK:
+                    check()
+                if len(busy) == threads:
+                    yield from _finished(*busy.popleft())
+                desk = desks[number % threads]
+                busy.append((desk, high, pool.submit(desk.gather, low, high)))
+            while busy:
+                yield from _finished(*busy.popleft())
+        self._empty()
+
+    def _desk(self, size: int) -> "_Desk":
+        room = np.empty(size, np.uint64)
+        return _Desk(self._parts, Windows(self._k, self._canonical), room, self._inside)
+
+    def _bounds(self, sample: Keys, each: float, room: int) -> Iterator[tuple[int, int]]:
+        """Ranges whose keys take up so much room, by the sample."""
         low = 0
         while low < self._top:
-            place = int(np.searchsorted(sample, np.uint64(low))) + int(_FILL * len(keys) / each)
-            if len(keys) == self._letters or place >= len(sample):
+            place = int(np.searchsorted(sample, np.uint64(low))) + int(_FILL * room / each)
+            if room >= self._letters or place >= len(sample):
                 high = self._top
             else:
                 high = max(int(sample[place]), low + 1)
-            if self._letters > _QUICK:
-                check()
-            low = yield from self._range(low, high, keys)
-        self._empty()
+            yield low, high
+            low = high
 
     def _sample(self) -> tuple[Keys, float]:
         """Some k-mers in order, and for how many windows each of them stands."""
@@ -90,31 +119,56 @@ class Ranges:
                 found.append(some[some < self._top])
         return np.sort(np.concatenate(found)), max(self._letters / max(size, 1), 1)
 
-    def _range(
-        self, low: int, high: int, room: Keys
-    ) -> Generator[tuple[Column, Counts], None, int]:
-        """Counts of the keys from ``low`` to before ``high``, or to before what is returned.
+
+class _Desk:
+    """Where one thread works: room for keys, and what else it writes to."""
+
+    def __init__(
+        self, parts: Sequence[Packed], windows: Windows, room: Keys, inside: Inside | None
+    ) -> None:
+        self.room = room
+        self._parts = parts
+        self._windows = windows
+        self._inside = inside
+        self._size = 0
+        self._heavy: dict[int, int] = {}
+
+    def gather(self, low: int, high: int) -> int:
+        """Have the keys from ``low`` to before ``high``, sorted, or to before what is returned.
 
         Where more keys come than the sample made expect, the highest ones are left for later.
         """
-        size = 0
-        heavy: dict[int, int] = {}
+        room, size = self.room, 0
+        self._heavy = {}
         for part in self._parts:
             if self._inside is not None and len(room) - size > part.letters:
-                size += self._inside(part, self._k, self._canonical, low, high, room[size:])
+                size += self._inside(part, self._windows, low, high, room[size:])
                 continue
             for row in self._windows.rows(part):
                 inside = row - np.uint64(low) < np.uint64(high - low)
                 some = int(np.count_nonzero(inside))
                 if some > len(room) - size:
-                    size, high = _fewer(room[:size], high, heavy)
+                    size, high = _fewer(room[:size], high, self._heavy)
                     inside = row - np.uint64(low) < np.uint64(high - low)
                     some = int(np.count_nonzero(inside))
                 np.compress(inside, row, out=room[size : size + some])
                 size += some
         room[:size].sort()
-        yield from _with(heavy, distinct(room[:size]))
+        self._size = size
         return high
+
+    def counts(self) -> Iterator[tuple[Column, Counts]]:
+        """The keys, each once, and how many of each there were."""
+        return _with(self._heavy, distinct(self.room[: self._size]))
+
+
+def _finished(desk: _Desk, high: int, reached: Future[int]) -> Iterator[tuple[Column, Counts]]:
+    """The counts of a range, however often its keys were too many."""
+    place = reached.result()
+    yield from desk.counts()
+    while place < high:
+        place = desk.gather(place, high)
+        yield from desk.counts()
 
 
 def _fewer(keys: Keys, high: int, heavy: dict[int, int]) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslkit.vocab import buffer, compiled, pack
+from sslkit.vocab import buffer, compiled, pack, ranges
 from sslkit.vocab.ranges import Ranges
 from sslkit.vocab.scheme import BREAK
 
@@ -41,13 +41,16 @@ def counted(texts, k, canonical):
     room=st.integers(140, 300),
     again=st.booleans(),
     inside=st.sampled_from([None, compiled.inside]),
+    threads=st.integers(1, 3),
 )
-def test_every_key_once_and_in_order(texts, k, canonical, room, again, inside):
-    store = Ranges(k, canonical, 0, room, inside)
+def test_every_key_once_and_in_order(texts, k, canonical, room, again, inside, threads):
+    store = Ranges(k, canonical, 0, threads * room, inside, threads)
     for _ in range(1 + again):
         for text in texts:
             store.add(pack.packed(codes_of(text.ljust(k, "N"))))
-        chunks = [(column[0], counts) for column, counts in store.chunks(lambda: None)]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ranges, "_QUICK", 0 if threads > 1 else ranges._QUICK)
+            chunks = [(column[0].copy(), counts) for column, counts in store.chunks(lambda: None)]
         keys = np.concatenate([column for column, _ in chunks] + [np.empty(0, np.uint64)])
         counts = np.concatenate([held for _, held in chunks] + [np.empty(0, np.int64)])
         assert (keys[1:] > keys[:-1]).all()
