@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslkit import limits
-from sslkit.errors import OnError
+from sslkit.errors import OnError, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,19 @@ class Common:
 
 
 def thread_count(asked: int | None) -> int:
-    """``asked``, or SLURM_CPUS_PER_TASK, or the processors that the process may use."""
+    """``asked``, or SLURM_CPUS_PER_TASK, or the processors that the process may use.
+
+    Raises:
+        UsageError: SLURM_CPUS_PER_TASK is no number.
+    """
     if asked:
         return asked
     if given := os.environ.get("SLURM_CPUS_PER_TASK", ""):
+        if not given.isdecimal():
+            raise UsageError(
+                f"SLURM_CPUS_PER_TASK={given} is no number of processors",
+                do="unset it, or say how many with --threads",
+            )
         return max(1, int(given))
     allowed = limits.processors()
     return processors() if allowed is None else min(processors(), max(1, math.ceil(allowed)))

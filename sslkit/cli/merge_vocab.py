@@ -22,6 +22,7 @@ def merge_vocab(
         options.option("--tmp", help="Folder for temporary files. Default: SLURM_TMPDIR, TMPDIR."),
     ] = None,
     out: options.Out = None,
+    threads: options.Threads = None,
     config: options.Config = None,
     force: options.Force = False,
     json: options.Json = False,

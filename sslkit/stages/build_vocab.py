@@ -177,7 +177,7 @@ def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: S
             console.say(f"wrote {job.out}; sslkit merge-vocab puts all {job.shard[1]} together")
             console.result({"part": str(job.out), **tally})
             return
-        work = vocab_table.Work(job.out, job.scheme, folder, job.plan, check)
+        work = vocab_table.Work(job.out, job.scheme, folder, job.plan, job.lanes, check)
         results = vocab_table.write(work, spills, tally, lambda: stated(job.files))
     vocab_table.tell(job.out, results, job.plan, console, options.plot)
 

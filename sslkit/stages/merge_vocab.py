@@ -8,7 +8,7 @@ from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.files import atomic
-from sslkit.options import Common
+from sslkit.options import Common, thread_count
 from sslkit.stages import subword_table, vocab_plot, vocab_table
 from sslkit.stages.build_vocab import NAME, scheme_of
 from sslkit.vocab import budget, shares
@@ -62,7 +62,12 @@ def run(options: Options, console: Console) -> None:
     what = ["merge", made.to_json(), str(out.absolute())]
     with stopping() as stop, workplace(options.tmp or atomic.scratch(), what) as folder:
         work = vocab_table.Work(
-            out, scheme, folder, plan, lambda: stop.check("all parts are as they were")
+            out,
+            scheme,
+            folder,
+            plan,
+            budget.lanes(plan, thread_count(options.threads)),
+            lambda: stop.check("all parts are as they were"),
         )
         results = vocab_table.write(work, [spill for _, spill in held], tally, lambda: made)
     vocab_table.tell(out, results, plan, console, options.plot)

@@ -13,6 +13,7 @@ from sslkit.errors import DataError, UsageError
 from sslkit.files import source
 from sslkit.stages import subword_table, vocab_plot
 from sslkit.vocab import budget, combine, reading, vocabulary
+from sslkit.vocab.ahead import ahead
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.finish import Cut, Finish
 from sslkit.vocab.runs import Spill
@@ -81,6 +82,7 @@ class Work:
     """What is to be written, and within which bounds.
 
     Attributes:
+        threads: how many may work at once.
         check: called now and then; may end the work.
     """
 
@@ -88,6 +90,7 @@ class Work:
     scheme: Scheme
     folder: Path
     plan: Plan
+    threads: int
     check: Callable[[], None]
 
 
@@ -110,7 +113,8 @@ def write(
     spills = combine.reduce(spills, work.folder, memory, work.check)
     stated = made()
     settings = stated.settings
-    kind, stream = combine.stream(spills, memory)
+    overlap = work.threads > 1
+    kind, stream = combine.stream(spills, memory, overlap)
     finish = Finish(kind, stream, work.folder, memory, settings["special"])
     finish.sort(work.check)
     if not finish.total:
@@ -122,7 +126,8 @@ def write(
     cut = finish.cut(settings["min_count"], settings["max_size"])
     results = _results(len(stated.inputs), tally, finish, cut)
     text = dataclasses.replace(stated, results=results).to_json()
-    vocabulary.write(work.out, finish.rows(cut, work.scheme, work.check), text)
+    rows = finish.rows(cut, work.scheme, work.check)
+    vocabulary.write(work.out, ahead(rows) if overlap else rows, text)
     return results
 
 

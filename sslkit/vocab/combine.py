@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sslkit.vocab import budget, merge, runs
+from sslkit.vocab.ahead import ahead
 from sslkit.vocab.interleave import interleave
 from sslkit.vocab.keys import KINDS, Column, Counts, Kind
 from sslkit.vocab.runs import Spill
@@ -48,14 +49,24 @@ def _of_kind(spills: Sequence[Spill], kind: Kind) -> list[runs.Run]:
     return [run for spill in spills for run in spill.runs if run.kind.name == kind.name]
 
 
-def stream(spills: Sequence[Spill], memory: int) -> tuple[Kind, Iterator[tuple[Column, Counts]]]:
-    """All tokens in order, each once, with their counts; and the kind of the columns."""
+def stream(
+    spills: Sequence[Spill], memory: int, overlap: bool = False
+) -> tuple[Kind, Iterator[tuple[Column, Counts]]]:
+    """All tokens in order, each once, with their counts; and the kind of the columns.
+
+    Args:
+        overlap: whether every step is a thread of its own.
+    """
     found = kinds(spills)
-    share = _share(len(found), memory)
+    # What is made ahead needs room too.
+    share = _share(len(found), memory // 2 if overlap else memory)
     merged = [(kind, merge.merge(_of_kind(spills, kind), share)) for kind in found]
+    if overlap:
+        merged = [(kind, ahead(chunks)) for kind, chunks in merged]
     if len(merged) == 1:
         return merged[0]
-    return KINDS["bytes"], interleave(merged)
+    together = interleave(merged)
+    return KINDS["bytes"], ahead(together) if overlap else together
 
 
 def _share(count: int, memory: int) -> int:
