@@ -25,7 +25,7 @@ from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console, Progress
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
-from sslkit.files import atomic, source
+from sslkit.files import atomic, source, window
 from sslkit.options import Common, thread_count
 from sslkit.stages import recognition, subword_table, vocab_dask, vocab_plot, vocab_table
 from sslkit.vocab import budget, combine, counting, dense, parts, shares
@@ -118,11 +118,12 @@ def run(options: Options, console: Console) -> None:
     subword_table.check(made.settings, scheme, plan)
     inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error)
     out = options.out or Path(NAME if options.shard is None else shares.name(shard))
-    if _compiles(scheme, files, plan):
-        plan = budget.plan(plan.total, compiled=True)
-        console.say("counts with compiled loops")
     # Standard input comes once, and in order.
     threads = 1 if source.STDIN in files else thread_count(options.threads)
+    compiled = _compiles(scheme, files, plan)
+    plan = budget.plan(plan.total, compiled, _windows(files, threads))
+    if compiled:
+        console.say("counts with compiled loops")
     lanes = budget.lanes(plan, threads)
     job = _Job(out, files, scheme, inputs, plan, options.canonical, shard, lanes)
     console.say(f"reads {_number(len(files), 'file')} of {name} ({_shown(settings)})")
@@ -148,6 +149,12 @@ def _compiles(scheme: Scheme, files: list[Path], plan: Plan) -> bool:
     if plan.total < budget.TIGHT or not slow or source.STDIN in files:
         return False
     return sum(path.stat().st_size for path in files) >= _WORTH_COMPILING and have_compiled()
+
+
+def _windows(files: list[Path], threads: int) -> int:
+    """Bytes for decompressing as many files at once as there are threads."""
+    sizes = sorted((window.memory(path) for path in files if path != source.STDIN), reverse=True)
+    return sum(sizes[:threads])
 
 
 def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: Stop) -> None:

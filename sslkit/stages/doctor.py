@@ -103,7 +103,7 @@ def _packages() -> Iterator[Finding]:
 
 
 def _requirement(text: str) -> tuple[str, str]:
-    """Name and extra of a line such as ``zstandard>=0.23; extra == 'zstd'``."""
+    """Name and extra of a line such as ``numba>=0.61; extra == 'fast'``."""
     name = re.match(r"[\w.-]+", text)
     extra = re.search(r"extra\s*==\s*['\"]([\w-]+)['\"]", text)
     return name[0] if name else text, extra[1] if extra else ""

@@ -34,32 +34,39 @@ class Plan:
     Attributes:
         total: by everything.
         counts: for what is counted, sorted and merged.
+        rest: by the program, and for decompressing.
         compiled: whether compiled loops are loaded.
     """
 
     total: int
     counts: int
-    compiled: bool = False
+    rest: int
+    compiled: bool
 
     @property
     def planned(self) -> int:
         """The peak that is to be expected."""
-        return BASE + self.counts + (COMPILED if self.compiled else 0)
+        return self.rest + self.counts
 
 
-def plan(total: int, compiled: bool = False) -> Plan:
+def plan(total: int, compiled: bool = False, windows: int = 0) -> Plan:
     """Divide a budget.
+
+    Args:
+        windows: bytes that decompressing the corpus takes.
 
     Raises:
         ResourceError: nothing useful is left for counts.
     """
-    if total < BASE + LEAST:
+    used = BASE + windows + (COMPILED if compiled else 0)
+    if total < used + LEAST:
+        more = f", and decompressing the corpus {sizes.show(windows)}" if windows else ""
         raise ResourceError(
             f"--mem {sizes.show(total)} is too little",
-            why=f"the program itself takes {sizes.show(BASE)} of it",
-            do=f"allow at least {sizes.show(BASE + LEAST)}",
+            why=f"the program itself takes {sizes.show(BASE)} of it{more}",
+            do=f"allow at least {sizes.show(used + LEAST)}",
         )
-    return Plan(total, min(total - BASE - (COMPILED if compiled else 0), MOST), compiled)
+    return Plan(total, min(total - used, MOST), used, compiled)
 
 
 def lanes(planned: Plan, threads: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import zstandard
+from backports import zstd
 
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
@@ -32,9 +32,7 @@ def test_folders_globs_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         source.find(["deep"], (".fq",))
 
 
-@pytest.mark.parametrize(
-    "pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zstandard.compress]
-)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd.compress])
 def test_compressions_are_known_by_content(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     path = tmp_path / "data"
     path.write_bytes(pack(b"one\r\ntwo\n" * 50_000))
@@ -44,7 +42,7 @@ def test_compressions_are_known_by_content(tmp_path: Path, pack: Callable[[bytes
         assert next(text) == "one\n"
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstandard.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd.compress])
 @pytest.mark.parametrize("keep", [0.5, 0.9])
 def test_a_file_cut_off_is_damaged(
     tmp_path: Path, pack: Callable[[bytes], bytes], keep: float

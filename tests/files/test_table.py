@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import zstandard
+from backports import zstd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,7 +78,7 @@ def test_parquet_cells_are_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
 def test_compressed(tmp_path: Path, kind: str, pack: object) -> None:
     frame = pd.DataFrame({"id": ["a", "b"], "seq": ["AC", "GT"]})
     plain = tmp_path / f"plain.{kind}"
@@ -137,7 +137,7 @@ def test_rows_come_one_by_one(tmp_path: Path) -> None:
     assert next(rows).number == 2
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
 def test_a_compressed_file_cut_off_is_not_taken_for_its_end(tmp_path: Path, pack: object) -> None:
     assert callable(pack)
     text = "id,seq\n" + "".join(f"r{n},{'ACGT' * (n % 7)}\n" for n in range(50_000))

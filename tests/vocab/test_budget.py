@@ -10,9 +10,14 @@ from sslkit.errors import ResourceError
 from sslkit.vocab import budget
 
 
-@given(total=st.integers(budget.BASE + budget.LEAST, 1 << 40), threads=st.integers(1, 64))
-def test_no_plan_is_above_its_budget(total, threads):
-    plan = budget.plan(total)
+@given(
+    total=st.integers(budget.BASE + budget.COMPILED + budget.LEAST + (64 << 20), 1 << 40),
+    threads=st.integers(1, 64),
+    compiled=st.booleans(),
+    windows=st.integers(0, 64 << 20),
+)
+def test_no_plan_is_above_its_budget(total, threads, compiled, windows):
+    plan = budget.plan(total, compiled, windows)
     assert plan.planned <= plan.total == total
     lanes = budget.lanes(plan, threads)
     assert 1 <= lanes <= threads
@@ -25,6 +30,13 @@ def test_too_little_is_refused_with_what_is_enough():
         budget.plan(budget.BASE)
     assert "240M" in caught.value.do.replace(" ", "").replace("iB", "")
     assert budget.plan(256 << 20).total == 256 << 20
+
+
+def test_what_decompressing_takes_is_said():
+    with pytest.raises(ResourceError) as caught:
+        budget.plan(256 << 20, windows=64 << 20)
+    assert "decompressing the corpus 64 MiB" in caught.value.why
+    assert "304 MiB" in caught.value.do
 
 
 def test_the_peak_is_the_largest_resident_memory():
