@@ -13,7 +13,6 @@ from sslkit.errors import DataError, UsageError
 from sslkit.files import source
 from sslkit.stages import subword_table, vocab_plot
 from sslkit.vocab import budget, combine, reading, vocabulary
-from sslkit.vocab.ahead import ahead
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.finish import Cut, Finish
 from sslkit.vocab.runs import Spill
@@ -113,9 +112,8 @@ def write(
     spills = combine.reduce(spills, work.folder, memory, work.check)
     stated = made()
     settings = stated.settings
-    overlap = work.threads > 1
-    kind, stream = combine.stream(spills, memory, overlap)
-    finish = Finish(kind, stream, work.folder, memory, settings["special"])
+    kind, streams = combine.streams(spills, memory, work.threads)
+    finish = Finish(kind, streams, work.folder, memory, settings["special"])
     finish.sort(work.check)
     if not finish.total:
         raise _nothing([Path(held.path) for held in stated.inputs], work.scheme)
@@ -126,8 +124,7 @@ def write(
     cut = finish.cut(settings["min_count"], settings["max_size"])
     results = _results(len(stated.inputs), tally, finish, cut)
     text = dataclasses.replace(stated, results=results).to_json()
-    rows = finish.rows(cut, work.scheme, work.check)
-    vocabulary.write(work.out, ahead(rows) if overlap else rows, text)
+    vocabulary.write(work.out, finish.rows(cut, work.scheme, work.check), text)
     return results
 
 

@@ -14,7 +14,7 @@ from sslkit.errors import ResourceError
 #: Interpreter, libraries, a block in all its forms, the writer of the table.
 BASE = 176 << 20
 #: numba, and what it compiled.
-COMPILED = 96 << 20
+COMPILED = 128 << 20
 #: Larger buffers gain nothing: the processor's caches are far smaller anyway.
 MOST = 1 << 30
 LEAST = 64 << 20

@@ -1,13 +1,15 @@
-"""The second half of a count: spills merged into one stream of tokens in order."""
+"""The second half of a count: spills merged into streams of tokens in order."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 from sslkit.vocab import budget, merge, runs
-from sslkit.vocab.ahead import ahead
 from sslkit.vocab.interleave import interleave
 from sslkit.vocab.keys import KINDS, Column, Counts, Kind
-from sslkit.vocab.runs import Spill
+from sslkit.vocab.runs import Run, Spill
 
 
 def reduce(
@@ -45,28 +47,51 @@ def kinds(spills: Sequence[Spill]) -> list[Kind]:
     return [kind for name, kind in KINDS.items() if name in held]
 
 
-def _of_kind(spills: Sequence[Spill], kind: Kind) -> list[runs.Run]:
+def _of_kind(spills: Sequence[Spill], kind: Kind) -> list[Run]:
     return [run for spill in spills for run in spill.runs if run.kind.name == kind.name]
 
 
-def stream(
-    spills: Sequence[Spill], memory: int, overlap: bool = False
-) -> tuple[Kind, Iterator[tuple[Column, Counts]]]:
+def streams(
+    spills: Sequence[Spill], memory: int, threads: int = 1
+) -> tuple[Kind, list[Iterator[tuple[Column, Counts]]]]:
     """All tokens in order, each once, with their counts; and the kind of the columns.
 
     Args:
-        overlap: whether every step is a thread of its own.
+        threads: into how many stretches of about equal size they are divided, one for each.
     """
     found = kinds(spills)
-    # What is made ahead needs room too.
-    share = _share(len(found), memory // 2 if overlap else memory)
-    merged = [(kind, merge.merge(_of_kind(spills, kind), share)) for kind in found]
-    if overlap:
-        merged = [(kind, ahead(chunks)) for kind, chunks in merged]
-    if len(merged) == 1:
-        return merged[0]
-    together = interleave(merged)
-    return KINDS["bytes"], ahead(together) if overlap else together
+    share = _share(len(found), memory // threads)
+    made: list[Iterator[tuple[Column, Counts]]] = []
+    for held in _divided([run for spill in spills for run in spill.runs], threads):
+        merged = [
+            (kind, merge.merge([run for run in held if run.kind.name == kind.name], share))
+            for kind in found
+        ]
+        made.append(merged[0][1] if len(merged) == 1 else interleave(merged))
+    return found[0] if len(found) == 1 else KINDS["bytes"], made
+
+
+def _divided(held: Sequence[Run], count: int) -> list[list[Run]]:
+    """The rows of all runs divided at the same tokens."""
+    shares: list[list[Run]] = [[] for _ in range(count)]
+    if count == 1 or not held:
+        return [list(held), *shares[1:]]
+    longest = max(held, key=lambda run: run.rows)
+    borders = [_head(longest, number * longest.rows // count) for number in range(1, count)]
+    for run in held:
+        rows = range(run.rows)
+        places = [bisect_left(rows, border, key=partial(_head, run)) for border in borders]
+        for share, (start, end) in zip(shares, pairwise([0, *places, run.rows]), strict=True):
+            if start < end:
+                share.append(run.part(start, end))
+    return shares
+
+
+def _head(run: Run, row: int) -> bytes:
+    """The first eight bytes of a key."""
+    column, _ = run.read(row, 1, 1)
+    key = run.kind.last(column)
+    return bytes(key[:8]).ljust(8, b"\0") if isinstance(key, bytes) else key[0].to_bytes(8)
 
 
 def _share(count: int, memory: int) -> int:

@@ -1,6 +1,7 @@
 """From tokens in order to the rows of the table: order of the vocabulary, cuts, special tokens."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,11 @@ class Cut:
 
 
 class Finish:
-    """Takes the merged stream once and gives the table's rows.
+    """Takes the merged streams once and gives the table's rows.
 
     Args:
-        kind: of the stream's columns.
-        stream: tokens in order with their counts.
+        kind: of the streams' columns.
+        streams: tokens in order with their counts, one stream behind the other.
         memory: bytes to work in.
         special: tokens that get the first ids whatever their counts.
     """
@@ -48,24 +49,37 @@ class Finish:
     def __init__(
         self,
         kind: Kind,
-        stream: Iterator[tuple[Column, Counts]],
+        streams: Sequence[Iterator[tuple[Column, Counts]]],
         folder: Path,
         memory: int,
         special: Sequence[str],
     ) -> None:
         self._special = {token.encode(): 0 for token in special}
         if special and kind.name != "bytes":
-            stream = _spell(kind, stream)
+            streams = [_spell(kind, stream) for stream in streams]
             kind = KINDS["bytes"]
         self._kind = kind
-        self._stream = stream
-        self._order = ByCount(kind, folder, memory)
+        self._streams = streams
+        self._folder = folder
+        self._memory = memory
+        self._order = ByCount(kind, folder / "order", memory)
 
     def sort(self, check: Callable[[], None]) -> None:
         """Put everything into the order of the vocabulary; ``check`` may end it."""
-        for column, counts in self._stream:
-            check()
-            self._order.add(*(self._without_special(column, counts)))
+        count = len(self._streams)
+        orders = [
+            ByCount(self._kind, self._folder / f"order{number}", self._memory // count)
+            for number in range(count)
+        ]
+
+        def sort(stream: Iterator[tuple[Column, Counts]], order: ByCount) -> None:
+            for column, counts in stream:
+                check()
+                order.add(*(self._without_special(column, counts)))
+
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(sort, self._streams, orders))
+        self._order.extend(orders)
 
     @property
     def total(self) -> int:

@@ -6,7 +6,7 @@ slices of that count of all chunks, one after the other: they are never sorted a
 taken from the highest down in bands that fit into memory.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +95,16 @@ class ByCount:
         self.rows += len(counts)
         self.total += int(counts.sum())
 
+    def extend(self, others: Sequence["ByCount"]) -> None:
+        """Take over what others have; their rows follow each other and those of this one."""
+        self._lay_aside()
+        for other in others:
+            other._lay_aside()
+            self._chunks += other._chunks
+            self.rows += other.rows
+            self.total += other.total
+        check_sum(np.array([self.total]))
+
     def _lay_aside(self) -> None:
         """Make a chunk of what waits."""
         if not self._waiting:
@@ -108,6 +118,7 @@ class ByCount:
         stem = f"chunk-{len(self._chunks):06d}"
         paths = [self._folder / (stem + suffix) for suffix in self._kind.suffixes]
         with explained(self._folder):
+            self._folder.mkdir(exist_ok=True)
             files = [path.open("wb") for path in paths]
             try:
                 self._kind.write(self._kind.take(column, order), files)

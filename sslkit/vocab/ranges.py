@@ -13,8 +13,9 @@ from sslkit.vocab.pack import PER_WORD, Keys, Packed, Windows
 Inside = Callable[[Packed, Windows, int, int, Keys], int]
 
 _KIND = Words(1)
-#: The part of the memory that letters take; the more, the more often they are gone through.
-_LETTERS = 6
+#: The part of the memory that letters may take. The more there are, the less room is left for keys
+#: and the more often letters are gone through; 16 times with a third, as long as a merge takes.
+_LETTERS = 3
 _SAMPLE = 1 << 18
 #: How full a range makes the memory by the sample, which is a little wrong.
 _FILL = 0.95
@@ -49,7 +50,8 @@ class Ranges:
         self._inside = inside
         self._bytes = max(memory // _LETTERS, 8 * block)
         self._words = np.empty(self._bytes // 8, np.uint64)
-        self._keys = max((memory - self._bytes) // 8, block)
+        self._memory = memory
+        self._block = block
         self._empty()
 
     def _empty(self) -> None:
@@ -67,9 +69,15 @@ class Ranges:
         """Keep some letters."""
         words = self._words[self._used : self._used + len(held.words)]
         words[:] = held.words
-        self._parts.append(Packed(words, held.breaks))
+        # At the other end of the same memory: many small arrays of their own, each made while a
+        # block of the file is held, would keep the allocator from using its memory again.
+        backwards = self._words.view(np.int32)
+        end = len(backwards) - self._broken
+        breaks = backwards[end - len(held.breaks) : end]
+        breaks[:] = held.breaks
+        self._parts.append(Packed(words, breaks))
         self._used += len(words)
-        self._broken += len(held.breaks)
+        self._broken += len(breaks)
         self._letters += held.letters
 
     def chunks(self, check: Callable[[], None]) -> Iterator[tuple[Column, Counts]]:
@@ -77,10 +85,12 @@ class Ranges:
         sample, each = self._sample()
         threads = self._threads if self._letters > _QUICK else 1
         most = self._letters if threads == 1 else self._letters * 9 // 8 // threads
-        desks = [self._desk(min(self._keys // threads, most)) for _ in range(threads)]
+        free = self._memory - 8 * self._used - 4 * self._broken
+        room = min(max(free // 8, self._block) // threads, most)
+        desks = [self._desk(room) for _ in range(threads)]
         busy: deque[tuple[_Desk, int, Future[int]]] = deque()
         with ThreadPoolExecutor(threads) as pool:
-            for number, (low, high) in enumerate(self._bounds(sample, each, len(desks[0].room))):
+            for number, (low, high) in enumerate(self._bounds(sample, each, room)):
                 if self._letters > _QUICK:
                     check()
                 if len(busy) == threads:

@@ -10,7 +10,7 @@ import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,12 +34,14 @@ class Run:
     Attributes:
         stem: the path of its files without their endings.
         width: bytes per count.
+        first: where its rows begin in the files.
     """
 
     stem: Path
     kind: Kind
     rows: int
     width: int
+    first: int = 0
 
     def read(self, start: int, rows: int, most: int) -> tuple[Column, Counts]:
         """Rows from ``start`` on; fewer at the end, or where keys take more than ``most`` bytes.
@@ -48,11 +50,16 @@ class Run:
         may have open files.
         """
         *keys, counts = self.paths
-        column = self.kind.read(keys, start, min(rows, self.rows - start), most)
+        place = self.first + start
+        column = self.kind.read(keys, place, min(rows, self.rows - start), most)
         rows = self.kind.rows(column)
-        held = np.fromfile(counts, f"<u{self.width}", rows, offset=self.width * start)
+        held = np.fromfile(counts, f"<u{self.width}", rows, offset=self.width * place)
         check_sum(held)
         return column, held.astype(np.int64)
+
+    def part(self, start: int, end: int) -> "Run":
+        """Some of its rows."""
+        return replace(self, first=self.first + start, rows=end - start)
 
     @property
     def paths(self) -> list[Path]:

@@ -44,7 +44,8 @@ def vocabulary(files, scheme, store, folder, block, **options):
         counting.BLOCK = before
     memory = options.get("memory", 1 << 20)
     spills = combine.reduce(count.spills, folder, memory, lambda: None)
-    finish = Finish(*combine.stream(spills, memory), folder, memory, options.get("special", []))
+    streams = combine.streams(spills, memory, options.get("threads", 1))
+    finish = Finish(*streams, folder, memory, options.get("special", []))
     finish.sort(lambda: None)
     cut = finish.cut(options.get("least", 1), options.get("most"))
     rows = [
@@ -264,7 +265,7 @@ def test_threads_and_the_order_of_files_change_nothing(files, order, lanes, memo
             count.run()
             spills += count.spills
         merged = combine.reduce(spills, folder, memory, lambda: None)
-        finish = Finish(*combine.stream(merged, memory), folder, memory, [])
+        finish = Finish(*combine.streams(merged, memory, lanes), folder, memory, [])
         finish.sort(lambda: None)
         rows = [
             row

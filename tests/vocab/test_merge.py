@@ -118,7 +118,7 @@ def test_several_passes(tmp_path, monkeypatch):
     left = combine.reduce(spills, tmp_path, 1 << 20, lambda: calls.append(1))
     assert len(left) <= 3
     assert len(calls) == 7 + 3
-    _, stream = combine.stream(left, 1 << 20)
+    _, (stream,) = combine.streams(left, 1 << 20)
     found = {int(k): int(n) for c, a in stream for k, n in zip(c[0], a, strict=True)}
     want = {n: len(range(n, 20, 7)) for n in range(7)} | {100 + n: 2 for n in range(20)}
     assert found == want
