@@ -18,7 +18,15 @@ from sslkit.vocab.pack import PER_WORD, Keys, Packed, Places, Windows
 
 _BUCKETS = 256
 _ROOM = 1 << 15
-_compile: Any = numba.njit(nogil=True, cache=True)
+
+
+def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """A loop as machine code, kept on disk where there is a place for it."""
+    try:
+        made: Callable[..., Any] = numba.njit(nogil=True, cache=True)(loop)
+    except RuntimeError:
+        made = numba.njit(nogil=True)(loop)
+    return made
 
 
 def inside(held: Packed, windows: Windows, low: int, high: int, out: Keys) -> int:
@@ -131,6 +139,6 @@ def _empty_loop(
         sizes[bucket] = 0
 
 
-_inside: Callable[..., int] = _compile(_inside_loop)
-_add: Callable[..., None] = _compile(_add_loop)
-_empty: Callable[..., None] = _compile(_empty_loop)
+_inside: Callable[..., int] = _compiled(_inside_loop)
+_add: Callable[..., None] = _compiled(_add_loop)
+_empty: Callable[..., None] = _compiled(_empty_loop)
