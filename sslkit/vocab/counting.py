@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from sslkit.errors import DataError
-from sslkit.vocab import budget, kmers, runs, words
+from sslkit.vocab import budget, inputs, kmers, runs, words
 from sslkit.vocab.parts import Part
 from sslkit.vocab.runs import Run, Spill
 from sslkit.vocab.scheme import Kmers, Reader, Scheme
@@ -156,6 +156,8 @@ class Count:
                 if stopped:
                     raise StoppedError
                 self._watch.read(len(block), f"{len(self.spills)} runs")
+            if bad := inputs.passed_over(stream):
+                self.tally["bad_records"] += bad
         with self._named_from_the_start(part):
             self._store.add(reader.finish())
         self._store.end()

@@ -2,6 +2,7 @@
 
 import codecs
 import io
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,7 +56,8 @@ class Inputs:
 
     def _converted(self, stream: io.BufferedReader, path: Path) -> "_Stream | None":
         if self.column is not None:
-            return _Stream(self._cells(stream, path))
+            bad: Counter[str] = Counter()
+            return _Stream(self._cells(stream, path, bad), bad)
         if self.fasta:
             kind = _kind(stream.peek(_HEAD)[:_HEAD])
             if kind == "fastq":
@@ -64,12 +66,14 @@ class Inputs:
                 return _Stream(genbank.as_fasta(stream, path, self._check))
         return None
 
-    def _cells(self, stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
+    def _cells(self, stream: io.BufferedReader, path: Path, bad: Counter[str]) -> Iterator[bytes]:
         for row in table.parse(stream, path, self.column, None, self.on_error, LONGEST_ROW):
             text = row.text.encode("utf-8", "surrogateescape")
             if self.fasta:
                 name = row.id.encode("utf-8", "replace")
                 yield _FASTA % (name, text.replace(b"\n", b" ").replace(b"\r", b" "))
+            elif row.error:
+                bad["rows"] += 1
             else:
                 yield text + b"\n"
 
@@ -128,12 +132,19 @@ def _four_lines(text: bytes) -> tuple[bytes, int]:
     return b"", 0
 
 
-class _Stream(io.RawIOBase):
-    """Pieces of bytes as a stream."""
+def passed_over(stream: IO[bytes]) -> int:
+    """How many rows that cannot be used a stream, read to its end, has left out."""
+    made = getattr(stream, "raw", None)
+    return made.bad.total() if isinstance(made, _Stream) else 0
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+
+class _Stream(io.RawIOBase):
+    """Pieces of bytes as a stream; ``bad`` counts what was left out."""
+
+    def __init__(self, pieces: Iterator[bytes], bad: Counter[str] | None = None) -> None:
         super().__init__()
         self._pieces = pieces
+        self.bad = Counter() if bad is None else bad
         self._rest = memoryview(b"")
 
     def readable(self) -> bool:

@@ -250,6 +250,19 @@ def test_compiled_loops_do_not_change_a_byte(corpus, command, monkeypatch, k):
     assert "compiled" not in command("build-vocab", *options, "400M", "--force").err
 
 
+@pytest.mark.parametrize("rows", [30, 40_000])
+def test_bad_rows_of_a_column_are_told(tmp_path, command, rows):
+    lines = [f"{n},word{n % 7}" if n % 10 else f"{n},one,two" for n in range(rows)]
+    (tmp_path / "a.csv").write_text("id,words\n" + "\n".join(lines) + "\n")
+    options = ["a.csv", "--domain", "text", "--column", "words", "--mem", "300M"]
+    done = command("build-vocab", *options, check=3)
+    assert "a.csv, row 1" in done.err
+    done = command("build-vocab", *options, "--on-error", "skip", "--json")
+    told = json.loads(done.out)
+    assert told["bad_records"] == rows // 10
+    assert told["tokens"] == rows - rows // 10
+
+
 def test_text_is_counted_without_loading_pandas(tmp_path):
     (tmp_path / "a.txt").write_text("a word of over sixteen characters: incomprehensibilities")
     code = (
