@@ -67,6 +67,14 @@ class Table(Cells):
         _empty(self.k, self.counts, self._waiting, self._sizes)
 
 
+def _letters_at(words: Keys, place: int) -> np.uint64:
+    """The 32 letters from a place on."""
+    word, shift = place >> 5, np.uint64(2 * (place & 31))
+    behind = words[word + 1] >> np.uint64(1) >> (np.uint64(63) - shift)
+    found: np.uint64 = (words[word] << shift) | behind
+    return found
+
+
 def _inside_loop(
     words: Keys,
     others: Keys,
@@ -83,9 +91,9 @@ def _inside_loop(
     start = size = 0
     for stop in breaks:
         for place in range(start, stop - k + 1):
-            word, shift = place >> 5, np.uint64(2 * (place & 31))
-            key = ((words[word] << shift) | (words[word + 1] >> one >> (last - shift))) >> bits
+            key = _letters(words, place) >> bits
             if canonical:
+                word, shift = place >> 5, np.uint64(2 * (place & 31))
                 other = (others[word] >> shift) | (others[word + 1] << one << (last - shift))
                 key = min(key, other & mask)
             # Always written and counted where it belongs: a branch would be foretold wrongly.
@@ -103,15 +111,13 @@ def _add_loop(
     waiting: npt.NDArray[np.uint16],
     sizes: npt.NDArray[np.int64],
 ) -> None:
-    one, last = np.uint64(1), np.uint64(63)
-    bits, low = np.uint64(64 - 2 * k), np.uint64(2 * k - 8)
+    one, bits, low = np.uint64(1), np.uint64(64 - 2 * k), np.uint64(2 * k - 8)
     mask = (one << low) - one
     room = waiting.shape[1]
     start = 0
     for stop in breaks:
         for place in range(start, stop - k + 1):
-            word, shift = place >> 5, np.uint64(2 * (place & 31))
-            key = ((words[word] << shift) | (words[word + 1] >> one >> (last - shift))) >> bits
+            key = _letters(words, place) >> bits
             bucket = key >> low
             size = sizes[bucket]
             waiting[bucket, size] = np.uint16(key & mask)
@@ -139,6 +145,7 @@ def _empty_loop(
         sizes[bucket] = 0
 
 
+_letters: Callable[..., np.uint64] = _compiled(_letters_at)
 _inside: Callable[..., int] = _compiled(_inside_loop)
 _add: Callable[..., None] = _compiled(_add_loop)
 _empty: Callable[..., None] = _compiled(_empty_loop)
