@@ -39,7 +39,7 @@ from sslkit.vocab.workplace import workplace
 NAME = "vocab.parquet"
 #: A corpus of so many bytes takes longer than loading compiled loops, where memory has room for
 #: them.
-_WORTH_COMPILING = 1 << 28
+_WORTH_COMPILING = 1 << 27
 
 
 @dataclass(frozen=True, kw_only=True)
