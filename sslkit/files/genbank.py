@@ -1,5 +1,6 @@
 """GenBank flat files: sequence, accession and what they say of the organism."""
 
+import importlib
 import io
 import re
 import warnings
@@ -7,15 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from Bio import BiopythonParserWarning, SeqIO
-from Bio.Seq import UndefinedSequenceError
+from Bio import BiopythonParserWarning
 
 from sslkit.errors import DataError
 from sslkit.files import source
 from sslkit.types import Record
-
-# Bio ships types for some of its functions only.
-_parse: Any = SeqIO.parse
 
 ENDINGS = (".gb", ".gbk", ".gbff", ".genbank")
 
@@ -40,8 +37,10 @@ def read(path: Path) -> Iterator[Record]:
 
 def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
     """``read`` from an open stream; ``path`` is its name in errors."""
+    # Loaded with the first such file: every command would take as long to start as NumPy does.
+    sequences: Any = importlib.import_module("Bio.Seq")
+    found = importlib.import_module("Bio.SeqIO").parse(source.as_text(stream), "genbank")
     number = 0
-    found = _parse(source.as_text(stream), "genbank")
     while True:
         try:
             with warnings.catch_warnings():
@@ -59,7 +58,7 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
             metadata["organism"] = organism
         try:
             letters, problem = bytes(entry.seq), ""
-        except UndefinedSequenceError:
+        except sequences.UndefinedSequenceError:
             letters, problem = b"", _NO_SEQUENCE
         yield Record(entry.id or str(number), letters, str(path), number, metadata, problem)
     if not number:
