@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from sslkit.errors import SslkitError
@@ -111,8 +111,9 @@ class Console:
         print(f"warning: {text}", file=self._err, flush=True)
 
     def fail(self, error: SslkitError) -> None:
-        """An error as a user should see it."""
-        print(f"sslkit: {error}", file=self._err, flush=True)
+        """An error as a user should see it; where nothing can be said the exit code stays."""
+        with suppress(OSError):
+            print(f"sslkit: {error}", file=self._err, flush=True)
 
     @contextmanager
     def progress(self, label: str, total: float | None, unit: str) -> Iterator[Progress]:

@@ -138,3 +138,13 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         process.stdout.close()
         said = process.stderr.read().decode()
     assert "Traceback" not in said
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has /dev/full")
+@pytest.mark.parametrize(("words", "code"), [(["build-vocab", "nowhere"], 2), (["doctor"], 4)])
+def test_a_full_disk_under_the_log_does_not_change_the_exit_code(words, code, tmp_path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*_SSLKIT, *words], cwd=tmp_path, stdout=full, stderr=full, check=False
+        )
+    assert done.returncode == code

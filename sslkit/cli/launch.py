@@ -1,5 +1,6 @@
 """From a parsed command line to a stage: one late import, one call, an exit code."""
 
+import errno
 import importlib
 import os
 import signal
@@ -11,7 +12,7 @@ import typer
 from sslkit.cli.options import CONFIG_SET
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
-from sslkit.errors import SslkitError
+from sslkit.errors import ResourceError, SslkitError
 
 #: Options that the command line itself uses up.
 _OWN = {"config", "json", "quiet"}
@@ -47,3 +48,9 @@ def launch(context: typer.Context, stage: str) -> None:
     except BrokenPipeError:
         # The reader of our stdout has gone (`sslkit ... | head`): not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        # Such as a log file on the same disk: whatever was being said is lost.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        console.fail(ResourceError("the disk is full", why=str(error), do="free some space"))
+        raise typer.Exit(ResourceError.exit_code) from error
