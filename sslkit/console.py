@@ -160,3 +160,8 @@ def duration(seconds: float) -> str:
         return f"{minutes}m{rest:02d}s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02d}m"
+
+
+def plural(count: int, what: str) -> str:
+    """So many of something: 1 file, 2 files."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

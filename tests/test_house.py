@@ -35,8 +35,8 @@ FLOORS = (
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 #: Who imports by name: plug-ins, the stage of a command, and what only an extra brings.
 LATE = {
-    "catalog.py", "cli/launch.py", "files/zstd.py",
-    "vocab/cluster.py", "vocab/picture.py", "vocab/tokenizer.py",
+    "catalog.py", "cli/launch.py", "files/genbank.py", "files/zstd.py",
+    "vocab/cluster.py", "vocab/kmers.py", "vocab/picture.py", "vocab/tokenizer.py",
 }  # fmt: skip
 TOP = {
     "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml",

@@ -22,24 +22,21 @@ from typing import Any
 from sslkit import catalog, sizes
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Manifest
-from sslkit.console import Console, Progress
+from sslkit.console import Console, Progress, plural
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
-from sslkit.files import atomic, source, window
+from sslkit.files import atomic, source
 from sslkit.options import Common, thread_count
 from sslkit.stages import recognition, subword_table, vocab_dask, vocab_plot, vocab_table
-from sslkit.vocab import budget, combine, counting, dense, parts, shares
+from sslkit.stages.vocab_plan import plan_for
+from sslkit.vocab import budget, combine, counting, parts, shares
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
-from sslkit.vocab.kmers import have_compiled
 from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Kmers, Scheme
 from sslkit.vocab.workplace import workplace
 
 NAME = "vocab.parquet"
-#: A corpus of so many bytes takes longer than loading compiled loops, where memory has room for
-#: them.
-_WORTH_COMPILING = 1 << 27
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,13 +117,12 @@ def run(options: Options, console: Console) -> None:
     out = options.out or Path(NAME if options.shard is None else shares.name(shard))
     # Standard input comes once, and in order.
     threads = 1 if source.STDIN in files else thread_count(options.threads)
-    compiled = _compiles(scheme, files, plan)
-    plan = budget.plan(plan.total, compiled, _windows(files, threads))
-    if compiled:
+    plan = plan_for(plan.total, scheme, files, threads)
+    if plan.compiled:
         console.say("counts with compiled loops")
     lanes = budget.lanes(plan, threads)
     job = _Job(out, files, scheme, inputs, plan, options.canonical, shard, lanes)
-    console.say(f"reads {_number(len(files), 'file')} of {name} ({_shown(settings)})")
+    console.say(f"reads {plural(len(files), 'file')} of {name} ({_shown(settings)})")
     if out.exists() and not options.force:
         if options.shard is not None:
             shares.check(out, made, shard)
@@ -141,20 +137,6 @@ def run(options: Options, console: Console) -> None:
             vocab_dask.run(vocab_dask.Job(out, files, options, what), console, stop)
         else:
             _work(job, made, options, console, stop)
-
-
-def _compiles(scheme: Scheme, files: list[Path], plan: Plan) -> bool:
-    """Whether compiled loops are to be had and worth their time and memory."""
-    slow = isinstance(scheme, Kmers) and scheme.k > dense.CACHED_K
-    if plan.total < budget.TIGHT or not slow or source.STDIN in files:
-        return False
-    return sum(path.stat().st_size for path in files) >= _WORTH_COMPILING and have_compiled()
-
-
-def _windows(files: list[Path], threads: int) -> int:
-    """Bytes for decompressing as many files at once as there are threads."""
-    sizes = sorted((window.memory(path) for path in files if path != source.STDIN), reverse=True)
-    return sum(sizes[:threads])
 
 
 def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: Stop) -> None:
@@ -260,14 +242,14 @@ def _count(
             _lane(job, held, len(mine), folder / f"lane{n}", watch) for n, held in enumerate(mine)
         ]
         if kept := sum(len(count.spills) for count in counts):
-            console.say(f"goes on after {_number(kept, 'run')} in {folder}")
+            console.say(f"goes on after {plural(kept, 'run')} in {folder}")
         with ThreadPoolExecutor(len(counts)) as pool:
             tasks = [pool.submit(_guarded, lane, failed) for lane in counts]
         for error in [error for task in tasks if (error := task.exception())]:
             if not isinstance(error, counting.StoppedError):
                 raise error
         kept = sum(len(count.spills) for count in counts)
-        stop.check(f"{_number(kept, 'run')} in {folder}")
+        stop.check(f"{plural(kept, 'run')} in {folder}")
     tally: Counter[str] = sum((count.tally for count in counts), Counter())
     return [spill for count in counts for spill in count.spills], tally
 
@@ -306,17 +288,9 @@ def _bytes(job: _Job, mine: list[list[parts.Part]]) -> int | None:
     """Bytes that will be read; None where compression hides how many."""
     if source.STDIN in job.files or not all(job.inputs.mark(path) for path in job.files):
         return None
-    return sum(
-        (part.path.stat().st_size if part.end is None else part.end) - part.start
-        for lane in mine
-        for part in lane
-    )
+    return sum(part.bytes for lane in mine for part in lane)
 
 
 def _shown(settings: Any) -> str:
     values = dataclasses.asdict(settings)
     return ", ".join(f"{key} {value}" for key, value in values.items()) or "no settings"
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sslkit.vocab import pack
+from sslkit.vocab.columns import numbers
 from sslkit.vocab.interleave import spelled
-from sslkit.vocab.keys import KINDS, Column, Counts, Kind, numbers
+from sslkit.vocab.keys import KINDS, Column, Counts, Kind
 from sslkit.vocab.order import ByCount
 from sslkit.vocab.scheme import Kmers, Scheme
 

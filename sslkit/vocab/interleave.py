@@ -5,16 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.vocab.keys import (
-    Bytes,
-    Column,
-    Counts,
-    Kind,
-    Words,
-    binary,
-    contents,
-    order_words,
-)
+from sslkit.vocab.columns import binary, contents
+from sslkit.vocab.keys import Bytes, Column, Counts, Kind, Words, order_words
 
 _LONG = Bytes()
 

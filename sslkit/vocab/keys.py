@@ -14,7 +14,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-Index: TypeAlias = npt.NDArray[np.int64]
+from sslkit.vocab.columns import Index, binary, contents, integers, numbers
+
 Counts: TypeAlias = npt.NDArray[np.int64]
 #: A column of keys: [words, rows] uint64 of ``Words``, a large binary array of ``Bytes``.
 Column: TypeAlias = Any
@@ -227,37 +228,6 @@ class Bytes:
         kept = max(2, int(np.searchsorted(offsets, first + most, side="right")))
         offsets = offsets[:kept] - first
         return binary(offsets, np.fromfile(data, np.uint8, int(offsets[-1]), offset=first))
-
-
-def integers(values: npt.NDArray[np.int64]) -> pa.Array:
-    """Numbers as Arrow has them; its own conversion would load pandas first."""
-    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
-
-
-def numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """A column without gaps as NumPy has it, likewise."""
-    held = column.buffers()[1]
-    if pa.types.is_boolean(column.type):
-        bits = np.unpackbits(np.frombuffer(held, np.uint8), bitorder="little")
-        return bits[column.offset : column.offset + len(column)].view(np.bool_)
-    found = np.frombuffer(held, column.type.to_pandas_dtype(), column.offset + len(column))
-    return found[column.offset :]
-
-
-def contents(column: Column) -> tuple[Index, npt.NDArray[np.uint8]]:
-    """Offsets [rows + 1] and the bytes between the first and the last of a binary column."""
-    _, offsets, data = column.buffers()
-    size = np.dtype(np.int64 if pa.types.is_large_binary(column.type) else np.int32)
-    at = np.frombuffer(offsets, size)[column.offset : column.offset + len(column) + 1]
-    letters = np.frombuffer(data, np.uint8) if data is not None else np.empty(0, np.uint8)
-    letters = letters[int(at[0]) : int(at[-1])]
-    return at.astype(np.int64), letters
-
-
-def binary(offsets: Index, letters: npt.NDArray[np.uint8]) -> Column:
-    """A large binary column from offsets that begin at 0, and bytes."""
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(letters)]
-    return pa.Array.from_buffers(pa.large_binary(), max(len(offsets) - 1, 0), buffers)
 
 
 def order_words(column: npt.NDArray[np.uint64]) -> Index:

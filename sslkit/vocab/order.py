@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from sslkit.vocab import budget
-from sslkit.vocab.keys import Column, Counts, Index, Kind, Words, contents
+from sslkit.vocab.columns import Index, contents
+from sslkit.vocab.keys import Column, Counts, Kind, Words
 from sslkit.vocab.runs import check_sum, explained
 
 _RARE = 6

@@ -22,6 +22,11 @@ class Part:
     start: int = 0
     end: int | None = None
 
+    @property
+    def bytes(self) -> int:
+        """Its length."""
+        return (self.path.stat().st_size if self.end is None else self.end) - self.start
+
 
 def divide(
     paths: Sequence[Path], mark: Callable[[Path], bytes], number: int, count: int

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from sslkit.artifacts.manifest import METADATA_KEY
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
-from sslkit.vocab.keys import contents, integers
+from sslkit.vocab.columns import contents, integers
 
 SCHEMA = pa.schema(
     [

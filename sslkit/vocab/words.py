@@ -16,18 +16,8 @@ import pyarrow.compute as pc
 
 from sslkit.vocab import runs
 from sslkit.vocab.buffer import Buffer
-from sslkit.vocab.keys import (
-    Bytes,
-    Column,
-    Counts,
-    Index,
-    Kind,
-    Words,
-    add_up,
-    binary,
-    group,
-    numbers,
-)
+from sslkit.vocab.columns import Index, binary, numbers
+from sslkit.vocab.keys import Bytes, Column, Counts, Kind, Words, add_up, group
 from sslkit.vocab.runs import Run
 from sslkit.vocab.scheme import SPARE, Slices
 

@@ -8,7 +8,8 @@ those of whole commands, output included: on the clock, and on the processor (us
 which says more where other work keeps the core busy. Ratios are taken round by round. Memory is
 the largest sum over a process and all its children, sampled every 20 ms. A peer that is not
 installed is left out and named: sort is there on any machine, duckdb and polars come from PyPI
-(their interpreter is given with --peers or SSLKIT_BENCH_PEERS), jellyfish and kmc from Debian.
+(their interpreter is given with --peers or SSLKIT_BENCH_PEERS), tokenizers is an extra of sslkit,
+jellyfish and kmc come from Debian.
 On source code the peers count words only, sslkit all tokens.
 """
 
@@ -44,6 +45,14 @@ import polars as pl
  .select(pl.col('line').str.extract_all('[A-Za-z0-9_]+').explode().alias('word'))
  .group_by('word').len().sort(['len', 'word'], descending=[True, False])
  .sink_parquet('polars.parquet'))
+"""
+_TOKENIZERS = """
+import tokenizers as t
+made = t.Tokenizer(t.models.WordLevel())
+made.pre_tokenizer = t.pre_tokenizers.Split(t.Regex('[^A-Za-z0-9_]+'), 'removed')
+trainer = t.trainers.WordLevelTrainer(vocab_size=10**9, show_progress=False)
+made.train(['{corpus}'], trainer)
+made.save('tokenizers.json')
 """
 
 CORPORA = {"text": "text.txt", "code": "code.c", "genome": "genome.fa", "reads": "reads.fa"}
@@ -126,7 +135,9 @@ def text_programs(chosen: argparse.Namespace, corpus: Path, kind: str) -> list[P
     for memory in ("1GB", "512MB"):
         code = _DUCKDB.format(corpus=corpus, memory=memory)
         found.append(from_pypi(chosen.peers, "duckdb", f"duckdb {memory}", code))
-    return [*found, from_pypi(chosen.peers, "polars", "polars", _POLARS.format(corpus=corpus))]
+    polars = from_pypi(chosen.peers, "polars", "polars", _POLARS.format(corpus=corpus))
+    code = _TOKENIZERS.format(corpus=corpus)
+    return [*found, polars, from_pypi(sys.executable, "tokenizers", "tokenizers", code)]
 
 
 def from_pypi(python: str, module: str, name: str, code: str) -> Program:

@@ -1,0 +1,31 @@
+"""How the memory of build-vocab is divided for a corpus, and whether compiled loops pay there."""
+
+from pathlib import Path
+
+from sslkit.files import source, window
+from sslkit.vocab import budget, dense
+from sslkit.vocab.budget import Plan
+from sslkit.vocab.kmers import have_compiled
+from sslkit.vocab.scheme import Kmers, Scheme
+
+#: A corpus of so many bytes takes longer than loading compiled loops.
+_WORTH_COMPILING = 1 << 27
+
+
+def plan_for(total: int, scheme: Scheme, files: list[Path], threads: int) -> Plan:
+    """Divide a budget.
+
+    Raises:
+        ResourceError: nothing useful is left for counts.
+    """
+    named = [path for path in files if path != source.STDIN]
+    # As many files are decompressed at once as there are threads.
+    windows = sum(sorted(map(window.memory, named), reverse=True)[:threads])
+    compiled = total >= budget.TIGHT and _pays(scheme, named) and have_compiled()
+    return budget.plan(total, compiled, windows)
+
+
+def _pays(scheme: Scheme, files: list[Path]) -> bool:
+    if not isinstance(scheme, Kmers) or scheme.k <= dense.CACHED_K:
+        return False
+    return sum(path.stat().st_size for path in files) >= _WORTH_COMPILING
