@@ -117,10 +117,9 @@ def run(options: Options, console: Console) -> None:
     out = options.out or Path(NAME if options.shard is None else shares.name(shard))
     # Standard input comes once, and in order.
     threads = 1 if source.STDIN in files else thread_count(options.threads)
-    plan = plan_for(plan.total, scheme, files, threads)
+    plan, lanes = plan_for(plan.total, scheme, files, threads)
     if plan.compiled:
         console.say("counts with compiled loops")
-    lanes = budget.lanes(plan, threads)
     job = _Job(out, files, scheme, inputs, plan, options.canonical, shard, lanes)
     console.say(f"reads {plural(len(files), 'file')} of {name} ({_shown(settings)})")
     if out.exists() and not options.force:

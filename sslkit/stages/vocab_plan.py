@@ -12,17 +12,24 @@ from sslkit.vocab.scheme import Kmers, Scheme
 _WORTH_COMPILING = 1 << 27
 
 
-def plan_for(total: int, scheme: Scheme, files: list[Path], threads: int) -> Plan:
+def plan_for(total: int, scheme: Scheme, files: list[Path], threads: int) -> tuple[Plan, int]:
     """Divide a budget.
+
+    Returns:
+        the plan, and how many threads may count at once.
 
     Raises:
         ResourceError: nothing useful is left for counts.
     """
     named = [path for path in files if path != source.STDIN]
     # As many files are decompressed at once as there are threads.
-    windows = sum(sorted(map(window.memory, named), reverse=True)[:threads])
-    compiled = total >= budget.TIGHT and _pays(scheme, named) and have_compiled()
-    return budget.plan(total, compiled, windows)
+    sizes = sorted(map(window.memory, named), reverse=True)
+    compiled = total - sum(sizes[:1]) >= budget.TIGHT and _pays(scheme, named) and have_compiled()
+    free = budget.plan(total, compiled, sum(sizes[:1])).counts + sum(sizes[:1])
+    while threads > 1 and sum(sizes[:threads]) + threads * budget.LANE > free:
+        threads -= 1
+    plan = budget.plan(total, compiled, sum(sizes[:threads]))
+    return plan, budget.lanes(plan, threads)
 
 
 def _pays(scheme: Scheme, files: list[Path]) -> bool:

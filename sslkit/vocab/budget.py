@@ -21,7 +21,8 @@ LEAST = 64 << 20
 #: Below this, every megabyte counts.
 TIGHT = 512 << 20
 _ARENA_MAX = -8
-_LANE = 128 << 20
+#: A useful share of memory for one of several threads.
+LANE = 128 << 20
 _BLOCKS = 32 << 20
 _LARGEST_KEPT = 16 << 20
 _KEPT = 64 << 20
@@ -71,7 +72,7 @@ def plan(total: int, compiled: bool = False, windows: int = 0) -> Plan:
 
 def lanes(planned: Plan, threads: int) -> int:
     """How many threads may count at once with a useful share of memory each."""
-    return max(1, min(threads, planned.counts // _LANE))
+    return max(1, min(threads, planned.counts // LANE))
 
 
 def share(planned: Plan, count: int) -> int:

@@ -44,8 +44,7 @@ def vocabulary(files, scheme, store, folder, block, **options):
         counting.BLOCK = before
     memory = options.get("memory", 1 << 20)
     spills = combine.reduce(count.spills, folder, memory, lambda: None)
-    streams = combine.streams(spills, memory, options.get("threads", 1))
-    finish = Finish(*streams, folder, memory, options.get("special", []))
+    finish = Finish(*combine.streams(spills, memory), folder, memory, options.get("special", []))
     finish.sort(lambda: None)
     cut = finish.cut(options.get("least", 1), options.get("most"))
     rows = [
