@@ -1,6 +1,8 @@
 """What encoders are made of and promise, and how their output becomes one vector a record."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -8,9 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
+
+from sslkit.types import Array, Arrays, TokenSpec
 
 #: How the tokens of a record become one vector.
 Pooling: TypeAlias = Literal["mean", "first", "max"]
+
+#: Most scores of tokens that are held at once.
+_SCORES = 2**26
 
 
 class Encoder(nn.Module, ABC):
@@ -19,18 +27,34 @@ class Encoder(nn.Module, ABC):
     Attributes:
         width: numbers per token in the output.
         depth: layers that can be asked for, from 0, the embeddings, to the last.
+        causal: whether a token's state knows nothing of the tokens behind it.
     """
 
     width: int
     depth: int
+    causal: bool
 
     @abstractmethod
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Parameters from the input to the output, by name; blocks are ``block 1``, ..."""
 
     @abstractmethod
-    def forward(self, tokens: Tensor, length: Tensor, layer: int | None = None) -> Tensor:
-        """Hidden states [B, L, width] of ids [B, L]; what is behind ``length`` is ignored."""
+    def forward(
+        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
+    ) -> Tensor:
+        """Hidden states of every token.
+
+        Args:
+            tokens: ids, [B, L] int64.
+            length: real tokens of each row, [B] int64; what stands behind them is ignored.
+            layer: 0 for the embeddings, n for the output of block n; None or ``depth`` for the
+                last, as a head takes it.
+            start: also the state of the learned vector that stands before every row; where the
+                encoder is causal, it has seen no token.
+
+        Returns:
+            [B, L, width], or [B, L + 1, width] with ``start``; values at padding are meaningless.
+        """
 
 
 class TokenTable(nn.Module):
@@ -58,6 +82,58 @@ class TokenTable(nn.Module):
             return self.own
         common = self.shared[self.index].sum(1)
         return self.own + functional.pad(common, (0, 0, 0, len(self.own) - len(common)))
+
+
+class TokenHead(nn.Module):
+    """One hidden layer, then the product with a vector for each token.
+
+    It begins with what the counts alone say, and has only the rest to learn.
+    """
+
+    def __init__(self, width: int, spec: TokenSpec, counts: Array | None) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.table = TokenTable(spec.size, width, spec.parts)
+        self.bias = nn.Parameter(torch.zeros(spec.size))
+        if counts is not None:
+            self.bias.data.copy_(torch.from_numpy(np.log(shares(counts))))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Scores [..., size] of hidden states [..., width]."""
+        vectors = self.norm(functional.gelu(self.hidden(hidden)))
+        return functional.linear(vectors, self.table(), self.bias)
+
+
+def token_losses(head: nn.Module, states: Tensor, targets: Tensor, size: int) -> Tensor:
+    """Cross entropy [T] float32, in nats, of ids [T] below ``size``, given states [T, width].
+
+    Scores of all tokens of a large vocabulary do not fit into memory together: beyond a limit
+    they are made in parts, and again for the gradient.
+    """
+    parts = -(-len(targets) * size // _SCORES)
+
+    def losses(some: Tensor, wanted: Tensor) -> Tensor:
+        return functional.cross_entropy(head(some).float(), wanted, reduction="none")
+
+    if parts <= 1:
+        return losses(states, targets)
+    cut = zip(states.chunk(parts), targets.chunk(parts), strict=True)
+    return torch.cat([checkpoint(losses, *part, use_reentrant=False) for part in cut])
+
+
+def shares(counts: Array) -> npt.NDArray[np.float64]:
+    """The share of every token, [size]; one more of each, so that none has 0."""
+    found: npt.NDArray[np.float64] = (counts + 1) / (counts.sum() + len(counts))
+    return found
+
+
+def unigram_loss(batches: Sequence[Arrays], counts: Array | None) -> float:
+    """What the counts alone give on the ``targets`` of batches, mean nats; NaN without any."""
+    targets = np.concatenate([arrays["targets"] for arrays in batches])
+    if not len(targets) or counts is None:
+        return math.nan
+    return float(-np.log(shares(counts)[targets]).mean())
 
 
 def pool(hidden: Tensor, start: Tensor, stop: Tensor, pooling: Pooling) -> Tensor:

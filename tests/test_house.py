@@ -22,7 +22,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 FLOORS = (
     ("errors", "limits"),
     ("types", "rng", "options", "sizes", "processor"),
-    ("catalog", "console", "tables", "files", "modules"),
+    ("catalog", "console", "tables", "files", "modules", "bases", "contracts"),
     ("artifacts",),
     ("vocab",),
     ("domains", "objectives", "models", "adapt", "tasks", "data"),

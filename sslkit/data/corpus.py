@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from sslkit.artifacts.manifest import Input
+from sslkit.contracts import Domain
 from sslkit.data import shards
 from sslkit.data.shards import Shard
 from sslkit.errors import DataError, OnError
-from sslkit.types import Array, Domain
+from sslkit.types import Array
 
 
 def open_shards(
@@ -29,7 +28,7 @@ def open_shards(
     for entry in inputs:
         key = shards.shard_key(entry.sha256, version, domain.encoding, on_error)
         encoded = _Encoded(Path(entry.path), domain, on_error)
-        found.append(shards.open_or_build(folder, key, encoded.units, np.uint8))
+        found.append(shards.open_or_build(folder, key, encoded.units, domain.unit_type))
     if not any(len(shard.units) for shard in found):
         raise DataError(
             "the corpus holds nothing to train on",

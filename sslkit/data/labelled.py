@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.types import Array, Arrays, Domain
+from sslkit.contracts import Domain
+from sslkit.types import Array, Arrays
 
 
 @dataclass(frozen=True)

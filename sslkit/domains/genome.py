@@ -5,7 +5,7 @@ are the k-mers that start at every ``stride``-th base; they are made when a batc
 window may begin at any base. U reads as T and lower case as upper case.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from sslkit import bases
 from sslkit.domains import _fasta
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences
@@ -20,27 +21,8 @@ from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
 from sslkit.vocab.scheme import Kmers
 
 VERSION = 1
-GIVES = frozenset({"tokens", "strand"})
+GIVES = frozenset({"tokens", "strand", "corrupted", "view"})
 ENDINGS = sequences.ENDINGS
-
-#: Code of a base that is not one of A, C, G, T.
-AMBIGUOUS = 4
-_IUPAC = b"ACGTURYSWKMBDHVN"
-#: Letters of DNA and RNA, ambiguous ones and the gap included.
-LETTERS = _IUPAC + _IUPAC.lower() + b"-"
-_COMPOSITION_ORDERS = (1, 2, 3, 4)
-
-
-def _code_table() -> npt.NDArray[np.uint8]:
-    table = np.full(256, AMBIGUOUS, np.uint8)
-    for code, letters in enumerate((b"Aa", b"Cc", b"Gg", b"TtUu")):
-        table[list(letters)] = code
-    return table
-
-
-_CODES = _code_table()
-_LETTERS = np.frombuffer(b"ACGTN", np.uint8)
-_COMPLEMENT = np.array([3, 2, 1, 0, AMBIGUOUS], np.uint8)
 
 
 @dataclass(frozen=True)
@@ -55,6 +37,9 @@ class Settings:
     both_strands: bool = field(
         default=True, metadata={"help": "train on each window or its reverse complement"}
     )
+    noise: float = field(
+        default=0.05, metadata={"help": "share of bases that a corrupted copy, or a view, changes"}
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= 31:
@@ -66,10 +51,12 @@ class Settings:
                 f"stride is between 1 and k = {self.k}, not {self.stride}: a larger one would "
                 "skip bases"
             )
+        if not 0 <= self.noise < 1:
+            raise ValueError(f"noise is from 0 to below 1, not {self.noise}")
 
 
 class Domain:
-    """Genomes; implements ``types.Domain``."""
+    """Genomes; implements ``contracts.Domain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings
@@ -81,13 +68,13 @@ class Domain:
                     f"the vocabulary holds tokens of {len(vocabulary.tokens[0])} bases, not {k}",
                     do=f"sslkit build-vocab --k {k}, or leave --k out",
                 )
-            bases = to_codes("".join(vocabulary.tokens).encode()).reshape(-1, k)
+            letters = bases.to_codes("".join(vocabulary.tokens).encode()).reshape(-1, k)
             self._spec = TokenSpec(
                 len(vocabulary),
                 reach=-(-k // settings.stride) - 1,
-                parts=bases.astype(np.int64) + 4 * np.arange(k),
+                parts=letters.astype(np.int64) + 4 * np.arange(k),
             )
-            self._ids = _IdTable(kmer_codes(bases, k)[:, 0], self._spec.unknown, k)
+            self._ids = _IdTable(bases.kmer_codes(letters, k)[:, 0], self._spec.unknown, k)
 
     @property
     def spec(self) -> TokenSpec:
@@ -116,7 +103,7 @@ class Domain:
 
     def encode(self, record: Record) -> npt.NDArray[np.uint8]:
         """Codes of the bases, [bases]."""
-        return to_codes(record.payload)
+        return bases.to_codes(record.payload)
 
     @property
     def encoding(self) -> str:
@@ -125,7 +112,7 @@ class Domain:
 
     def twin(self, units: Array) -> Array:
         """The reverse complement."""
-        return reverse_complement(units)
+        return bases.reverse_complement(units)
 
     @property
     def phases(self) -> int:
@@ -142,23 +129,43 @@ class Domain:
             return 0
         return (units - self.settings.k) // self.settings.stride + 1
 
-    def batch(self, units: Array, lengths: Array, draws: Draws | None) -> Arrays:
+    def batch(
+        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
+    ) -> Arrays:
         """Token ids [rows, tokens] and lengths [rows] of base codes [rows, bases].
 
-        With ``draws`` and ``both_strands`` half of the rows are reverse complemented.
+        With ``draws`` and ``both_strands`` half of the rows are reverse complemented. A corrupted
+        copy has some bases replaced by others. A view is a corrupted copy of the other strand.
         """
-        spec, k, stride = self.spec, self.settings.k, self.settings.stride
         if draws is not None and self.settings.both_strands:
             flip = draws.uniform("strand", 1)[:, 0] < 0.5
-            units = _flip_rows(units, lengths, flip)
-        tokens = self._ids[kmer_codes(units, k)[:, ::stride]]
+            units = bases.flip_rows(units, lengths, flip)
+        tokens, length = self._tokens(units, lengths)
+        made = {"tokens": tokens, "length": length}
+        if draws is not None and "corrupted" in needs:
+            changed = bases.substituted(units, draws, "corrupted", self.settings.noise)
+            made["corrupted"], _ = self._tokens(changed, lengths)
+        if draws is not None and "view" in needs:
+            other = bases.flip_rows(units, lengths, np.ones(len(units), np.bool_))
+            changed = bases.substituted(other, draws, "view", self.settings.noise)
+            made["view"], made["view_length"] = self._tokens(changed, lengths)
+        return made
+
+    @property
+    def unit_type(self) -> np.dtype[np.uint8]:
+        """A byte a base."""
+        return np.dtype(np.uint8)
+
+    def _tokens(self, units: Array, lengths: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+        k, stride = self.settings.k, self.settings.stride
+        tokens = self._ids[bases.kmer_codes(units, k)[:, ::stride]]
         count = np.where(lengths >= k, (lengths - k) // stride + 1, 0)
-        tokens[np.arange(tokens.shape[1]) >= count[:, None]] = spec.pad
-        return {"tokens": tokens, "length": count.astype(np.int64)}
+        tokens[np.arange(tokens.shape[1]) >= count[:, None]] = self.spec.pad
+        return tokens, count.astype(np.int64)
 
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Relative frequencies of all 1- to 4-mers, [examples, 340]: what needs no model."""
-        return np.stack([_frequencies(codes) for codes in examples])
+        return np.stack([bases.frequencies(codes) for codes in examples])
 
     def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """The base at every place, one-hot, [examples, 4 x bases]; 0 for an ambiguous one."""
@@ -168,14 +175,14 @@ class Domain:
 
     def signature(self, record: Record) -> bytes:
         """Equal for records that are equal or reverse complements of each other."""
-        codes = to_codes(record.payload)
-        return min(codes.tobytes(), reverse_complement(codes).tobytes())
+        codes = bases.to_codes(record.payload)
+        return min(codes.tobytes(), bases.reverse_complement(codes).tobytes())
 
 
 def _problem(letters: bytes) -> str:
     if not letters:
         return "the sequence is empty"
-    if not (strange := letters.translate(None, LETTERS)):
+    if not (strange := letters.translate(None, bases.LETTERS)):
         return ""
     at = letters.index(strange[:1]) + 1
     # These stand for amino acids and for no base.
@@ -187,7 +194,7 @@ def counting(settings: Settings, on_error: OnError) -> Kmers:
     """How the tokens of a corpus are counted: k-mers at every base, whatever the stride."""
     del on_error  # the stage asks for a survey first where bad records are to be skipped
     table = np.full(256, _fasta.INVALID, np.uint8)
-    table[list(LETTERS)] = _CODES[list(LETTERS)]
+    table[list(bases.LETTERS)] = bases.CODES[list(bases.LETTERS)]
     scanner = partial(_fasta.Scanner, codes=table.tobytes(), width=settings.k, meaning="DNA or RNA")
     return Kmers(
         settings.k,
@@ -219,61 +226,3 @@ class _IdTable:
             return self._dense[codes]
         place = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
         return np.where(self._codes[place] == codes, self._sorted[place], self._unknown)
-
-
-def to_codes(letters: bytes) -> npt.NDArray[np.uint8]:
-    """Base codes of letters, [bases] uint8."""
-    return _CODES[np.frombuffer(letters, np.uint8)]
-
-
-def to_letters(codes: Array) -> str:
-    """The inverse of ``to_codes``; ambiguous bases become N."""
-    return _LETTERS[codes].tobytes().decode("ascii")
-
-
-def reverse_complement(codes: Array) -> Array:
-    """The other strand, read in its own direction, along the last axis."""
-    return _COMPLEMENT[codes][..., ::-1]
-
-
-def kmer_codes(codes: Array, k: int) -> npt.NDArray[np.int64]:
-    """The number of every k-mer in base 4, along the last axis: [..., bases - k + 1].
-
-    A window with an ambiguous base gets -1. Doubling: a k-mer is two shorter ones side by side.
-    """
-    width = codes.shape[-1] - k + 1
-    if width < 1:
-        return np.empty((*codes.shape[:-1], 0), np.int64)
-    values = np.zeros((*codes.shape[:-1], width), np.int64)
-    powers: dict[int, npt.NDArray[np.int64]] = {1: (codes & 3).astype(np.int64)}
-    size = 1
-    while size * 2 <= k:
-        half = powers[size]
-        powers[size * 2] = (half[..., :-size] << (2 * size)) | half[..., size:]
-        size *= 2
-    at = 0
-    for size in sorted(powers, reverse=True):
-        while k - at >= size:
-            values = (values << (2 * size)) | powers[size][..., at : at + width]
-            at += size
-    bad = np.cumsum(codes == AMBIGUOUS, axis=-1)
-    before = np.concatenate([np.zeros((*codes.shape[:-1], 1), bad.dtype), bad], axis=-1)
-    values[before[..., k:] != before[..., :width]] = -1
-    return values
-
-
-def _flip_rows(units: Array, lengths: Array, flip: Array) -> Array:
-    """The flagged rows reverse complemented within their length; the padding stays behind."""
-    columns = np.arange(units.shape[1])
-    source = np.where(columns < lengths[:, None], lengths[:, None] - 1 - columns, columns)
-    flipped = _COMPLEMENT[np.take_along_axis(units, source, axis=1)]
-    return np.where(flip[:, None], flipped, units)
-
-
-def _frequencies(codes: Array) -> npt.NDArray[np.float32]:
-    parts = []
-    for order in _COMPOSITION_ORDERS:
-        found = kmer_codes(codes, order)
-        counts = np.bincount(found[found >= 0], minlength=4**order)
-        parts.append(counts / max(counts.sum(), 1))
-    return np.concatenate(parts).astype(np.float32)

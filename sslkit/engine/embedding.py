@@ -12,12 +12,14 @@ import pyarrow as pa
 from sslkit.artifacts import embeddings
 from sslkit.artifacts.embeddings import Block
 from sslkit.artifacts.parts import Parts
-from sslkit.engine.inference import Encoder, Piece, pieces
+from sslkit.contracts import Domain
+from sslkit.engine.inference import Piece, pieces
 from sslkit.engine.pooling import Combined
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.engine.windows import Plan
-from sslkit.types import Array, Domain
+from sslkit.modules import Encoder
+from sslkit.types import Array
 
 # A part is written when its writing costs little beside the work that it saves.
 _FEWEST_SECONDS, _MOST_SECONDS, _SHARE = 1.0, 30.0, 0.05

@@ -13,18 +13,31 @@ from sslkit.types import Arrays
 def mean_losses(
     learner: Learner, batches: Sequence[Arrays], world: World, runtime: Runtime
 ) -> dict[str, float]:
-    """Each loss of the objective as a mean over prepared batches.
+    """The mean losses of the objective over prepared batches.
 
     Args:
         batches: the same on every process; each process takes its part of them.
+
+    Returns:
+        ``heldout_loss``, their weighted sum, and, where there are several, each as
+        ``heldout_loss_NAME``.
     """
-    total = {"loss": 0.0, "count": 0.0}
+    total = {
+        f"{what} {name}": 0.0
+        for arrays in batches
+        for name in learner.objective.count(arrays)
+        for what in ("loss", "count")
+    }
     learner.eval()
     with torch.inference_mode(), runtime.autocast():
         for arrays in batches[world.rank :: world.size]:
-            losses = learner(to_device(arrays, runtime))
-            total["loss"] += sum(float(value) for value in losses.values())
-            total["count"] += sum(learner.objective.count(arrays).values())
+            for name, value in learner(to_device(arrays, runtime)).items():
+                total[f"loss {name}"] += float(value)
+            for name, count in learner.objective.count(arrays).items():
+                total[f"count {name}"] += count
     learner.train()
     total = world.sum(total)
-    return {"heldout_loss": total["loss"] / max(total["count"], 1.0)}
+    names = [key.removeprefix("loss ") for key in total if key.startswith("loss ")]
+    means = {name: total[f"loss {name}"] / max(total[f"count {name}"], 1.0) for name in names}
+    each = {f"heldout_loss_{name}": value for name, value in means.items()}
+    return {"heldout_loss": learner.total(means)} | (each if len(each) > 1 else {})

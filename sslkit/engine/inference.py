@@ -11,50 +11,21 @@ Batches change a float32 result by rounding only: below 1e-5 of the vector's len
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
 
+from sslkit.contracts import Domain
 from sslkit.engine.pooling import Combined, Vectors
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
 from sslkit.errors import UsageError
-from sslkit.modules import pool
-from sslkit.types import Array, Domain
+from sslkit.modules import Encoder, pool
+from sslkit.types import Array
 
 #: Batches' worth of tokens that are sorted together: 5% padding for lognormal lengths, 3% for twice
 #: as much, and a request to stop waits for no longer than this takes.
 _GATHERED_BATCHES = 16
-
-
-class Encoder(Protocol):
-    """What is asked of a model. Implemented by the files in ``models/`` that take tokens."""
-
-    @property
-    def width(self) -> int:
-        """Numbers per token."""
-        ...
-
-    @property
-    def depth(self) -> int:
-        """Blocks."""
-        ...
-
-    @property
-    def training(self) -> bool:
-        """Whether dropout and the like are on."""
-        ...
-
-    def train(self, mode: bool = True) -> object:
-        """Set ``training``."""
-        ...
-
-    def __call__(
-        self, tokens: torch.Tensor, length: torch.Tensor, layer: int | None = None
-    ) -> torch.Tensor:
-        """Hidden states [B, L, width] of ids [B, L]; what stands behind ``length`` is ignored."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

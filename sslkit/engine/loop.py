@@ -15,6 +15,7 @@ from sslkit import rng
 from sslkit.artifacts import checkpoint
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts import Objective
 from sslkit.engine import optimizers, schedule
 from sslkit.engine.distributed import World
 from sslkit.engine.optimizers import Rates
@@ -23,7 +24,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.errors import DataError, RequeueError, SslkitError
 from sslkit.modules import Encoder
-from sslkit.types import Arrays, Batch, Objective
+from sslkit.types import Arrays, Batch
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,17 @@ class Work:
 
 
 class Learner(nn.Module):
-    """An encoder and what an objective adds to it; its forward gives the summed losses."""
+    """An encoder and what an objective adds to it; its forward gives the summed losses.
 
-    def __init__(self, encoder: Encoder, objective: Objective) -> None:
+    Attributes:
+        weights: factors of the losses, by name, where they are added up; 1 for others.
+    """
+
+    def __init__(
+        self, encoder: Encoder, objective: Objective, weights: Mapping[str, float] | None = None
+    ) -> None:
         super().__init__()
+        self.weights = dict(weights or {})
         self.encoder = encoder
         self.head = objective.head(encoder.width)
         self.objective = objective
@@ -77,6 +85,10 @@ class Learner(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Each loss summed over its terms."""
         return self.objective.losses(self.encoder, self.head, batch)
+
+    def total(self, losses: Mapping[str, float]) -> float:
+        """The weighted sum of losses."""
+        return sum(self.weights.get(name, 1.0) * value for name, value in losses.items())
 
 
 @dataclass
@@ -184,7 +196,7 @@ class Training:
         total = self.world.sum(local)
         sums = self.world.sum(self._gradients(batches, total))
         losses = {name: value / max(total[f"count {name}"], 1) for name, value in sums.items()}
-        loss = sum(losses.values())
+        loss = self.learner.total(losses)
         norm = float(nn.utils.clip_grad_norm_(self._moving, plan.clip or math.inf))
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise SslkitError(
@@ -208,13 +220,14 @@ class Training:
     def _gradients(self, batches: Sequence[Arrays], total: Mapping[str, float]) -> dict[str, float]:
         """Add up the gradients of this process's micro-batches; the losses' sums."""
         sums = {name[6:]: 0.0 for name in total if name.startswith("count ")}
+        # DDP takes the mean over processes, and each sum is a part of the whole mean.
+        share = {name: self.world.size / max(total[f"count {name}"], 1) for name in sums}
         for number, arrays in enumerate(batches, 1):
             with self._quiet(number < len(batches)):
                 with self.runtime.autocast():
                     losses = self._wrapped(to_device(arrays, self.runtime))
-                # DDP takes the mean over processes, and each sum is a part of the whole mean.
                 parts = [
-                    value * (self.world.size / max(total[f"count {name}"], 1))
+                    value * self.learner.weights.get(name, 1.0) * share[name]
                     for name, value in losses.items()
                 ]
                 torch.autograd.backward(torch.stack(parts).sum())

@@ -29,6 +29,9 @@ class Settings:
     heads: int = field(default=4, metadata={"help": "attention heads per block"})
     expansion: int = field(default=4, metadata={"help": "feed-forward width over width"})
     dropout: float = field(default=0.0, metadata={"help": "share of activations dropped, 0 to 1"})
+    causal: bool = field(
+        default=False, metadata={"help": "attend to earlier tokens only; the objective decides it"}
+    )
 
     def __post_init__(self) -> None:
         for name in ("blocks", "width", "heads", "expansion"):
@@ -53,6 +56,7 @@ class Model(Encoder):
         self.spec = spec
         self.width = settings.width
         self.depth = settings.blocks
+        self.causal = settings.causal
         self.table = TokenTable(spec.total, settings.width, spec.parts)
         self.start = nn.Parameter(torch.zeros(settings.width))
         self.blocks = nn.ModuleList(_Block(settings) for _ in range(settings.blocks))
@@ -75,18 +79,10 @@ class Model(Encoder):
             named.append((f"block {number}", list(block.parameters())))
         return [*named, ("final norm", list(self.norm.parameters()))]
 
-    def forward(self, tokens: Tensor, length: Tensor, layer: int | None = None) -> Tensor:
-        """Hidden states of every token.
-
-        Args:
-            tokens: ids, [B, L] int64.
-            length: real tokens of each row, [B] int64; what stands behind them is ignored.
-            layer: 0 for the embeddings, n for the output of block n; None or ``depth`` for the
-                last block after the final norm.
-
-        Returns:
-            [B, L, D]; values at padding are meaningless.
-        """
+    def forward(
+        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
+    ) -> Tensor:
+        """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm."""
         last = self.depth if layer is None else layer
         x_bld = torch.cat(
             [self.start.expand(len(tokens), 1, -1), functional.embedding(tokens, self.table())],
@@ -95,12 +91,12 @@ class Model(Encoder):
         if torch.is_autocast_enabled(tokens.device.type):
             x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
         rotation = _rotation(x_bld.shape[1], self.width // self.settings.heads, tokens.device)
-        mask = _padding_mask(length, x_bld.shape[1])
+        mask = _mask(length, x_bld, self.causal)
         for block in self.blocks[:last]:
             x_bld = block(x_bld, rotation, mask)
         if last == self.depth:
             x_bld = self.norm(x_bld)
-        return x_bld[:, 1:]
+        return x_bld if start else x_bld[:, 1:]
 
 
 class _Block(nn.Module):
@@ -142,7 +138,7 @@ def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | Non
 
     Args:
         q_bhlk: queries; ``k_bhlk`` and ``v_bhlk`` keys and values of the same shape.
-        mask: added to the scores, [B, 1, 1, L], or None where no row is padded.
+        mask: added to the scores, [1 or B, 1, 1 or L, L], or None for nothing.
     """
     if q_bhlk.device.type != "cpu" or q_bhlk.shape[2] > _PLAIN_ATTENTION_TOKENS:
         return functional.scaled_dot_product_attention(q_bhlk, k_bhlk, v_bhlk, attn_mask=mask)
@@ -153,17 +149,20 @@ def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | Non
     return weights @ v_bhlk
 
 
-def _padding_mask(length: Tensor, columns: int) -> Tensor | None:
-    """0 at real tokens (and the start vector), -inf behind them, [B, 1, 1, L]."""
-    if bool((length == columns - 1).all()):
+def _mask(length: Tensor, x_bld: Tensor, causal: bool) -> Tensor | None:
+    """0 where a token may look, -inf elsewhere, [1 or B, 1, 1 or L, L]; None for everywhere."""
+    columns = x_bld.shape[1]
+    position = torch.arange(columns, device=length.device)
+    if causal:
+        # Padding stands behind all that is real, so nothing real looks at it.
+        hidden = position > position[:, None]
+    elif bool((length == columns - 1).all()):
         return None
-    kept = torch.arange(columns, device=length.device) <= length[:, None]
-    mask = torch.zeros(kept.shape, device=length.device)
-    mask.masked_fill_(~kept, float("-inf"))
-    dtype = torch.float32
-    if torch.is_autocast_enabled(length.device.type):
-        dtype = torch.get_autocast_dtype(length.device.type)
-    return mask.to(dtype)[:, None, None, :]
+    else:
+        hidden = (position > length[:, None])[:, None]
+    mask = torch.zeros(hidden.shape, device=length.device, dtype=x_bld.dtype)
+    mask.masked_fill_(hidden, float("-inf"))
+    return mask.view(-1, 1, *hidden.shape[-2:])
 
 
 def _rotation(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -6,23 +6,25 @@ no visible token shows any part of a target, and the perplexity can be read agai
 entropy. (Devlin et al. 2019; spans after Joshi et al. 2020.)
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from sslkit.modules import TokenTable
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
+from sslkit.modules import TokenHead, token_losses, unigram_loss
+from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
+CAUSAL = False
+UNIT = "nats per token"
+FLOOR = "unigram"
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(Weighted):
     """How much is hidden, and what stands in its place."""
 
     rate: float = field(default=0.3, metadata={"help": "share of tokens that are hidden"})
@@ -36,6 +38,7 @@ class Settings:
     keep: float = field(default=0.0, metadata={"help": "share of spans left as they are"})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 < self.rate < 1:
             raise ValueError(f"rate is between 0 and 1, not {self.rate}")
         if self.span is not None and self.span < 1:
@@ -55,18 +58,20 @@ class Objective:
 
     def head(self, width: int) -> nn.Module:
         """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return Head(width, self.spec, self._counts)
+        return TokenHead(width, self.spec, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Hide tokens of a batch.
 
         Args:
-            batch: ``tokens`` [B, L] and ``length`` [B].
+            batch: ``tokens`` [B, L], ``length`` [B] and, where the domain weighs tokens,
+                ``token_weight`` [B, L].
             draws: random numbers by row.
 
         Returns:
             ``tokens`` with the hidden ones replaced, ``length``, ``positions`` [T] of the
-            targets in the flattened batch and ``targets`` [T], their ids.
+            targets in the flattened batch, ``targets`` [T], their ids, and ``weight`` [T]
+            float32.
         """
         tokens, length = batch["tokens"], batch["length"]
         span_at = self._spans(tokens.shape, length, draws)
@@ -84,11 +89,13 @@ class Objective:
             noise = draws.uniform("noise", tokens.shape[1])[swapped]
             shown[swapped] = np.minimum(noise * self.spec.size, self.spec.size - 1).astype(np.int64)
         positions = np.flatnonzero(target)
+        weight = batch.get("token_weight", np.ones(tokens.shape, np.float32))
         return {
             "tokens": shown,
             "length": length,
             "positions": positions,
             "targets": tokens.reshape(-1)[positions],
+            "weight": weight.reshape(-1)[positions],
         }
 
     def _spans(
@@ -117,37 +124,19 @@ class Objective:
         return found
 
     def count(self, batch: Arrays) -> dict[str, float]:
-        """Number of terms in each loss."""
-        return {"mlm": float(len(batch["targets"]))}
+        """The summed weights of the targets."""
+        return {"mlm": float(batch["weight"].sum())}
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Cross entropy summed over the targets, in nats."""
+        """Weighted cross entropy summed over the targets, in nats."""
         hidden = encoder(batch["tokens"], batch["length"])
-        scores = head(hidden.flatten(0, 1)[batch["positions"]])
-        loss = functional.cross_entropy(scores.float(), batch["targets"], reduction="sum")
-        return {"mlm": loss}
+        states = hidden.flatten(0, 1)[batch["positions"]]
+        each = token_losses(head, states, batch["targets"], self.spec.size)
+        return {"mlm": (each * batch["weight"]).sum()}
 
-
-class Head(nn.Module):
-    """One hidden layer, then the product with a vector for each token.
-
-    It begins with what the counts alone say, and has only the rest to learn.
-    """
-
-    def __init__(self, width: int, spec: TokenSpec, counts: Array | None) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width)
-        self.table = TokenTable(spec.size, width, spec.parts)
-        self.bias = nn.Parameter(torch.zeros(spec.size))
-        if counts is not None:
-            share = (counts + 1) / (counts.sum() + len(counts))
-            self.bias.data.copy_(torch.from_numpy(np.log(share)))
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Scores [..., size] of hidden states [..., width]."""
-        vectors = self.norm(functional.gelu(self.hidden(hidden)))
-        return functional.linear(vectors, self.table(), self.bias)
+    def floor(self, batches: Sequence[Arrays]) -> float:
+        """What the counts of the tokens alone give."""
+        return unigram_loss(batches, self._counts)
 
 
 def _spread(flags: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:

@@ -14,11 +14,12 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
+from sslkit.contracts import Domain
 from sslkit.engine.loop import Learner
 from sslkit.errors import DataError
 from sslkit.files import source
 from sslkit.modules import Encoder
-from sslkit.types import Domain, TokenSpec
+from sslkit.types import TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary
 
 

@@ -1,21 +1,22 @@
 """Unlabelled data as windows to train on and windows held out: what pretraining begins with."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from sslkit import rng
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.console import Console, human
+from sslkit.contracts import Domain
 from sslkit.data import corpus, heldout, shards
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import source
-from sslkit.types import Arrays, Domain, Objective
-from sslkit.vocab.vocabulary import Vocabulary
+from sslkit.types import Array, Arrays, Draws
 
 #: Records are cut into pieces of about this many units, some of which are held out.
 _SEGMENT_UNITS = 16384
@@ -119,30 +120,22 @@ def windows(
 
 
 def evaluation(
-    domain: Domain, objective: Objective, held: Windows, window: int, micro: int
+    held: Windows,
+    window: int,
+    micro: int,
+    prepared: Callable[[Array, npt.NDArray[np.int64], Draws], Arrays],
 ) -> list[Arrays]:
-    """Held-out windows in batches of ``micro``, with the same tokens hidden for every seed."""
-    units, lengths = held.first(max(1, _EVALUATION_TOKENS // window))
-    found = []
-    for at in range(0, len(lengths), micro):
-        here = slice(at, at + micro)
-        made = domain.batch(units[here], lengths[here], None)
-        draws = rng.Counter(0, 0, np.arange(at, at + len(lengths[here])))
-        found.append(objective.prepare(made, draws))
-    return found
+    """Held-out windows in batches of ``micro``, the same for every seed.
 
-
-def unigram_loss(batches: Sequence[Arrays], vocab: Vocabulary) -> float:
-    """What knowing nothing but the counts gives on the same targets, nats per token.
-
-    Raises:
-        DataError: there is no target at all.
+    Args:
+        prepared: makes a batch of units, their lengths, and draws.
     """
-    targets = np.concatenate([arrays["targets"] for arrays in batches])
-    if not len(targets):
-        raise DataError(
-            "the held-out part of the corpus holds no token of the vocabulary",
-            do="make the vocabulary from the same corpus, or hold out more with --heldout",
+    units, lengths = held.first(max(1, _EVALUATION_TOKENS // window))
+    return [
+        prepared(
+            units[at : at + micro],
+            lengths[at : at + micro],
+            rng.Counter(0, 0, np.arange(at, min(at + micro, len(lengths)))),
         )
-    share = (vocab.counts + 1) / (vocab.counts.sum() + len(vocab))
-    return float(-np.log(share[targets]).mean())
+        for at in range(0, len(lengths), micro)
+    ]

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,12 +23,12 @@ from sslkit.artifacts.run import differences
 from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.embedding import Cursor, Example, Work
-from sslkit.engine.inference import Encoder, resolve_layer
+from sslkit.engine.inference import resolve_layer
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop, stopping
 from sslkit.engine.windows import Plan, count_windows
 from sslkit.errors import DataError, UsageError
-from sslkit.modules import Pooling
+from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
 from sslkit.stages import assemble
 from sslkit.stages.records import Files, Reading
@@ -137,7 +137,7 @@ def _assemble(options: Options, files: Files, console: Console) -> Job:
     runtime = runtimes.prepare(options.device, options.threads, precision)
     model = assemble.from_checkpoint(options.checkpoint)
     console.say(model.inherited())
-    encoder = cast(Encoder, model.encoder.to(runtime.device))
+    encoder = model.encoder.to(runtime.device)
     plan = _plan(options, model, encoder.depth)
     spans = options.per_token or options.reference is not None
     columns = embeddings.schema(encoder.width, labels=options.label_column is not None, spans=spans)

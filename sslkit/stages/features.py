@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +13,17 @@ from sslkit import catalog
 from sslkit.artifacts import embeddings, manifest
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.console import Console, Progress
+from sslkit.contracts import Domain
 from sslkit.data import splits
 from sslkit.engine import inference
-from sslkit.engine.inference import Encoder
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import source
+from sslkit.modules import Encoder
 from sslkit.stages import assemble, labels
 from sslkit.stages.labels import Examples
-from sslkit.types import Domain, Labelled, Targets
+from sslkit.types import Labelled, Targets
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,7 +80,7 @@ def from_checkpoint(
     console.say(parts.inherited())
     module, settings = asked.module(parts.domain_name)
     examples = labels.read(module, settings, asked.files, parts.domain, asked.on_error, console)
-    encoder = cast(Encoder, parts.encoder)
+    encoder = parts.encoder
     chosen = _plan(plan, parts.context, encoder.depth)
 
     def compute() -> Mapping[str, Floats]:
@@ -88,7 +89,7 @@ def from_checkpoint(
             ("untrained", assemble.untrained(parts, seed)),
             ("pretrained", parts.encoder),
         ):
-            ready = cast(Encoder, one.to(runtime.device))
+            ready = one.to(runtime.device)
             with console.progress(f"embed, {name}", len(examples), "records") as progress:
                 sets[name] = _embedded(ready, parts.domain, examples, chosen, runtime, progress)
         return sets

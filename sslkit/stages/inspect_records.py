@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from sslkit import bases
 from sslkit.data.repeats import Fingerprint, Repeated, Repeats, hashed
-from sslkit.domains import genome, protein
+from sslkit.domains import protein
 
 _SHOWN = 5
 _BLOCK = 1 << 20
-_CODES = genome.to_codes(bytes(range(256))).tobytes()
-_COMPLEMENTS = bytes(genome.reverse_complement(np.arange(5))[::-1]) + bytes(range(5, 256))
+_CODES = bases.to_codes(bytes(range(256))).tobytes()
+_COMPLEMENTS = bytes(bases.reverse_complement(np.arange(5))[::-1]) + bytes(range(5, 256))
 #: Proteins have these letters of the four bases in less than a third of all places.
 _NUCLEIC_SHARE = 0.5
 
@@ -58,7 +59,7 @@ class Records:
         self.lengths: Counter[int] = Counter()
         self.refused = Refused()
         self._strange = {"genome": Refused(), "protein": Refused()}
-        self._valid = {"genome": genome.LETTERS, "protein": protein.LETTERS} if complain else {}
+        self._valid = {"genome": bases.LETTERS, "protein": protein.LETTERS} if complain else {}
         self._exact, self._either, self._ids = Repeats(), Repeats(), Repeats()
         self._histogram = np.zeros(256, np.int64)
         self._waiting: list[bytes] = []
@@ -193,7 +194,7 @@ class Records:
             return {
                 "gc": share(b"GC", of=round(plain * total)),
                 "n": share(b"N"),
-                "ambiguous": max(0.0, share(bytes(set(genome.LETTERS.upper()) - set(b"ACGTUN")))),
+                "ambiguous": max(0.0, share(bytes(set(bases.LETTERS.upper()) - set(b"ACGTUN")))),
                 "lower_case": lower,
                 "rna": share(b"U") > share(b"T"),
             }

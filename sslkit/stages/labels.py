@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from sslkit import catalog
 from sslkit.console import Console
+from sslkit.contracts import Domain
 from sslkit.data import splits
 from sslkit.data.labelled import balanced
 from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.types import Array, Domain, Labelled, Record, Targets
+from sslkit.types import Array, Labelled, Record, Targets
 
 
 @dataclass(frozen=True)

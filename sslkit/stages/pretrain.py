@@ -8,15 +8,13 @@ need.
 import math
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import torch
 
-from sslkit import catalog, rng
+from sslkit import rng
 from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder, to_toml
@@ -29,55 +27,18 @@ from sslkit.engine.loop import Learner, Plan, Training, Work
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.errors import DataError, UsageError
 from sslkit.files import source
-from sslkit.options import Common
 from sslkit.stages import assemble, corpora
-from sslkit.types import Arrays, Domain, Objective
-from sslkit.vocab import vocabulary as vocabularies
-from sslkit.vocab.vocabulary import Vocabulary
+from sslkit.stages import pretrain_plan as plans
+from sslkit.stages.pretext import Pretexts
+from sslkit.stages.pretrain_plan import Chosen, Options
+from sslkit.types import Array, Arrays, Draws
 
 _EVALUATIONS, _EVALUATE_STEPS = 20, 50
 #: The default number of steps reads the corpus so many times, within limits.
 _PASSES = 4
 _FEWEST_STEPS, _MOST_STEPS = 200, 20_000
 _WARMUP_SHARE = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(Common):
-    """Options of pretrain; the command line holds their meaning and defaults."""
-
-    corpus: list[Path] | None
-    domain: str | None
-    k: int | None
-    objective: str
-    model: str
-    vocab: Path
-    steps: int | None
-    window: int
-    batch_tokens: int
-    micro_tokens: int
-    learning_rate: float
-    weight_decay: float
-    clip: float
-    heldout: float
-    precision: str
-    shards: Path
-    checkpoint_every: float
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """The plug-ins of a run by kind: name, module and settings."""
-
-    plugins: dict[str, tuple[str, ModuleType, Any]]
-    domain: Domain
-    objective: Objective
-
-    def entries(self) -> dict[str, dict[str, Any]]:
-        """As manifests hold them."""
-        return {kind: manifest.plugin(*parts) for kind, parts in self.plugins.items()}
 
 
 def run(options: Options, console: Console) -> None:
@@ -89,8 +50,8 @@ def run(options: Options, console: Console) -> None:
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
         processes.share(_rows(options), "--batch-tokens")
         with stop.at_once(f"what was encoded is in {options.shards}"):
-            vocab, made = _vocabulary(options.vocab)
-            chosen = _choose(options, vocab, made, talk)
+            vocab, made = plans.vocabulary(options.vocab)
+            chosen = plans.choose(options, vocab, made, talk)
             inputs, train, held = _data(options, chosen, made, processes, talk)
         steps = options.steps or _default_steps(options, train)
         identity = _identity(options, chosen, inputs, runtime, steps)
@@ -101,7 +62,8 @@ def run(options: Options, console: Console) -> None:
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
-            _report(folder, checkpoint.load(folder.checkpoint).manifest.results, talk)
+            held_results = checkpoint.load(folder.checkpoint).manifest.results
+            _report(folder, chosen.pretexts, held_results, talk)
             return
         learner = _learner(options, chosen)
         talk.say(
@@ -112,7 +74,7 @@ def run(options: Options, console: Console) -> None:
         training = Training(
             learner=learner,
             rates=Rates({}),
-            work=_work(options, chosen, train, held, vocab, processes, runtime),
+            work=_work(options, chosen, train, held, processes, runtime),
             plan=_plan(options, steps),
             runtime=runtime,
             world=processes,
@@ -130,12 +92,12 @@ def run(options: Options, console: Console) -> None:
             )
             assemble.write(folder, learner, described, vocab)
             talk.say(f"wrote {folder.checkpoint}")
-            _report(folder, metrics, talk)
+            _report(folder, chosen.pretexts, metrics, talk)
         processes.wait()
 
 
 def _data(
-    options: Options, chosen: _Chosen, made: Manifest, processes: World, talk: Console
+    options: Options, chosen: Chosen, made: Manifest, processes: World, talk: Console
 ) -> tuple[tuple[Input, ...], Windows, Windows]:
     """The corpus: its files, windows to train on and windows held out."""
     name, module, _ = chosen.plugins["domain"]
@@ -151,55 +113,6 @@ def _data(
     return inputs, *corpora.windows(inputs, chosen.domain, version, cut, processes, talk)
 
 
-def _vocabulary(path: Path) -> tuple[Vocabulary, Manifest]:
-    vocab, text = vocabularies.load(path)
-    if not len(vocab):
-        raise DataError("the vocabulary is empty", where=str(path))
-    return vocab, manifest.from_json(text, str(path))
-
-
-def _choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -> _Chosen:
-    """The plug-ins: what the vocabulary was made with, unless a flag says otherwise."""
-    inherited = made.plugins["domain"]
-    name = options.domain or inherited["name"]
-    if name != inherited["name"]:
-        raise UsageError(
-            f"{options.vocab} is a vocabulary of domain {inherited['name']}, not {name}",
-            do=f"sslkit build-vocab --domain {name}, or leave --domain out",
-        )
-    if made.settings.get("canonical"):
-        raise UsageError(
-            f"{options.vocab} merges reverse complements, and a model reads one strand",
-            do="sslkit build-vocab without --canonical",
-        )
-    modules = {
-        "domain": (name, catalog.load("domain", name)),
-        "objective": (options.objective, catalog.load("objective", options.objective)),
-        "model": (options.model, catalog.load("model", options.model)),
-    }
-    domain, objective = modules["domain"][1], modules["objective"][1]
-    catalog.check_fit(options.objective, objective.NEEDS, name, domain.GIVES)
-    pairs = catalog.parse_pairs(options.set)
-    if options.k is not None:
-        pairs[f"{name}.k"] = str(options.k)
-    settings = catalog.settings(
-        dict(modules.values()),
-        pairs,
-        {name: inherited["settings"]},
-    )
-    plugins = {kind: (given, module, settings[given]) for kind, (given, module) in modules.items()}
-    try:
-        made_domain: Domain = domain.Domain(settings[name], vocab)
-    except UsageError as error:
-        raise DataError(error.what, where=str(options.vocab), do=error.do) from error
-    talk.say(f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {settings[name]}")
-    return _Chosen(
-        plugins,
-        made_domain,
-        objective.Objective(settings[options.objective], made_domain.spec, vocab.counts),
-    )
-
-
 def _rows(options: Options) -> int:
     return max(1, options.batch_tokens // options.window)
 
@@ -210,7 +123,7 @@ def _default_steps(options: Options, train: Windows) -> int:
 
 
 def _identity(
-    options: Options, chosen: _Chosen, inputs: tuple[Input, ...], runtime: Runtime, steps: int
+    options: Options, chosen: Chosen, inputs: tuple[Input, ...], runtime: Runtime, steps: int
 ) -> dict[str, Any]:
     """All that decides the result, but for the number of threads and processes."""
     return {
@@ -230,11 +143,11 @@ def _identity(
     }
 
 
-def _learner(options: Options, chosen: _Chosen) -> Learner:
+def _learner(options: Options, chosen: Chosen) -> Learner:
     torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
     _, module, settings = chosen.plugins["model"]
     encoder = module.Model(settings, chosen.domain.spec)
-    return Learner(encoder, chosen.objective)
+    return Learner(encoder, chosen.pretexts.objective, chosen.pretexts.weights)
 
 
 def _plan(options: Options, steps: int) -> Plan:
@@ -252,15 +165,18 @@ def _plan(options: Options, steps: int) -> Plan:
 
 def _work(
     options: Options,
-    chosen: _Chosen,
+    chosen: Chosen,
     train: Windows,
     held: Windows,
-    vocab: Vocabulary,
     processes: World,
     runtime: Runtime,
 ) -> Work:
     rows = _rows(options)
     micro = max(1, options.micro_tokens // options.window)
+    objective, needs = chosen.pretexts.objective, chosen.pretexts.needs
+
+    def prepared(units: Array, lengths: Array, draws: Draws) -> Arrays:
+        return objective.prepare(chosen.domain.batch(units, lengths, draws, needs), draws)
 
     def batches(step: int) -> list[Arrays]:
         mine = np.arange(step * rows, (step + 1) * rows)[processes.rank :: processes.size]
@@ -268,32 +184,25 @@ def _work(
         for at in range(0, len(mine), micro):
             examples = mine[at : at + micro]
             draws = rng.Counter(options.seed, step, examples)
-            made = chosen.domain.batch(*train.rows(examples), draws)
-            found.append(chosen.objective.prepare(made, draws))
+            found.append(prepared(*train.rows(examples), draws))
         return found
 
-    evaluated = corpora.evaluation(chosen.domain, chosen.objective, held, options.window, micro)
-    unigram = corpora.unigram_loss(evaluated, vocab)
+    evaluated = corpora.evaluation(held, options.window, micro, prepared)
+    floors = chosen.pretexts.floors(evaluated)
 
     def evaluate(learner: Learner) -> dict[str, float]:
-        loss = mean_losses(learner, evaluated, processes, runtime)["heldout_loss"]
-        return {
-            "heldout_loss": loss,
-            "heldout_perplexity": math.exp(min(loss, 700.0)),
-            "unigram_loss": unigram,
-        }
+        losses = mean_losses(learner, evaluated, processes, runtime)
+        return chosen.pretexts.judged(losses, floors)
 
     return Work(batches, evaluate)
 
 
-def _report(folder: RunFolder, metrics: Mapping[str, float], talk: Console) -> None:
-    gain = metrics["unigram_loss"] - metrics["heldout_loss"]
-    talk.say(
-        f"held-out perplexity {metrics['heldout_perplexity']:.1f} "
-        f"({metrics['heldout_loss']:.3f} nats per token), unigram "
-        f"{math.exp(metrics['unigram_loss']):.1f} ({metrics['unigram_loss']:.3f}): "
-        f"{gain:+.3f} nats learned beyond counts"
-    )
-    if gain <= 0:
-        talk.warn("the model is no better than the token counts: train longer, or check the data")
+def _report(
+    folder: RunFolder, pretexts: Pretexts, metrics: Mapping[str, float], talk: Console
+) -> None:
+    lines, warnings = pretexts.told(metrics)
+    for line in lines:
+        talk.say(line)
+    for warning in warnings:
+        talk.warn(warning)
     talk.result({"checkpoint": str(folder.checkpoint), **metrics})

@@ -12,9 +12,10 @@ import numpy.typing as npt
 
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input
+from sslkit.contracts import Domain
 from sslkit.errors import DataError, OnError, ResourceError
 from sslkit.files import atomic, sequences, source
-from sslkit.types import Domain, Record
+from sslkit.types import Record
 
 Span = npt.NDArray[np.int64] | None
 

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from sslkit import bases
 from sslkit.data import heldout
 from sslkit.data.heldout import COPY_UNITS, hashes, hold_out
 from sslkit.data.shards import Segments, Shard
-from sslkit.domains import genome
 
 Codes = npt.NDArray[np.uint8]
 
@@ -35,7 +35,7 @@ def shared_stretches(train: Segments, held: Segments) -> float:
     total = found = 0
     for number in range(len(held)):
         text = held.units(number).tobytes()
-        other = genome.reverse_complement(held.units(number)).tobytes()
+        other = bases.reverse_complement(held.units(number)).tobytes()
         for at in range(len(text) - COPY_UNITS + 1):
             mirrored = other[len(text) - at - COPY_UNITS : len(text) - at]
             total += 1
@@ -49,7 +49,7 @@ def numbers(part: Segments) -> set[int]:
 
 def test_parts_are_disjoint_and_of_the_size_asked_for() -> None:
     segments = segments_of(dna(50))
-    split = hold_out(segments, 5000, genome.reverse_complement)
+    split = hold_out(segments, 5000, bases.reverse_complement)
     assert not numbers(split.train) & numbers(split.held)
     assert len(split.train) + len(split.held) == 50
     assert 4000 <= split.held.length.sum() <= 6000
@@ -60,8 +60,8 @@ def test_parts_are_disjoint_and_of_the_size_asked_for() -> None:
 def test_it_takes_no_seed() -> None:
     assert "seed" not in inspect.signature(hold_out).parameters
     records = dna(30)
-    first = hold_out(segments_of(records), 3000, genome.reverse_complement)
-    again = hold_out(segments_of(records), 3000, genome.reverse_complement)
+    first = hold_out(segments_of(records), 3000, bases.reverse_complement)
+    again = hold_out(segments_of(records), 3000, bases.reverse_complement)
     assert numbers(first.held) == numbers(again.held)
 
 
@@ -69,14 +69,14 @@ def test_it_takes_no_seed() -> None:
 @pytest.mark.parametrize("copied", [1000, 300])
 def test_planted_copies_across_the_border_are_left_out(mirrored: bool, copied: int) -> None:
     records = dna(40)
-    plain = hold_out(segments_of(records), 3000, genome.reverse_complement)
+    plain = hold_out(segments_of(records), 3000, bases.reverse_complement)
     held = [int(start) // 1000 for start in plain.held.start]
     free = [n for n in range(40) if n not in held]
     # Place and length of the segments stay, so the same ones are held out again.
     for place, source in zip(free, held, strict=False):
         part = records[source][100:][:copied]
-        records[place][: len(part)] = genome.reverse_complement(part) if mirrored else part
-    split = hold_out(segments_of(records), 3000, genome.reverse_complement)
+        records[place][: len(part)] = bases.reverse_complement(part) if mirrored else part
+    split = hold_out(segments_of(records), 3000, bases.reverse_complement)
     assert numbers(split.held) == numbers(plain.held)
     assert split.copies == len(held)
     assert numbers(split.train) == {n * 1000 for n in free[len(held) :]}
@@ -85,11 +85,11 @@ def test_planted_copies_across_the_border_are_left_out(mirrored: bool, copied: i
 
 def test_a_short_stretch_in_common_is_no_copy_but_is_counted() -> None:
     records = dna(40)
-    plain = hold_out(segments_of(records), 3000, genome.reverse_complement)
+    plain = hold_out(segments_of(records), 3000, bases.reverse_complement)
     held = [int(start) // 1000 for start in plain.held.start]
     free = [n for n in range(40) if n not in held]
     records[free[0]][:80] = records[held[0]][:80]
-    split = hold_out(segments_of(records), 3000, genome.reverse_complement)
+    split = hold_out(segments_of(records), 3000, bases.reverse_complement)
     assert split.copies == 0
     assert split.overlap == pytest.approx(shared_stretches(split.train, split.held))
     assert split.overlap > 0
@@ -97,13 +97,13 @@ def test_a_short_stretch_in_common_is_no_copy_but_is_counted() -> None:
 
 def test_a_held_segment_that_many_training_segments_share_is_left_out() -> None:
     records = dna(60)
-    plain = hold_out(segments_of(records), 3000, genome.reverse_complement)
+    plain = hold_out(segments_of(records), 3000, bases.reverse_complement)
     held = [int(start) // 1000 for start in plain.held.start]
     free = [n for n in range(60) if n not in held]
     # No training segment shows a tenth of it; all together show a third.
     for number, place in enumerate(free[:5]):
         records[place][:90] = records[held[0]][number * 90 : (number + 1) * 90]
-    split = hold_out(segments_of(records), 3000, genome.reverse_complement)
+    split = hold_out(segments_of(records), 3000, bases.reverse_complement)
     assert numbers(split.held) == {n * 1000 for n in held[1:]}
     assert split.copies == 1
     assert split.overlap == 0
@@ -111,20 +111,20 @@ def test_a_held_segment_that_many_training_segments_share_is_left_out() -> None:
 
 def test_something_is_held_out_even_where_all_is_repeated() -> None:
     records = dna(1) * 6
-    split = hold_out(segments_of(records), 1000, genome.reverse_complement)
+    split = hold_out(segments_of(records), 1000, bases.reverse_complement)
     assert len(split.held) >= 1
     assert len(split.train) == 0
     assert split.copies == 6 - len(split.held)
 
 
 def test_at_most_half_and_at_least_one() -> None:
-    assert len(hold_out(segments_of(dna(4)), 10**9, genome.reverse_complement).held) == 2
-    assert len(hold_out(segments_of(dna(4)), 0, genome.reverse_complement).held) == 1
+    assert len(hold_out(segments_of(dna(4)), 10**9, bases.reverse_complement).held) == 2
+    assert len(hold_out(segments_of(dna(4)), 0, bases.reverse_complement).held) == 1
 
 
 def test_large_training_parts_are_searched_in_places(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heldout, "_SEARCH_UNITS", 10_000)
-    split = hold_out(segments_of(dna(40)), 3000, genome.reverse_complement)
+    split = hold_out(segments_of(dna(40)), 3000, bases.reverse_complement)
     assert len(split.train) + len(split.held) == 40
 
 

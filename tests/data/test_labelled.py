@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sslkit import bases
 from sslkit.data.labelled import LabelledRows, shuffled
 from sslkit.domains import genome
 from sslkit.vocab.vocabulary import Vocabulary
@@ -21,7 +22,7 @@ def rows() -> LabelledRows:
     texts = [b"ACGTAC", b"TT", b"GGGGGGGGGG", b"ACG"]
     return LabelledRows(
         domain=domain,
-        units=[genome.to_codes(text) for text in texts],
+        units=[bases.to_codes(text) for text in texts],
         target=np.array([0, 1, 1, 0]),
         weight=np.array([1, 2, 3, 4], np.float32),
         window=4,
@@ -44,7 +45,7 @@ def test_phases_leave_out_first_bases_where_enough_is_left() -> None:
     domain = genome.Domain(
         genome.Settings(k=2, stride=2), Vocabulary(TOKENS, np.ones(16, np.int64))
     )
-    units = [genome.to_codes(text) for text in (b"ACGTAC", b"TT")]
+    units = [bases.to_codes(text) for text in (b"ACGTAC", b"TT")]
     held = LabelledRows(domain, units, np.array([0, 1]), np.ones(2, np.float32), window=4)
     first, second = held.phases(np.array([0, 1]))
     words = [[[TOKENS[t] for t in row[:n]] for row, n in zip(b["tokens"], b["length"], strict=True)]
@@ -58,7 +59,7 @@ def test_drawn_phases_follow_the_number_in_the_run_alone() -> None:
     domain = genome.Domain(
         genome.Settings(k=2, stride=2), Vocabulary(TOKENS, np.ones(16, np.int64))
     )
-    units = [genome.to_codes(b"ACGTACGT")] * 64
+    units = [bases.to_codes(b"ACGTACGT")] * 64
     held = LabelledRows(domain, units, np.zeros(64, int), np.ones(64, np.float32), window=4)
     rows, examples = np.arange(64), np.arange(100, 164)
     whole = held.drawn(rows, examples, seed=1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit.domains import genome
+from sslkit import bases
 from sslkit.domains.genome import Domain, Settings
 from sslkit.errors import DataError, UsageError
 from sslkit.types import Record
@@ -20,7 +20,7 @@ TWINS = str.maketrans("ACGTN", "TGCAN")
 
 
 def codes(text: str) -> npt.NDArray[np.uint8]:
-    return genome.to_codes(text.encode())
+    return bases.to_codes(text.encode())
 
 
 def other_strand(text: str) -> str:
@@ -50,13 +50,13 @@ class Flip:
 
 def test_letters_of_any_case_and_of_rna() -> None:
     assert codes("ACGTacgtUu").tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 3, 3]
-    assert set(codes("RYSWKMBDHVNryn-")) == {genome.AMBIGUOUS}
-    assert genome.to_letters(codes("acgurN")) == "ACGTNN"
+    assert set(codes("RYSWKMBDHVNryn-")) == {bases.AMBIGUOUS}
+    assert bases.to_letters(codes("acgurN")) == "ACGTNN"
 
 
 @given(dna)
 def test_reverse_complement(text: str) -> None:
-    assert genome.to_letters(genome.reverse_complement(codes(text))) == other_strand(text)
+    assert bases.to_letters(bases.reverse_complement(codes(text))) == other_strand(text)
 
 
 @given(dna, st.integers(1, 31))
@@ -65,14 +65,14 @@ def test_kmer_codes(text: str, k: int) -> None:
     for at in range(len(text) - k + 1):
         window = text[at : at + k]
         expected.append(-1 if "N" in window else int("".join(map(str, codes(window))), 4))
-    assert genome.kmer_codes(codes(text), k).tolist() == expected
+    assert bases.kmer_codes(codes(text), k).tolist() == expected
 
 
 def test_kmer_codes_of_many_rows() -> None:
     rows = np.array([codes("ACGTAC"), codes("NNACGT")])
-    found = genome.kmer_codes(rows, 3)
+    found = bases.kmer_codes(rows, 3)
     for row, each in zip(rows, found, strict=True):
-        np.testing.assert_array_equal(each, genome.kmer_codes(row, 3))
+        np.testing.assert_array_equal(each, bases.kmer_codes(row, 3))
 
 
 @given(
@@ -87,7 +87,7 @@ def test_batch(texts: list[str], k: int, data: st.DataObject) -> None:
     tokens = data.draw(st.lists(words, min_size=1, max_size=20, unique=True))
     domain = Domain(Settings(k=k, stride=stride), vocabulary(tokens))
     lengths = np.array([len(text) for text in texts])
-    units = np.full((len(texts), max(int(lengths.max()), k)), genome.AMBIGUOUS, np.uint8)
+    units = np.full((len(texts), max(int(lengths.max()), k)), bases.AMBIGUOUS, np.uint8)
     for row, text in zip(units, texts, strict=True):
         row[: len(text)] = codes(text)
     read = [other_strand(t) if flip else t for t, flip in zip(texts, flips, strict=True)]
@@ -222,7 +222,7 @@ def test_coli(shared_data: Path) -> None:
     path = shared_data / "genomes/bacteria/E.Coli/MG1655-K12.fasta.gz"
     (record,) = Domain(Settings()).read(path, "stop")
     assert len(record.payload) == 4_639_675
-    assert not (codes(record.payload.decode()) == genome.AMBIGUOUS).any()
+    assert not (codes(record.payload.decode()) == bases.AMBIGUOUS).any()
 
 
 def test_ids_that_begin_with_a_blank(shared_data: Path) -> None:

@@ -18,6 +18,7 @@ from sslkit import rng
 from sslkit.artifacts import checkpoint
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts import Objective
 from sslkit.domains import genome
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
@@ -28,7 +29,7 @@ from sslkit.engine.signals import Stop
 from sslkit.errors import DataError, RequeueError, SslkitError
 from sslkit.models import transformer
 from sslkit.objectives import mlm, supervised
-from sslkit.types import Arrays, Objective
+from sslkit.types import Arrays
 from sslkit.vocab.vocabulary import Vocabulary
 
 K, ROWS, BASES = 3, 8, 40
@@ -401,8 +402,7 @@ def test_steps_with_nothing_to_predict_are_survived(tmp_path: Path) -> None:
         found = list(batches(step))
         if step == 1:
             for arrays in found:
-                arrays["positions"], arrays["targets"] = (arrays[n][:0] for n in
-                                                          ("positions", "targets"))  # fmt: skip
+                arrays |= {n: arrays[n][:0] for n in ("positions", "targets", "weight")}
         return found
 
     run.work = Work(blank, run.work.evaluate)

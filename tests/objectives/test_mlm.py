@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from sslkit import rng
+from sslkit import bases, rng
 from sslkit.domains import genome
 from sslkit.models import transformer
+from sslkit.modules import TokenHead
 from sslkit.objectives import mlm
 from sslkit.types import Arrays, Batch, TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary
@@ -103,7 +104,7 @@ def test_no_visible_token_shows_a_base_of_a_target(stride: int, changed: dict[st
     domain = domain_of(k, stride, missing=30)
     spec = domain.spec
     assert spec.reach == math.ceil(k / stride) - 1
-    units = np.stack([genome.to_codes(letters(200, seed)) for seed in range(12)])
+    units = np.stack([bases.to_codes(letters(200, seed)) for seed in range(12)])
     lengths = np.array([200, 200, 199, 150, 90, 31, 12, 8, 7, 6, 5, 0])
     for step in range(3):
         batch = domain.batch(units, lengths, draws(12, step))
@@ -224,7 +225,7 @@ def test_random_tokens_come_from_the_whole_vocabulary() -> None:
 
 
 def prepared(domain: genome.Domain) -> tuple[mlm.Objective, Arrays]:
-    units = np.stack([genome.to_codes(letters(60, seed)) for seed in range(3)])
+    units = np.stack([bases.to_codes(letters(60, seed)) for seed in range(3)])
     batch = domain.batch(units, np.array([60, 40, 20]), None)
     objective = objective_of(domain.spec, random=0.1, keep=0.1)
     return objective, objective.prepare(batch, draws(3))
@@ -257,7 +258,7 @@ def test_loss_is_the_sum_of_explicit_log_softmaxes() -> None:
 def test_a_fresh_head_says_what_the_counts_say() -> None:
     domain = domain_of(3, 1)
     counts = np.array(range(64)) ** 2
-    head = mlm.Head(8, domain.spec, counts)
+    head = TokenHead(8, domain.spec, counts)
     for parameter in (head.table.own, head.table.shared):
         assert parameter is not None
         torch.nn.init.zeros_(parameter)

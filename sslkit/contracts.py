@@ -1,0 +1,157 @@
+"""What plug-ins promise to the floors above them."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sslkit.errors import OnError
+from sslkit.types import Array, Arrays, Batch, Draws, Labelled, Record, Targets, TokenSpec
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Objective(Protocol):
+    """What must be predicted."""
+
+    def head(self, width: int) -> "torch.nn.Module":
+        """The parameters beyond the encoder's."""
+        ...
+
+    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
+        """Hide, corrupt or pair: what the model sees and what it must answer."""
+        ...
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """Number of terms in each loss, so that it can be a mean over all processes."""
+        ...
+
+    def losses(
+        self, encoder: "torch.nn.Module", head: "torch.nn.Module", batch: Batch
+    ) -> "dict[str, torch.Tensor]":
+        """Each loss summed over its terms."""
+        ...
+
+
+class Pretext(Objective, Protocol):
+    """An objective that needs no labels. A file in ``objectives/`` holds a class ``Objective``.
+
+    It has one loss, under its own name. The module gives ``VERSION``, ``NEEDS`` (names that
+    batches must hold), ``CAUSAL`` (whether the encoder must not see what comes later; None for
+    either), ``UNIT`` (of the loss), ``FLOOR`` (what ``floor`` knows) and ``Settings``, which is
+    ``Weighted``. ``Objective`` is made of the settings, the domain's ``TokenSpec`` and the counts
+    of the vocabulary.
+    """
+
+    def floor(self, batches: Sequence[Arrays]) -> float:
+        """The mean loss on prepared batches of a guess that needs no model; NaN without terms."""
+        ...
+
+
+class Domain(Protocol):
+    """How raw files become examples. A file in ``domains/`` holds a class ``Domain``.
+
+    The module gives ``VERSION``, ``GIVES`` (names of what its batches can hold) and
+    ``Settings``; ``Domain(settings, vocabulary)`` is made without a vocabulary where only
+    reading and counting are asked for.
+    """
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids; needs a vocabulary."""
+        ...
+
+    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
+        """The records of one file, in its order. Bad ones carry ``error`` or stop the run."""
+        ...
+
+    def record(self, name: str, text: str, source: str, number: int) -> Record:
+        """A record from a cell of a table; a bad one carries ``error``."""
+        ...
+
+    def check(self, record: Record, on_error: OnError) -> Record:
+        """A record that was read elsewhere; a bad one carries ``error`` or stops the run."""
+        ...
+
+    @property
+    def encoding(self) -> str:
+        """All settings that shape the units of a record; part of a shard's name."""
+        ...
+
+    def encode(self, record: Record) -> Array:
+        """The record as a compact 1-D array of units, which is what shards keep."""
+        ...
+
+    def twin(self, units: Array) -> Array:
+        """Another form that says the same (the reverse complement), or the units themselves."""
+        ...
+
+    @property
+    def phases(self) -> int:
+        """How many first units of a record may be left out to give other tokens, plus one."""
+        ...
+
+    def units(self, tokens: int) -> int:
+        """How many units give so many tokens."""
+        ...
+
+    def length(self, units: int) -> int:
+        """How many tokens so many units give; 0 where they are too few."""
+        ...
+
+    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Features that need no model, [examples, features]: the floor of every probe."""
+        ...
+
+    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Which unit stands where, one-hot, [examples, features]: the floor of aligned records.
+
+        All examples have the same number of units.
+        """
+        ...
+
+    def signature(self, record: Record) -> bytes:
+        """Equal for records that must not stand on two sides of a split."""
+        ...
+
+    def batch(
+        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
+    ) -> Arrays:
+        """Model inputs from a padded array of units, shape [rows, units].
+
+        Always ``tokens`` [rows, tokens] and ``length`` [rows], in tokens. ``draws`` asks for the
+        random choices of training (a strand, say); without it nothing is random. What more an
+        objective ``needs``, of what the domain ``GIVES``, asks for ``draws``:
+
+        - ``corrupted``: [rows, tokens], what an instrument would have made of the same tokens;
+        - ``view``: tokens of another record that says the same as each, [rows, any], and
+          ``view_length`` [rows];
+        - ``boundary``: whether a sentence begins with a token, [rows, tokens];
+        - ``token_weight``: how much each token counts in a loss, [rows, tokens] float32.
+        """
+        ...
+
+    @property
+    def unit_type(self) -> "np.dtype[Any]":
+        """The type of a unit, as shards keep it."""
+        ...
+
+
+class Task(Protocol):
+    """What the labels mean. A file in ``tasks/`` holds a class ``Task``, made of ``Settings``.
+
+    The module gives ``VERSION``, ``DOMAIN`` (the domain it belongs to, "" for any), ``KIND``
+    (binary, multiclass, regression), ``METRICS`` (names of ``probes.metrics``, the headline
+    first) and ``Settings``.
+    """
+
+    def read(self, files: Mapping[str, Sequence[Path]], on_error: OnError) -> Labelled:
+        """Labelled examples of files by part; under "" those whose part is not settled."""
+        ...
+
+    def encode_labels(self, labelled: Labelled) -> Targets:
+        """Labels as numbers; refuses what does not fit the kind, naming file and row."""
+        ...

@@ -1,0 +1,62 @@
+"""Several objectives of one encoder, each on its own reading of the same examples."""
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from torch import Tensor, nn
+
+from sslkit.contracts import Pretext
+from sslkit.types import Arrays, Batch, Draws
+
+_Values = TypeVar("_Values")
+
+
+class Mixture:
+    """Objectives that add up; implements ``contracts.Objective``.
+
+    Args:
+        objectives: by name, which is also that of their loss.
+    """
+
+    def __init__(self, objectives: Mapping[str, Pretext]) -> None:
+        self.objectives = dict(objectives)
+
+    def head(self, width: int) -> nn.Module:
+        """The heads, by name of the objective."""
+        return nn.ModuleDict({n: one.head(width) for n, one in self.objectives.items()})
+
+    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
+        """What each objective makes of the batch, as ``NAME.array``; and ``length``, as read."""
+        made = {
+            f"{name}.{key}": array
+            for name, one in self.objectives.items()
+            for key, array in one.prepare(batch, draws).items()
+        }
+        return made | {"length": batch["length"]}
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """Number of terms in each loss."""
+        counts: dict[str, float] = {}
+        for name, one in self.objectives.items():
+            counts |= one.count(_of(name, batch))
+        return counts
+
+    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Each loss summed over its terms."""
+        losses: dict[str, Tensor] = {}
+        for name, one in self.objectives.items():
+            losses |= one.losses(encoder, head.get_submodule(name), _of(name, batch))
+        return losses
+
+    def floors(self, batches: Sequence[Arrays]) -> dict[str, float]:
+        """The floor of each objective on prepared batches."""
+        return {
+            name: one.floor([_of(name, batch) for batch in batches])
+            for name, one in self.objectives.items()
+        }
+
+
+def _of(name: str, batch: Mapping[str, _Values]) -> dict[str, _Values]:
+    """What ``prepare`` of one objective made."""
+    first = f"{name}."
+    return {key.removeprefix(first): v for key, v in batch.items() if key.startswith(first)}

@@ -1,0 +1,134 @@
+"""The objectives of a pretraining run: named as ``a+b``, added up, told one by one."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from sslkit import catalog
+from sslkit.contracts import Objective, Pretext
+from sslkit.engine.mixture import Mixture
+from sslkit.errors import DataError, UsageError
+from sslkit.types import Array, Arrays, TokenSpec
+
+_PER_TOKEN = "nats per token"
+
+
+def modules(names: str) -> dict[str, ModuleType]:
+    """The modules of ``a+b`` by name.
+
+    Raises:
+        UsageError: an unknown or a repeated one.
+    """
+    wanted = [name.strip() for name in names.split("+")]
+    found = {name: catalog.load("objective", name) for name in wanted}
+    if len(found) < len(wanted):
+        raise UsageError(f"an objective is named twice in --objective {names}")
+    return found
+
+
+def causal(found: Mapping[str, ModuleType]) -> bool | None:
+    """Whether a token's state must not know what comes later; None where either will do.
+
+    Raises:
+        UsageError: objectives want both.
+    """
+    asked = {module.CAUSAL: name for name, module in found.items() if module.CAUSAL is not None}
+    if len(asked) > 1:
+        raise UsageError(
+            f"objectives {asked[True]} and {asked[False]} do not fit together",
+            why=f"{asked[True]} must not see later tokens, {asked[False]} must",
+            do="train one after the other, or choose one of them",
+        )
+    return next(iter(asked), None)
+
+
+@dataclass(frozen=True)
+class Pretexts:
+    """The chosen objectives and how they are judged.
+
+    Attributes:
+        modules, objectives: by name.
+        weights: factors of their losses.
+    """
+
+    modules: Mapping[str, ModuleType]
+    objectives: Mapping[str, Pretext]
+    weights: Mapping[str, float]
+
+    @classmethod
+    def of(
+        cls,
+        found: Mapping[str, ModuleType],
+        settings: Mapping[str, Any],
+        spec: TokenSpec,
+        counts: Array,
+    ) -> "Pretexts":
+        """Objectives of modules and settings, both by name."""
+        made = {name: m.Objective(settings[name], spec, counts) for name, m in found.items()}
+        return cls(found, made, {name: settings[name].weight for name in found})
+
+    @property
+    def objective(self) -> Objective:
+        """The only objective, or all of them as one."""
+        if len(self.objectives) == 1:
+            return next(iter(self.objectives.values()))
+        return Mixture(self.objectives)
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What batches must hold."""
+        return frozenset[str]().union(*(module.NEEDS for module in self.modules.values()))
+
+    def floors(self, batches: Sequence[Arrays]) -> dict[str, float]:
+        """The losses of guesses that need no model, as ``evaluation.mean_losses`` names losses.
+
+        Raises:
+            DataError: nothing is asked of an objective in ``batches``.
+        """
+        objective = self.objective
+        if isinstance(objective, Mixture):
+            found = objective.floors(batches)
+        else:
+            found = {name: one.floor(batches) for name, one in self.objectives.items()}
+        for name, floor in found.items():
+            if math.isnan(floor):
+                raise DataError(
+                    f"the held-out part of the corpus holds nothing that {name} could be asked",
+                    do="make the vocabulary from the same corpus, or hold out more with --heldout",
+                )
+        total = sum(self.weights[name] * floor for name, floor in found.items())
+        each = {f"floor_loss_{name}": floor for name, floor in found.items()}
+        return {"floor_loss": total} | (each if len(each) > 1 else {})
+
+    def judged(self, losses: Mapping[str, float], floors: Mapping[str, float]) -> dict[str, float]:
+        """All metrics of an evaluation; the perplexity too where that is what the loss is."""
+        found = dict(losses)
+        if [module.UNIT for module in self.modules.values()] == [_PER_TOKEN]:
+            found["heldout_perplexity"] = math.exp(min(losses["heldout_loss"], 700.0))
+        return {**found, **floors}
+
+    def told(self, metrics: Mapping[str, float]) -> tuple[list[str], list[str]]:
+        """What a person reads of the final metrics: lines, and warnings."""
+        lines, warnings = [], []
+        for name, module in self.modules.items():
+            tail = f"_{name}" if len(self.modules) > 1 else ""
+            loss, floor = metrics[f"heldout_loss{tail}"], metrics[f"floor_loss{tail}"]
+            what = f"held-out {name}" if tail else "held-out"
+            if module.UNIT == _PER_TOKEN:
+                lines.append(
+                    f"{what} perplexity {math.exp(min(loss, 700.0)):.1f} ({loss:.3f} "
+                    f"{module.UNIT}), {module.FLOOR} {math.exp(min(floor, 700.0)):.1f} "
+                    f"({floor:.3f}): {floor - loss:+.3f} nats learned beyond counts"
+                )
+            else:
+                lines.append(
+                    f"{what} loss {loss:.3f} {module.UNIT}, {module.FLOOR} {floor:.3f}: "
+                    f"{floor - loss:+.3f} learned beyond it"
+                )
+            if loss >= floor:
+                warnings.append(
+                    f"{name} is no better than {module.FLOOR}: train longer, or check the data"
+                )
+        return lines, warnings
