@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit import bases
+from sslkit import bases, rng
 from sslkit.domains.genome import Domain, Settings
 from sslkit.errors import DataError, UsageError
 from sslkit.types import Record
@@ -48,33 +48,6 @@ class Flip:
         return np.where(np.array(self.rows)[:, None], 0.49, 0.5).astype(np.float32)
 
 
-def test_letters_of_any_case_and_of_rna() -> None:
-    assert codes("ACGTacgtUu").tolist() == [0, 1, 2, 3, 0, 1, 2, 3, 3, 3]
-    assert set(codes("RYSWKMBDHVNryn-")) == {bases.AMBIGUOUS}
-    assert bases.to_letters(codes("acgurN")) == "ACGTNN"
-
-
-@given(dna)
-def test_reverse_complement(text: str) -> None:
-    assert bases.to_letters(bases.reverse_complement(codes(text))) == other_strand(text)
-
-
-@given(dna, st.integers(1, 31))
-def test_kmer_codes(text: str, k: int) -> None:
-    expected = []
-    for at in range(len(text) - k + 1):
-        window = text[at : at + k]
-        expected.append(-1 if "N" in window else int("".join(map(str, codes(window))), 4))
-    assert bases.kmer_codes(codes(text), k).tolist() == expected
-
-
-def test_kmer_codes_of_many_rows() -> None:
-    rows = np.array([codes("ACGTAC"), codes("NNACGT")])
-    found = bases.kmer_codes(rows, 3)
-    for row, each in zip(rows, found, strict=True):
-        np.testing.assert_array_equal(each, bases.kmer_codes(row, 3))
-
-
 @given(
     st.lists(dna, min_size=1, max_size=4),
     st.integers(1, 5),
@@ -97,6 +70,40 @@ def test_batch(texts: list[str], k: int, data: st.DataObject) -> None:
             assert length == domain.length(len(text))
             assert row[:length].tolist() == slow_ids(text, tokens, k, stride)
             assert (row[length:] == domain.spec.pad).all()
+
+
+def test_a_corrupted_copy_has_bases_substituted_and_nothing_else() -> None:
+    domain = Domain(Settings(k=1, noise=0.2, both_strands=False), vocabulary(list("ACGT")))
+    units = np.random.default_rng(1).integers(0, 5, (50, 200)).astype(np.uint8)
+    lengths = np.where(np.arange(50) % 2, 200, 120)
+    draws = rng.Counter(1, 0, np.arange(50))
+    found = domain.batch(units, lengths, draws, {"corrupted", "view"})
+    plain = domain.batch(units, lengths, None, {"corrupted", "view"})
+    assert set(plain) == {"tokens", "length"}
+    clean, changed = found["tokens"], found["corrupted"]
+    np.testing.assert_array_equal(clean, plain["tokens"])
+    moved = clean != changed
+    known = clean < 4
+    assert not moved[~known].any()
+    assert moved[known].mean() == pytest.approx(0.2, abs=0.02)
+    # Every other base is as likely.
+    steps = np.bincount((changed - clean)[moved] % 4, minlength=4)
+    assert steps[0] == 0
+    assert steps[1:] / steps.sum() == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_a_view_is_a_corrupted_copy_of_the_other_strand() -> None:
+    domain = Domain(Settings(k=2, stride=1, noise=0), vocabulary(["AC", "GT", "TT"]))
+    units = np.stack([codes("ACGTT"), codes("TTACC")])
+    draws = rng.Counter(1, 0, np.arange(2))
+    found = domain.batch(units, np.array([5, 3]), draws, {"view"})
+    assert found["view_length"].tolist() == [4, 2]
+    twins = domain.batch(np.stack([codes("AACGT"), codes("TAACC")]), np.array([5, 3]), draws, set())
+    np.testing.assert_array_equal(found["view"], twins["tokens"])
+    noisy = Domain(Settings(k=2, stride=1, noise=0.9), vocabulary(["AC", "GT", "TT"]))
+    other = noisy.batch(units, np.array([5, 3]), draws, {"view"})
+    assert (other["view"] != found["view"]).any()
+    np.testing.assert_array_equal(other["tokens"], found["tokens"])
 
 
 def test_one_strand_only_where_so_set() -> None:

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,20 @@ def test_a_token_sees_both_sides_and_its_place(model: Model) -> None:
         assert (model(tokens, length)[0, 0] - before[0, 0]).abs().max() > 1e-6
         tokens[0, 5] = (tokens[0, 5] - 1) % SPEC.size
         assert (model(tokens.flip(1), length).flip(1) - before).abs().max() > 1e-6
+
+
+def test_causal_states_are_those_of_the_prefix_alone() -> None:
+    torch.manual_seed(3)
+    model = Model(replace(SHAPE, causal=True), SPEC).double().eval()
+    assert model.causal
+    tokens, length = batch([6, 4], 6)
+    with torch.no_grad():
+        found = model(tokens, length, start=True)
+        for row, count in enumerate(length.tolist()):
+            for seen in range(count + 1):
+                alone = model(tokens[row : row + 1, :seen], torch.tensor([seen]), start=True)
+                torch.testing.assert_close(found[row, : seen + 1], alone[0])
+        torch.testing.assert_close(model(tokens, length), found[:, 1:])
 
 
 @pytest.mark.parametrize("masked", [False, True])
