@@ -255,6 +255,30 @@ def test_loss_is_the_sum_of_explicit_log_softmaxes() -> None:
     assert float(found["mlm"]) == pytest.approx(wanted, rel=1e-5)
 
 
+def test_a_domain_weighs_tokens() -> None:
+    spec = TokenSpec(20)
+    objective = objective_of(spec)
+    batch = some(spec, [60, 30])
+    weight = np.random.default_rng(1).random((2, 60)).astype(np.float32)
+    plain = objective.prepare(batch, draws(2))
+    made = objective.prepare(batch | {"token_weight": weight}, draws(2))
+    np.testing.assert_array_equal(made["weight"], weight.reshape(-1)[made["positions"]])
+    assert (plain["weight"] == 1).all()
+    assert objective.count(made)["mlm"] == pytest.approx(float(made["weight"].sum()))
+    torch.manual_seed(0)
+    encoder = transformer.Model(transformer.Settings(blocks=1, width=8, heads=1), spec)
+    head = objective.head(8)
+    with torch.no_grad():
+        found = objective.losses(encoder, head, tensors(made))["mlm"]
+        hidden = encoder(*(tensors(made)[name] for name in ("tokens", "length"))).reshape(-1, 8)
+        each = -head(hidden[made["positions"]]).log_softmax(-1)
+    wanted = sum(
+        float(one) * float(losses[target])
+        for one, losses, target in zip(made["weight"], each, made["targets"], strict=True)
+    )
+    assert float(found) == pytest.approx(wanted, rel=1e-5)
+
+
 def test_a_fresh_head_says_what_the_counts_say() -> None:
     domain = domain_of(3, 1)
     counts = np.array(range(64)) ** 2
