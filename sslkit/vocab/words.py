@@ -1,8 +1,9 @@
 """Counting tokens that are stretches of bytes: words, operators, atoms, residues, lines.
 
 A token of up to 8 bytes is one big-endian 64-bit number and one of up to 16 is two, so that they
-are counted by sorting numbers; only the few longer ones are handled as byte strings. No token
-holds the byte 0, so padding with zeros neither merges two tokens nor changes their order.
+are counted by sorting numbers; only the few longer ones are handled as byte strings. Those of one
+or two bytes, which most tokens of source code are, have a table. No token holds the byte 0, so
+padding with zeros neither merges two tokens nor changes their order.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,8 @@ _KEEP = np.array([0, *((2**64 - 2 ** (64 - 8 * n)) for n in range(1, 9))], np.ui
 _MIX_1 = np.uint64(0x9E3779B97F4A7C15)
 _MIX_2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _CHUNK = 1 << 18
+# Tokens of up to two bytes, and where these stand in the number of a token.
+_TINY, _HIGH = 1 << 16, np.uint64(48)
 #: Memory that sorting a store takes, as a multiple of the store.
 STORE_PEAK = 5
 
@@ -67,7 +70,8 @@ class Counter:
     def __init__(self, memory: int, block: int) -> None:
         self._block = block
         short = memory * 45 // 100
-        self._short = Buffer(max(short // 8, 2 * block))
+        self._short = Buffer(max(short // 8, 2 * block) + _TINY)
+        self._tiny = np.zeros(_TINY, np.int64)
         self._pairs = np.empty((2, 1 << (20 if memory >= 256 << 20 else 18)), np.uint64)
         self._held = 0
         self._pair_store = Store(PAIR)
@@ -77,7 +81,7 @@ class Counter:
     def full(self) -> bool:
         """Whether ``write`` must come before the next ``add``."""
         stored = self._pair_store.bytes + self._long_store.bytes
-        return self._short.room() < self._block or stored > self._limit
+        return self._short.room() < self._block + _TINY or stored > self._limit
 
     def add(self, slices: Slices) -> None:
         """Count tokens."""
@@ -85,11 +89,12 @@ class Counter:
         windows = _windows(slices.buffer)
         first = windows[starts].byteswap()
         first &= _KEEP[np.minimum(lengths, 8)]
-        short = lengths <= 8
+        tiny, short = lengths <= 2, lengths <= 8
+        found = np.bincount((first[tiny] >> _HIGH).view(np.int64))
+        self._tiny[: len(found)] += found
+        self._short.add(first[short & ~tiny])
         if short.all():
-            self._short.add(first)
             return
-        self._short.add(first[short])
         middle = np.flatnonzero(~short & (lengths <= 16))
         second = windows[starts[middle] + 8].byteswap() & _KEEP[lengths[middle] - 8]
         self._add_pairs(first[middle], second)
@@ -111,9 +116,22 @@ class Counter:
         """Write down everything counted, and forget it; too quick to be ended by ``check``."""
         del check
         self._flush_pairs()
-        stores = ((SHORT, self._short), (PAIR, self._pair_store), (LONG, self._long_store))
-        found = [runs.write_run(stem, kind, store.chunks()) for kind, store in stores]
+        found = [
+            runs.write_run(stem, SHORT, self._short_chunks()),
+            runs.write_run(stem, PAIR, self._pair_store.chunks()),
+            runs.write_run(stem, LONG, self._long_store.chunks()),
+        ]
         return [run for run in found if run.rows]
+
+    def _short_chunks(self) -> Iterator[tuple[Column, Counts]]:
+        """Tokens of up to 8 bytes; those of the table stand once each among the others."""
+        self._short.add(np.flatnonzero(self._tiny).astype(np.uint64) << _HIGH)
+        for column, counts in self._short.chunks():
+            high = column[0] >> _HIGH
+            tiny = high << _HIGH == column[0]
+            counts[tiny] = self._tiny[high[tiny].view(np.int64)]
+            yield column, counts
+        self._tiny[:] = 0
 
     def _add_pairs(self, first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64]) -> None:
         start = 0
