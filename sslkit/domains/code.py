@@ -96,10 +96,10 @@ def _tokens(text: Octets, final: bool, within: str, language: str) -> Cuts:
     covered = _literals.find(text, final, within, language)
     words, signs = _kinds(text, covered)
     first, last = signs.copy(), signs.copy()
-    first[0:1] |= words[0:1]
-    first[1:] |= words[1:] & ~words[:-1]
+    first[:1] |= words[:1]
+    first[1:] |= words[1:] > words[:-1]
     last[-1:] |= words[-1:]
-    last[:-1] |= words[:-1] & ~words[1:]
+    last[:-1] |= words[:-1] > words[1:]
     _join_signs(text, signs, first, last)
     literals = covered.starts[covered.literals]
     first[literals] = last[literals] = True
@@ -135,7 +135,8 @@ def _join_signs(text: Octets, signs: Flags, first: Flags, last: Flags) -> None:
     begins = np.flatnonzero(signs[:-1] & signs[1:])
     pairs: npt.NDArray[np.uint16] = np.ndarray((len(text),), ">u2", masked, strides=(1,))
     numbers = _PAIRS[pairs[begins]]
-    begins, numbers = begins[numbers > 0], numbers[numbers > 0]
+    operators = np.flatnonzero(numbers)
+    begins, numbers = begins[operators], numbers[operators]
     three = _MORE[numbers, masked[begins + 2]]
     four = _MORE[three, masked[begins + 3]]
     ends = begins + 2 + (three > 0) + (four > 0)
