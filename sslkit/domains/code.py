@@ -39,6 +39,7 @@ _OPERATORS = (
     *("-=", "*=", "/=", "%=", "&=", "|=", "^=", "@=", "**", "//", "??", "?.", ".."),
 )
 _LONGEST = 4
+_ROOT = 1
 
 
 @dataclass(frozen=True)
@@ -67,25 +68,22 @@ def _language(name: str) -> str:
     return "quotes" if ending in _QUOTED else "braces"
 
 
-def _tree() -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Operators as a tree of their beginnings.
+def _tree() -> npt.NDArray[np.uint8]:
+    """Operators as a tree: the number of what one may begin with, and one more sign.
 
     Returns:
-        the number of each two signs, first * 256 + second, [65536]; the number that each of these
-        and one more sign have, [numbers, 256]; 0 where they begin no operator.
+        [256 * number + sign]; 0 is the number of what begins no operator, _ROOT that of nothing.
     """
-    numbers = {text: number for number, text in enumerate(sorted(_OPERATORS, key=len), 1)}
-    pairs = np.zeros(1 << 16, np.uint8)
-    more = np.zeros((len(numbers) + 1, 256), np.uint8)
-    for text, number in numbers.items():
-        if len(text) == 2:
-            pairs[ord(text[0]) * 256 + ord(text[1])] = number
-        else:
-            more[numbers[text[:-1]], ord(text[-1])] = number
-    return pairs, more
+    parts = {text[:length] for text in _OPERATORS for length in range(1, len(text) + 1)}
+    numbers = {text: number for number, text in enumerate(sorted(parts | {""}), _ROOT)}
+    tree = np.zeros(256 * (len(numbers) + 1), np.uint8)
+    for text in parts:
+        tree[256 * numbers[text[:-1]] + ord(text[-1])] = numbers[text]
+    return tree
 
 
-_PAIRS, _MORE = _tree()
+_TREE = _tree()
+_SECOND = np.isin(np.arange(256), [ord(text[1]) for text in _OPERATORS])
 
 
 def _tokens(text: Octets, final: bool, within: str, language: str) -> Cuts:
@@ -133,13 +131,15 @@ def _join_signs(text: Octets, signs: Flags, first: Flags, last: Flags) -> None:
     masked = np.zeros(len(text) + _LONGEST, np.uint8)
     np.multiply(text, signs, out=masked[: len(text)])
     begins = np.flatnonzero(signs[:-1] & signs[1:])
-    pairs: npt.NDArray[np.uint16] = np.ndarray((len(text),), ">u2", masked, strides=(1,))
-    numbers = _PAIRS[pairs[begins]]
-    operators = np.flatnonzero(numbers)
-    begins, numbers = begins[operators], numbers[operators]
-    three = _MORE[numbers, masked[begins + 2]]
-    four = _MORE[three, masked[begins + 3]]
-    ends = begins + 2 + (three > 0) + (four > 0)
+    begins = begins[np.flatnonzero(_SECOND[masked[begins + 1]])]
+    number = _TREE[256 * _ROOT + masked[begins].astype(np.int64)].astype(np.int64)
+    lengths = np.ones(len(begins), np.int64)
+    for distance in range(1, _LONGEST):
+        number = _TREE[256 * number + masked[begins + distance]].astype(np.int64)
+        lengths += number > 0
+    several = np.flatnonzero(lengths > 1)
+    begins = begins[several]
+    ends = begins + lengths[several]
     # Where the one before reaches over it, an operator is one only if that one is none.
     heads = np.ones(len(begins), np.bool_)
     heads[1:] = begins[1:] >= np.maximum.accumulate(ends)[:-1]
