@@ -6,19 +6,19 @@ long as they can be (``>>=``, ``->``). Comments are left out. Python is read by 
 strings and comments; other languages by those of the family that the file's ending tells.
 """
 
-import re
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.domains import _literals
 from sslkit.errors import OnError
 from sslkit.files import source
 from sslkit.vocab.scheme import Octets, Strings
-from sslkit.vocab.splitting import Cuts, SplitReader, stretches
+from sslkit.vocab.splitting import Cuts, Flags, Index, SplitReader
 
 VERSION = 1
 GIVES: frozenset[str] = frozenset()
@@ -31,50 +31,15 @@ _BRACES = (
 )
 ENDINGS = (*_PYTHON, *_BRACES, *_HASH)
 
-# Up to the closing mark, the end of the line, or the end of what has been read so far.
-_DOUBLE = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*(?:"|(?=\n)|\\?\Z)'
-_SINGLE = rb"'[^'\\\n]*(?:\\.[^'\\\n]*)*(?:'|(?=\n)|\\?\Z)"
-_LONG_DOUBLE = rb'"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*(?:"""|\\?\Z)'
-_LONG_SINGLE = rb"'''[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*(?:'''|\\?\Z)"
-_HASH_COMMENT = rb"#[^\n]*"
-_SLASH_COMMENTS = rb"//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*(?:\*/|\Z)"
-# A lifetime of Rust or a digit separator is no character.
-_CHARACTER = rb"'(?:\\[^\n]{1,9}?|[^'\\\n]{1,4}?)'"
-
-
-def _pattern(*parts: bytes) -> re.Pattern[bytes]:
-    return re.compile(b"|".join(parts), re.DOTALL)
-
-
-_RULES = {
-    "python": _pattern(_HASH_COMMENT, _LONG_DOUBLE, _LONG_SINGLE, _DOUBLE, _SINGLE),
-    "hash": _pattern(_HASH_COMMENT, _DOUBLE, _SINGLE),
-    "quotes": _pattern(_SLASH_COMMENTS, _DOUBLE, _SINGLE, rb"`[^`]*(?:`|\Z)"),
-    "braces": _pattern(_SLASH_COMMENTS, _DOUBLE, _CHARACTER),
-}
 _QUOTED = (".js", ".jsx", ".ts", ".tsx", ".php", ".dart", ".m")
-_OPERATORS = re.compile(
-    rb">>>=|<<=|>>=|>>>|\*\*=|//=|===|!==|\.\.\.|<=>|&&=|\|\|=|\?\?=|->|=>|:=|::|\+\+|--|&&|\|\||"
-    rb"<<|>>|<=|>=|==|!=|\+=|-=|\*=|/=|%=|&=|\|=|\^=|@=|\*\*|//|\?\?|\?\.|\.\.|.",
-    re.DOTALL,
+# What an operator of three or four signs begins with is one too.
+_OPERATORS = (
+    *(">>>=", "<<=", ">>=", ">>>", "**=", "//=", "===", "!==", "...", "<=>", "&&=", "||=", "??="),
+    *("->", "=>", ":=", "::", "++", "--", "&&", "||", "<<", ">>", "<=", ">=", "==", "!=", "+="),
+    *("-=", "*=", "/=", "%=", "&=", "|=", "^=", "@=", "**", "//", "??", "?.", ".."),
 )
-_WORD = np.zeros(256, np.bool_)
-_WORD[[byte for byte in range(256) if byte >= 128 or chr(byte).isalnum() or byte == ord("_")]] = 1
-_DIGIT = np.zeros(256, np.bool_)
-_DIGIT[list(b"0123456789")] = True
-_OPERATOR = np.zeros(256, np.bool_)
-_OPERATOR[[byte for byte in range(33, 127) if not _WORD[byte]]] = True
-_ALONE = np.zeros(256, np.bool_)
-_ALONE[[*range(33), *b"()[]{};,"]] = True
-_PREFIX = frozenset(b"rRbBuUfF")
-#: Comments and literals longer than this are passed through without being held. More
-#: than the letters of a prefix, so that what is passed holds the mark that opens.
-_HELD = 1 << 12
-# What a mark that closes a comment or a literal is made of, and what takes its meaning away.
-_MARKS = b"\\*/\"'`"
-# No character literal is longer.
-_CHARACTER_BYTES = 12
-_RUN = 64
+_LONGEST = 4
+_ROOT = 1
 
 
 @dataclass(frozen=True)
@@ -103,159 +68,125 @@ def _language(name: str) -> str:
     return "quotes" if ending in _QUOTED else "braces"
 
 
+def _tree() -> npt.NDArray[np.uint8]:
+    """Operators as a tree: the number of what one may begin with, and one more sign.
+
+    Returns:
+        [256 * number + sign]; 0 is the number of what begins no operator, _ROOT that of nothing.
+    """
+    parts = {text[:length] for text in _OPERATORS for length in range(1, len(text) + 1)}
+    numbers = {text: number for number, text in enumerate(sorted(parts | {""}), _ROOT)}
+    tree = np.zeros(256 * (len(numbers) + 1), np.uint8)
+    for text in parts:
+        tree[256 * numbers[text[:-1]] + ord(text[-1])] = numbers[text]
+    return tree
+
+
+_TREE = _tree()
+_SECOND = np.isin(np.arange(256), [ord(text[1]) for text in _OPERATORS])
+
+
 def _tokens(text: Octets, final: bool, within: str, language: str) -> Cuts:
     """Tokens of a piece of code; literals are rewritten in it as what they count as.
 
     ``within`` is the mark that opened the comment or literal that the piece begins in.
     """
-    raw = text.tobytes()
-    strings, covered, open_at, within = _covered(raw, final, within, language)
-    free = np.cumsum(covered[:-1], dtype=np.int8) == 0
-    words = stretches(free & _WORD[text], final)
-    runs = stretches(free & _OPERATOR[text], final)
-    words, runs, numbers = _numbers(text, words, runs)
-    literals = np.array(strings, np.int64)
-    text[numbers] = ord("0")
+    covered = _literals.find(text, final, within, language)
+    words, signs = _kinds(text, covered)
+    first, last = signs.copy(), signs.copy()
+    first[:1] |= words[:1]
+    first[1:] |= words[1:] > words[:-1]
+    last[-1:] |= words[-1:]
+    last[:-1] |= words[:-1] > words[1:]
+    _join_signs(text, signs, first, last)
+    literals = covered.starts[covered.literals]
+    first[literals] = last[literals] = True
+    starts, ends = np.flatnonzero(first), np.flatnonzero(last) + 1
+    touches = len(starts) > 0 and bool(words[-1] | signs[-1])
+    whole, numbers = _numbers(text, starts, ends)
+    sure = covered.sure
+    if not final and not covered.within and touches:
+        sure = min(sure, _settled(len(text), starts, whole, ends, bool(signs[-1])))
+    ends[numbers] = starts[numbers] + 1
+    text[starts[numbers]] = ord("0")
     text[literals] = ord('"')
-    signs = _operators(raw, runs)
-    starts = np.concatenate((words.starts, signs.starts, numbers, literals))
-    ends = np.concatenate((words.ends, signs.ends, numbers + 1, literals + 1))
-    order = np.argsort(starts)
-    sure = len(text)
-    if within:
-        sure = open_at
-    elif not final:
-        ends_of_covered = np.flatnonzero(covered[:-1] < 0)
-        sure = _settled(raw[:open_at], free, words, runs, signs)
-        sure = max(sure, *ends_of_covered[-1:].tolist(), 0)
-        if language == "braces":
-            quotes = np.flatnonzero((text == ord("'")) & free)
-            near = quotes[quotes >= len(raw) - _CHARACTER_BYTES]
-            sure = min(sure, *near[:1].tolist(), len(raw))
-    return Cuts(starts[order], ends[order], sure, within)
+    if not whole.all():
+        starts, ends = starts[whole], ends[whole]
+    return Cuts(starts, ends, sure, covered.within)
 
 
-def _covered(
-    raw: bytes, final: bool, within: str, language: str
-) -> tuple[list[int], npt.NDArray[np.int8], int, str]:
-    """Where comments and literals stand.
-
-    Returns:
-        where literals begin; +1 where something begins and -1 where it ends, [bytes + 1]; up to
-        where all of this is settled; the mark of what is open there.
-    """
-    # The space keeps an opening mark from becoming another one together with what follows.
-    opened = f"{within} ".encode() if within else b""
-    covered = np.zeros(len(raw) + 1, np.int8)
-    strings: list[int] = []
-    for match in _RULES[language].finditer(opened + raw):
-        mark = _mark(match[0], language)
-        start, end = match.start() - len(opened), match.end() - len(opened)
-        goes_on, start = start < 0, max(start, 0)
-        comment = mark in ("#", "//", "/*")
-        if not comment and not goes_on and language == "python":
-            start = _with_prefix(raw, start)
-        covered[start] += 1
-        covered[end] -= 1
-        if not final and end == len(raw):
-            # What closes it, or goes on, may come with the next block.
-            begins = start if goes_on else match.start() - len(opened) + len(mark)
-            passed = len(raw[begins:].rstrip(_MARKS)) + begins
-            if passed - begins < _HELD:
-                return strings, covered, start, within if goes_on else ""
-            if not comment and not goes_on:
-                strings.append(start)
-            return strings, covered, passed, mark
-        if not comment and not goes_on:
-            strings.append(start)
-    return strings, covered, len(raw), ""
+def _kinds(text: Octets, covered: _literals.Covered) -> tuple[Flags, Flags]:
+    """Which bytes stand in words and which are signs, outside of comments and literals."""
+    bounds = np.stack((covered.starts, covered.ends), axis=1).reshape(-1)
+    lengths = np.diff(bounds, prepend=0, append=len(text))
+    free = np.repeat(np.arange(len(lengths)) % 2 == 0, lengths)
+    words = _literals.in_words(text)
+    signs = ((text - np.uint8(33)) < 94) & ~words & free
+    words &= free
+    return words, signs
 
 
-def _mark(text: bytes, language: str) -> str:
-    """What opens a comment or a literal."""
-    for mark in ('"""', "'''"):
-        if language == "python" and text.startswith(mark.encode()):
-            return mark
-    return text[: 2 if text[:1] == b"/" else 1].decode()
+def _join_signs(text: Octets, signs: Flags, first: Flags, last: Flags) -> None:
+    """Leave of the first and the last bytes of tokens only those of the longest operators."""
+    masked = np.zeros(len(text) + _LONGEST, np.uint8)
+    np.multiply(text, signs, out=masked[: len(text)])
+    begins = np.flatnonzero(signs[:-1] & signs[1:])
+    begins = begins[np.flatnonzero(_SECOND[masked[begins + 1]])]
+    number = _TREE[256 * _ROOT + masked[begins].astype(np.int64)].astype(np.int64)
+    lengths = np.ones(len(begins), np.int64)
+    for distance in range(1, _LONGEST):
+        number = _TREE[256 * number + masked[begins + distance]].astype(np.int64)
+        lengths += number > 0
+    several = np.flatnonzero(lengths > 1)
+    begins = begins[several]
+    ends = begins + lengths[several]
+    # Where the one before reaches over it, an operator is one only if that one is none.
+    heads = np.ones(len(begins), np.bool_)
+    heads[1:] = begins[1:] >= np.maximum.accumulate(ends)[:-1]
+    if not heads.all():
+        following = np.searchsorted(begins, ends)
+        following[np.append(heads, True)[following]] = len(begins)
+        kept = _literals.reached(following, np.flatnonzero(heads))
+        begins, ends = begins[kept], ends[kept]
+    for distance in range(1, _LONGEST):
+        inside = begins[begins + distance < ends] + distance
+        first[inside] = False
+        last[inside - 1] = False
 
 
-def _settled(raw: bytes, free: npt.NDArray[np.bool_], words: Cuts, runs: Cuts, signs: Cuts) -> int:
-    """Up to where words, numbers and operators cannot change any more."""
-    text = np.frombuffer(raw, np.uint8)
-    alone = np.flatnonzero(_ALONE[text] & free[: len(raw)])
-    sure = int(alone[-1]) + 1 if len(alone) else 0
-    # A word that is no number has nothing to do with what stands before it.
-    early = words.starts[words.starts < len(raw)]
-    sure = max(sure, int(early[-1]) if len(early) else 0)
-    if len(runs.ends) and runs.ends[-1] == len(raw) and len(raw) - runs.starts[-1] > _RUN:
-        inside = signs.starts[signs.starts < len(raw) - _RUN // 2]
-        sure = max(sure, int(inside[-1]) if len(inside) else 0)
-    return sure
-
-
-def _with_prefix(raw: bytes, start: int) -> int:
-    """Where a string begins that may have letters such as rb before its quote."""
-    for length in (2, 1):
-        first = start - length
-        if first >= 0 and all(byte in _PREFIX for byte in raw[first:start]):
-            before = raw[first - 1] if first else 32
-            if not _WORD[before]:
-                return first
-    return start
-
-
-def _numbers(text: Octets, words: Cuts, signs: Cuts) -> tuple[Cuts, Cuts, npt.NDArray[np.int64]]:
-    """Words without numbers, signs without the dots and signs in numbers, and where numbers begin.
+def _numbers(text: Octets, starts: Index, ends: Index) -> tuple[Flags, Index]:
+    """Which tokens are whole or begin numbers, and the numbers of those that are numbers.
 
     A number begins with a digit. It goes on over a dot before a digit, and over a sign behind an
     exponent.
     """
-    first_digit = _DIGIT[text[words.starts]] if len(words.starts) else np.empty(0, np.bool_)
-    numeric = first_digit.copy()
-    # What stands between a word and the next one: one byte, which may belong to a number.
-    near = words.starts[1:] == words.ends[:-1] + 1
-    between = text[np.minimum(words.ends[:-1], max(len(text) - 1, 0))]
-    last = text[words.ends[:-1] - 1] | 32
-    dotted = near & (between == ord(".")) & first_digit[:-1] & first_digit[1:]
-    signed = near & np.isin(between, list(b"+-")) & (last == ord("e")) & first_digit[1:]
-    hexadecimal = (words.ends - words.starts > 1) & (
-        (text[np.minimum(words.starts + 1, max(len(text) - 1, 0))] | 32) == ord("x")
-    )
-    signed &= first_digit[:-1] & ~hexadecimal[:-1]
-    goes_on = np.concatenate(([False], dotted | signed))[: len(words.starts)]
-    begins = numeric & ~goes_on
-    gone = words.starts[goes_on] - 1
-    keep = np.ones(len(words.starts), np.bool_)
-    keep[numeric] = False
-    signs = _without(signs, gone)
-    return Cuts(words.starts[keep], words.ends[keep], words.sure), signs, words.starts[begins]
+    whole = np.ones(len(starts), np.bool_)
+    digits = np.flatnonzero((text[starts] - np.uint8(48)) < 10)
+    near = np.flatnonzero(digits[1:] == digits[:-1] + 2)
+    near = near[starts[digits[near + 1]] == ends[digits[near]] + 1]
+    begin, end = starts[digits[near]], ends[digits[near]]
+    between = text[end]
+    exponent = ((text[end - 1] | 32) == ord("e")) & ((text[begin + 1] | 32) != ord("x"))
+    goes_on = (between == ord(".")) | (exponent & ((between == ord("+")) | (between == ord("-"))))
+    joined = digits[near[goes_on]]
+    whole[joined + 1] = whole[joined + 2] = False
+    return whole, digits[whole[digits]]
 
 
-def _without(signs: Cuts, places: npt.NDArray[np.int64]) -> Cuts:
-    """Stretches of signs less single bytes, each of which is a stretch of its own."""
-    kept = ~np.isin(signs.starts, places)
-    return Cuts(signs.starts[kept], signs.ends[kept], signs.sure)
+def _settled(size: int, starts: Index, whole: Flags, ends: Index, sign: bool) -> int:
+    """Up to where tokens cannot change any more, the last of which touches the end of the piece."""
+    number = len(starts) - 1
+    if not sign:
+        return int(starts[_beginning(whole, number)])
+    behind = int(np.searchsorted(starts, size - _LONGEST + 1))
+    unsure = starts[behind:][whole[behind:]]
+    sure = int(unsure[0]) if len(unsure) else size
+    if number and ends[number - 1] == size - 1:
+        # The sign may be that of an exponent, or the dot of a number.
+        sure = min(sure, int(starts[_beginning(whole, number - 1)]))
+    return sure
 
 
-def _operators(raw: bytes, signs: Cuts) -> Cuts:
-    """Stretches of signs cut into operators."""
-    several = np.flatnonzero(signs.ends - signs.starts > 1)
-    starts = [signs.starts[signs.ends - signs.starts == 1]]
-    ends = [starts[0] + 1]
-    found: dict[bytes, list[int]] = {}
-    for place, end in zip(
-        signs.starts[several].tolist(), signs.ends[several].tolist(), strict=True
-    ):
-        found.setdefault(raw[place:end], []).append(place)
-    for text, places in found.items():
-        at = np.array(places)[:, None]
-        last = _cut(text) if len(text) <= _RUN else _cut.__wrapped__(text)
-        starts.append((at + np.append(0, last[:-1])).reshape(-1))
-        ends.append((at + last).reshape(-1))
-    return Cuts(np.concatenate(starts), np.concatenate(ends), signs.sure)
-
-
-@lru_cache(maxsize=4096)
-def _cut(text: bytes) -> npt.NDArray[np.int64]:
-    """Where the operators of a stretch end."""
-    return np.fromiter((match.end() for match in _OPERATORS.finditer(text)), np.int64)
+def _beginning(whole: Flags, number: int) -> int:
+    """The token that a token is part of."""
+    return number - int(np.argmax(whole[number::-1]))

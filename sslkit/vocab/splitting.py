@@ -13,6 +13,7 @@ from sslkit.errors import DataError, OnError
 from sslkit.vocab.scheme import SPARE, Octets, Slices
 
 Index: TypeAlias = npt.NDArray[np.int64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
 
 #: Longest token, in bytes. What is longer is no word of any vocabulary.
 LONGEST = 1 << 16

@@ -1,8 +1,9 @@
 """Counting tokens that are stretches of bytes: words, operators, atoms, residues, lines.
 
 A token of up to 8 bytes is one big-endian 64-bit number and one of up to 16 is two, so that they
-are counted by sorting numbers; only the few longer ones are handled as byte strings. No token
-holds the byte 0, so padding with zeros neither merges two tokens nor changes their order.
+are counted by sorting numbers; only the few longer ones are handled as byte strings. Those of one
+byte, which most tokens of source code are, have a table. No token holds the byte 0, so padding with
+zeros neither merges two tokens nor changes their order.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,8 @@ _KEEP = np.array([0, *((2**64 - 2 ** (64 - 8 * n)) for n in range(1, 9))], np.ui
 _MIX_1 = np.uint64(0x9E3779B97F4A7C15)
 _MIX_2 = np.uint64(0xC2B2AE3D27D4EB4F)
 _CHUNK = 1 << 18
+# Tokens of one byte, and where it stands in the number of a token.
+_SINGLE, _HIGH = 256, np.uint64(56)
 #: Memory that sorting a store takes, as a multiple of the store.
 STORE_PEAK = 5
 
@@ -67,7 +70,8 @@ class Counter:
     def __init__(self, memory: int, block: int) -> None:
         self._block = block
         short = memory * 45 // 100
-        self._short = Buffer(max(short // 8, 2 * block))
+        self._short = Buffer(max(short // 8, 2 * block) + _SINGLE)
+        self._single = np.zeros(_SINGLE, np.int64)
         self._pairs = np.empty((2, 1 << (20 if memory >= 256 << 20 else 18)), np.uint64)
         self._held = 0
         self._pair_store = Store(PAIR)
@@ -77,19 +81,19 @@ class Counter:
     def full(self) -> bool:
         """Whether ``write`` must come before the next ``add``."""
         stored = self._pair_store.bytes + self._long_store.bytes
-        return self._short.room() < self._block or stored > self._limit
+        return self._short.room() < self._block + _SINGLE or stored > self._limit
 
     def add(self, slices: Slices) -> None:
         """Count tokens."""
-        starts, lengths = slices.starts, slices.lengths
+        starts, lengths = self._longer(slices)
         windows = _windows(slices.buffer)
         first = windows[starts].byteswap()
-        first &= _KEEP[np.minimum(lengths, 8)]
+        first &= _KEEP.take(lengths, mode="clip")
         short = lengths <= 8
         if short.all():
             self._short.add(first)
             return
-        self._short.add(first[short])
+        self._short.add(first[np.flatnonzero(short)])
         middle = np.flatnonzero(~short & (lengths <= 16))
         second = windows[starts[middle] + 8].byteswap() & _KEEP[lengths[middle] - 8]
         self._add_pairs(first[middle], second)
@@ -111,9 +115,35 @@ class Counter:
         """Write down everything counted, and forget it; too quick to be ended by ``check``."""
         del check
         self._flush_pairs()
-        stores = ((SHORT, self._short), (PAIR, self._pair_store), (LONG, self._long_store))
-        found = [runs.write_run(stem, kind, store.chunks()) for kind, store in stores]
+        found = [
+            runs.write_run(stem, SHORT, self._short_chunks()),
+            runs.write_run(stem, PAIR, self._pair_store.chunks()),
+            runs.write_run(stem, LONG, self._long_store.chunks()),
+        ]
         return [run for run in found if run.rows]
+
+    def _short_chunks(self) -> Iterator[tuple[Column, Counts]]:
+        """Tokens of up to 8 bytes; each that the table counts stands once more among them."""
+        self._short.add(np.flatnonzero(self._single).astype(np.uint64) << _HIGH)
+        for column, counts in self._short.chunks():
+            high = column[0] >> _HIGH
+            single = np.flatnonzero((high << _HIGH) == column[0])
+            number = high[single].view(np.int64)
+            counts[single] += np.maximum(self._single[number] - 1, 0)
+            yield column, counts
+        self._single[:] = 0
+
+    def _longer(self, slices: Slices) -> tuple[Index, Index]:
+        """Count the tokens of one byte where they are many; starts and lengths of the others."""
+        starts, lengths = slices.starts, slices.lengths
+        single = lengths == 1
+        if 4 * np.count_nonzero(single) < len(lengths):
+            return starts, lengths
+        # The others count as the byte 0, which is no token.
+        found = np.bincount(slices.buffer[starts] * single, minlength=_SINGLE)
+        self._single[1:] += found[1:]
+        others = np.flatnonzero(~single)
+        return starts[others], lengths[others]
 
     def _add_pairs(self, first: npt.NDArray[np.uint64], second: npt.NDArray[np.uint64]) -> None:
         start = 0

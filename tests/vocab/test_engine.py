@@ -78,6 +78,21 @@ def test_words_of_any_text(files, block, tiny):
     assert rows == ranked(found)
 
 
+@SLOW
+@given(
+    lines=st.lists(st.text("aaab é", max_size=30) | texts, max_size=12),
+    block=st.integers(1, 60),
+    tiny=st.booleans(),
+)
+def test_words_of_one_byte_where_they_are_many_and_where_they_are_few(lines, block, tiny):
+    held = "\n".join(lines)
+    scheme = text.counting(text.Settings(), "stop")
+    store = words.Counter(0 if tiny else 1 << 16, 40)
+    with tempfile.TemporaryDirectory() as folder:
+        rows, *_ = vocabulary([held.encode()], scheme, store, Path(folder), block)
+    assert rows == ranked(collections.Counter(re.findall(r"\w+", held)))
+
+
 sequences = st.text(alphabet="ACGTacgtNURy", max_size=90)
 
 
