@@ -105,6 +105,11 @@ class TokenHead(nn.Module):
         return functional.linear(vectors, self.table(), self.bias)
 
 
+def precise(x: Tensor) -> Tensor:
+    """As float32; float64 stays what it is, for checks that need it."""
+    return x if x.dtype == torch.float64 else x.float()
+
+
 def token_losses(head: nn.Module, states: Tensor, targets: Tensor, size: int) -> Tensor:
     """Cross entropy [T] float32, in nats, of ids [T] below ``size``, given states [T, width].
 
@@ -114,7 +119,7 @@ def token_losses(head: nn.Module, states: Tensor, targets: Tensor, size: int) ->
     parts = -(-len(targets) * size // _SCORES)
 
     def losses(some: Tensor, wanted: Tensor) -> Tensor:
-        return functional.cross_entropy(head(some).float(), wanted, reduction="none")
+        return functional.cross_entropy(precise(head(some)), wanted, reduction="none")
 
     if parts <= 1:
         return losses(states, targets)
@@ -148,11 +153,11 @@ def pool(hidden: Tensor, start: Tensor, stop: Tensor, pooling: Pooling) -> Tenso
         [B, width] float32; sums are taken in float32 whatever the type of ``hidden``.
     """
     if pooling == "first":
-        return hidden[torch.arange(len(hidden), device=hidden.device), start].float()
+        return precise(hidden[torch.arange(len(hidden), device=hidden.device), start])
     position = torch.arange(hidden.shape[1], device=hidden.device)
     outside = (position < start[:, None]) | (position >= stop[:, None])
     if pooling == "max":
-        return hidden.float().masked_fill(outside[..., None], -torch.inf).amax(1)
+        return precise(hidden).masked_fill(outside[..., None], -torch.inf).amax(1)
     # Filled, not multiplied by zero: NaN times zero is NaN.
-    total = hidden.float().masked_fill(outside[..., None], 0.0).sum(1)
+    total = precise(hidden).masked_fill(outside[..., None], 0.0).sum(1)
     return total / (stop - start)[:, None]
