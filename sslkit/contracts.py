@@ -43,7 +43,9 @@ class Pretext(Objective, Protocol):
     batches must hold), ``CAUSAL`` (whether the encoder must not see what comes later; None for
     either), ``UNIT`` (of the loss), ``FLOOR`` (what ``floor`` knows) and ``Settings``, which is
     ``Weighted``. ``Objective`` is made of the settings, the domain's ``TokenSpec`` and the counts
-    of the vocabulary.
+    of the vocabulary. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches
+    must hold where tokens overlap) and ``ACROSS_ROWS`` (True: its loss compares the rows of a
+    micro-batch, so that how steps are cut into micro-batches decides the result).
     """
 
     def floor(self, batches: Sequence[Arrays]) -> float:

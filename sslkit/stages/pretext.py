@@ -44,6 +44,12 @@ def causal(found: Mapping[str, ModuleType]) -> bool | None:
     return next(iter(asked), None)
 
 
+def needs(module: ModuleType, spec: TokenSpec) -> frozenset[str]:
+    """What an objective needs of batches of such tokens."""
+    found: frozenset[str] = module.NEEDS
+    return found | getattr(module, "OVERLAP_NEEDS", found) if spec.reach else found
+
+
 @dataclass(frozen=True)
 class Pretexts:
     """The chosen objectives and how they are judged.
@@ -51,11 +57,13 @@ class Pretexts:
     Attributes:
         modules, objectives: by name.
         weights: factors of their losses.
+        needs: what batches must hold.
     """
 
     modules: Mapping[str, ModuleType]
     objectives: Mapping[str, Pretext]
     weights: Mapping[str, float]
+    needs: frozenset[str]
 
     @classmethod
     def of(
@@ -67,7 +75,8 @@ class Pretexts:
     ) -> "Pretexts":
         """Objectives of modules and settings, both by name."""
         made = {name: m.Objective(settings[name], spec, counts) for name, m in found.items()}
-        return cls(found, made, {name: settings[name].weight for name in found})
+        asked = frozenset[str]().union(*(needs(module, spec) for module in found.values()))
+        return cls(found, made, {name: settings[name].weight for name in found}, asked)
 
     @property
     def objective(self) -> Objective:
@@ -77,9 +86,9 @@ class Pretexts:
         return Mixture(self.objectives)
 
     @property
-    def needs(self) -> frozenset[str]:
-        """What batches must hold."""
-        return frozenset[str]().union(*(module.NEEDS for module in self.modules.values()))
+    def across_rows(self) -> list[str]:
+        """Those whose loss compares the rows of a micro-batch, by name."""
+        return [n for n, module in self.modules.items() if getattr(module, "ACROSS_ROWS", False)]
 
     def floors(self, batches: Sequence[Arrays]) -> dict[str, float]:
         """The losses of guesses that need no model, as ``evaluation.mean_losses`` names losses.
@@ -120,7 +129,8 @@ class Pretexts:
                 lines.append(
                     f"{what} perplexity {math.exp(min(loss, 700.0)):.1f} ({loss:.3f} "
                     f"{module.UNIT}), {module.FLOOR} {math.exp(min(floor, 700.0)):.1f} "
-                    f"({floor:.3f}): {floor - loss:+.3f} nats learned beyond counts"
+                    f"({floor:.3f}): {floor - loss:+.3f} nats learned beyond "
+                    + ("counts" if module.FLOOR == "unigram" else module.FLOOR)
                 )
             else:
                 lines.append(

@@ -27,6 +27,7 @@ from sslkit.engine.loop import Learner, Plan, Training, Work
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
+from sslkit.errors import UsageError
 from sslkit.files import source
 from sslkit.stages import assemble, corpora
 from sslkit.stages import pretrain_plan as plans
@@ -52,9 +53,10 @@ def run(options: Options, console: Console) -> None:
         with stop.at_once(f"what was encoded is in {options.shards}"):
             vocab, made = plans.vocabulary(options.vocab)
             chosen = plans.choose(options, vocab, made, talk)
+            _check_company(options, chosen, processes)
             inputs, train, held = _data(options, chosen, made, processes, talk)
         steps = options.steps or _default_steps(options, train)
-        identity = _identity(options, chosen, inputs, runtime, steps)
+        identity = _identity(options, chosen, inputs, runtime, steps, processes)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
             config = to_toml("pretrain", {**vars(options), "force": None})
@@ -117,16 +119,42 @@ def _rows(options: Options) -> int:
     return max(1, options.batch_tokens // options.window)
 
 
+def _micro_rows(options: Options) -> int:
+    return max(1, options.micro_tokens // options.window)
+
+
+def _check_company(options: Options, chosen: Chosen, processes: World) -> None:
+    """Refuse micro-batches of one row where an objective compares rows."""
+    most = min(_micro_rows(options), -(-_rows(options) // processes.size))
+    if chosen.pretexts.across_rows and most < 2:
+        raise UsageError(
+            f"{chosen.pretexts.across_rows[0]} compares the rows of a micro-batch with each other, "
+            "and there would be only one",
+            do="use a larger --micro-tokens or --batch-tokens, or a smaller --window",
+        )
+
+
 def _default_steps(options: Options, train: Windows) -> int:
     wanted = math.ceil(_PASSES * len(train) / _rows(options))
     return min(max(wanted, _FEWEST_STEPS), _MOST_STEPS)
 
 
 def _identity(
-    options: Options, chosen: Chosen, inputs: tuple[Input, ...], runtime: Runtime, steps: int
+    options: Options,
+    chosen: Chosen,
+    inputs: tuple[Input, ...],
+    runtime: Runtime,
+    steps: int,
+    processes: World,
 ) -> dict[str, Any]:
-    """All that decides the result, but for the number of threads and processes."""
+    """All that decides the result, but for what changes its rounding only.
+
+    That is the number of threads, and how a step is cut into micro-batches and dealt out to
+    processes, unless an objective compares rows that lie in one micro-batch.
+    """
+    cut = {"micro_tokens": options.micro_tokens, "processes": processes.size}
     return {
+        **(cut if chosen.pretexts.across_rows else {}),
         "window": options.window,
         "context": options.window,
         "batch_tokens": options.batch_tokens,
@@ -172,7 +200,7 @@ def _work(
     runtime: Runtime,
 ) -> Work:
     rows = _rows(options)
-    micro = max(1, options.micro_tokens // options.window)
+    micro = _micro_rows(options)
     objective, needs = chosen.pretexts.objective, chosen.pretexts.needs
 
     def prepared(units: Array, lengths: Array, draws: Draws) -> Arrays:

@@ -111,6 +111,9 @@ def choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -
         domain: Domain = modules["domain"][1].Domain(settings[label["domain"]], vocab)
     except UsageError as error:
         raise DataError(error.what, where=str(options.vocab), do=error.do) from error
+    for objective, module in objectives.items():
+        needs = pretext.needs(module, domain.spec)
+        catalog.check_fit(objective, needs, name, modules["domain"][1].GIVES)
     talk.say(f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {plugins['domain'][2]}")
     asked = {n: chosen for kind, (n, _, chosen) in plugins.items() if kind.startswith(OBJECTIVE)}
     return Chosen(plugins, domain, Pretexts.of(objectives, asked, domain.spec, vocab.counts))

@@ -20,6 +20,14 @@ from sslkit.stages.subword_table import TOKENIZER, is_whole, tokenizer_of
 #: Words that may stand before the path of an artifact.
 _ARTIFACTS = ("checkpoint", "vocab", "embeddings", "predictions", "artifact")
 _DIGEST_SHOWN = 12
+#: What a plug-in's module says of it besides its settings, and how that is put.
+_PROMISES = {
+    "GIVES": "gives",
+    "NEEDS": "needs",
+    "OVERLAP_NEEDS": "needs where tokens overlap",
+    "METRICS": "metrics",
+}
+_JUDGED = {"UNIT": "loss in", "FLOOR": "floor"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,21 +70,21 @@ def _kinds(kinds: Sequence[str], console: Console) -> None:
 def _plugin(kind: str, name: str, console: Console) -> None:
     module = catalog.load(kind, name)
     options = catalog.options(module)
-    promises = {
-        word.lower(): sorted(getattr(module, word))
-        for word in ("GIVES", "NEEDS", "METRICS")
-        if hasattr(module, word)
-    }
+    promises = {w: sorted(getattr(module, w)) for w in _PROMISES if hasattr(module, w)}
+    judged = {w: getattr(module, w) for w in _JUDGED if hasattr(module, w)}
+    said = [f"{_PROMISES[word]}: {', '.join(values)}" for word, values in promises.items()]
+    said += [f"{_JUDGED[word]}: {value}" for word, value in judged.items()]
     header = ("--set NAME", "TYPE", "DEFAULT", "")
     rows = [(o.name, o.type, o.default, o.help) for o in options]
     parts = [
         f"{kind} {name}, version {module.VERSION}",
         (module.__doc__ or "").strip(),
-        "\n".join(f"{word}: {', '.join(values)}" for word, values in promises.items()),
+        "\n".join(said),
         "\n".join(_aligned([header, *rows])) if rows else "no settings",
     ]
     console.result(
-        {"kind": kind, "name": name, "version": module.VERSION, **promises}
+        {"kind": kind, "name": name, "version": module.VERSION}
+        | {word.lower(): value for word, value in (promises | judged).items()}
         | {"settings": [dataclasses.asdict(option) for option in options]},
         "\n\n".join(part for part in parts if part),
     )

@@ -1,0 +1,130 @@
+"""Denoising: read what an instrument made of a record, and say what was there.
+
+The domain corrupts; every token of the clean record is a target, those that came through unharmed
+too, so that the model learns what to restore and what to leave alone (Vincent et al. 2008).
+
+The floor, copying, is the best guess from the token that stands in a place alone: each of its
+parts was changed as often as parts were on the whole, into any other part as likely, and tokens
+were as frequent before as the counts say. Only the neighbours can tell more than that.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from sslkit.modules import TokenHead, shares, token_losses
+from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+
+VERSION = 1
+NEEDS = frozenset({"tokens", "corrupted"})
+CAUSAL = None
+UNIT = "nats per token"
+FLOOR = "copying"
+
+#: Most combinations of parts that a table holds; beyond it tokens count as wholes.
+_CELLS = 2**24
+
+
+@dataclass(frozen=True)
+class Settings(Weighted):
+    """Nothing but the weight: how much is corrupted is the domain's to say."""
+
+
+class Objective:
+    """Denoising for one vocabulary."""
+
+    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+        self.settings = settings
+        self.spec = spec
+        self._counts = counts
+
+    def head(self, width: int) -> nn.Module:
+        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
+        return TokenHead(width, self.spec, self._counts)
+
+    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
+        """What is shown, and which clean token each state must name.
+
+        Targets are a list and name the state that they are read from, so they need not stand in
+        the columns of what is shown.
+
+        Args:
+            batch: ``tokens`` and ``corrupted`` [B, L], ``length`` [B] and, where the domain
+                weighs tokens, ``token_weight`` [B, L].
+            draws: not used, the domain has drawn the errors.
+
+        Returns:
+            ``tokens``, the corrupted ones, ``length``, ``positions`` [T] of the states in the
+            flattened batch, ``targets`` [T], the clean ids, and ``weight`` [T] float32.
+        """
+        tokens, length = batch["tokens"], batch["length"]
+        real = (np.arange(tokens.shape[1]) < length[:, None]) & (tokens < self.spec.size)
+        positions = np.flatnonzero(real)
+        weight = batch.get("token_weight", np.ones(tokens.shape, np.float32))
+        return {
+            "tokens": batch["corrupted"],
+            "length": length,
+            "positions": positions,
+            "targets": tokens.reshape(-1)[positions],
+            "weight": weight.reshape(-1)[positions],
+        }
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """The summed weights of the targets."""
+        return {"denoise": float(batch["weight"].sum())}
+
+    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Weighted cross entropy summed over the targets, in nats."""
+        hidden = encoder(batch["tokens"], batch["length"])
+        states = hidden.flatten(0, 1)[batch["positions"]]
+        each = token_losses(head, states, batch["targets"], self.spec.size)
+        return {"denoise": (each * batch["weight"]).sum()}
+
+    def floor(self, batches: Sequence[Arrays]) -> float:
+        """What the shown token alone gives, with the share of changed parts in ``batches``."""
+        shown = np.concatenate([b["tokens"].reshape(-1)[b["positions"]] for b in batches])
+        clean = np.concatenate([b["targets"] for b in batches])
+        weight = np.concatenate([b["weight"] for b in batches]).astype(np.float64)
+        if self._counts is None or not weight.sum() > 0:
+            return math.nan
+        losses = _copying(shown, clean, shares(self._counts), self._parts())
+        return float((losses * weight).sum() / weight.sum())
+
+    def _parts(self) -> npt.NDArray[np.int64]:
+        """The parts of each token, [size, parts], numbered from 0 in each column."""
+        whole = np.arange(self.spec.size)[:, None]
+        if self.spec.parts is None:
+            return whole
+        columns = [np.unique(column, return_inverse=True)[1] for column in self.spec.parts.T]
+        cells = math.prod(int(column.max()) + 1 for column in columns)
+        return np.stack(columns, axis=1) if cells <= _CELLS else whole
+
+
+def _copying(
+    shown: npt.NDArray[np.int64],
+    clean: npt.NDArray[np.int64],
+    share: npt.NDArray[np.float64],
+    parts: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    """Nats of clean tokens given the shown one, [T], by the rule of Bayes."""
+    known = shown < len(share)
+    differ = parts[shown[known]] != parts[clean[known]]
+    error = float(differ.mean()) if differ.size else 0.0
+    alphabet = parts.max(0) + 1
+    # A part that changes becomes any of the others of its column.
+    other = error / np.maximum(alphabet - 1, 1)
+    table = np.zeros(alphabet)
+    table[tuple(parts.T)] = share
+    for axis, (size, chance) in enumerate(zip(alphabet, other, strict=True)):
+        same = 1 - error if size > 1 else 1.0
+        table = (same - chance) * table + chance * table.sum(axis, keepdims=True)
+    # Of a token that the vocabulary does not hold, nothing is known but the counts.
+    losses = -np.log(share[clean])
+    chance_of_shown = table[tuple(parts[shown[known]].T)]
+    keeps = np.where(differ, other, np.where(alphabet > 1, 1 - error, 1.0))
+    losses[known] += np.log(chance_of_shown) - np.log(keeps).sum(1)
+    return losses

@@ -1,0 +1,194 @@
+"""Energies: give every record a number, low where data is plausible, by telling it from noise.
+
+Conditional noise-contrastive estimation (Ceylan & Gutmann 2018): a copy of each record has some
+tokens replaced, and the model must say which of the two is the data. At its best, minus the
+energy is the logarithm of the records' density up to a constant, one for each length.
+
+Tokens that do not overlap are replaced by draws from the counts, at places drawn without a look
+at the tokens. What this makes likelier is accounted for exactly, by an energy that begins with
+what the counts say; the model learns the rest. Where tokens overlap, replacing one of them would
+make neighbours that cannot stand together, which are told from data without knowing any. There
+the noise is the domain's corruption of what the tokens are made of. It must be symmetric, a change
+as likely as the one back, as genome's is; then nothing is left to account for.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslkit.errors import UsageError
+from sslkit.modules import precise, shares
+from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+
+VERSION = 1
+NEEDS = frozenset({"tokens"})
+OVERLAP_NEEDS = frozenset({"corrupted"})
+CAUSAL = None
+UNIT = "nats per record"
+FLOOR = "chance"
+
+
+@dataclass(frozen=True)
+class Settings(Weighted):
+    """The noise that data is told from."""
+
+    rate: float = field(
+        default=0.1,
+        metadata={
+            "help": "share of tokens that a noise copy replaces, one at least; where k-mers "
+            "overlap, the domain's noise decides it"
+        },
+    )
+    copies: int = field(
+        default=1, metadata={"help": "noise copies of each record; 1 where k-mers overlap"}
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.rate <= 1:
+            raise ValueError(f"rate is above 0 and at most 1, not {self.rate}")
+        if self.copies < 1:
+            raise ValueError(f"copies is at least 1, not {self.copies}")
+
+
+class Objective:
+    """Energies of records over one vocabulary."""
+
+    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+        if spec.reach and settings.copies > 1:
+            raise UsageError(
+                f"energy makes one noise copy where tokens overlap, not {settings.copies}",
+                do="leave --set copies out, or use tokens that do not overlap (--set stride=K)",
+            )
+        self.settings = settings
+        self.spec = spec
+        share = shares(np.zeros(spec.size) if counts is None else counts)
+        self._cumulated = np.cumsum(share)
+        # What the counts say of a token: nothing where tokens overlap, and of what the vocabulary
+        # does not hold as much as of its rarest token.
+        own = np.zeros(spec.total)
+        if not spec.reach:
+            own[:] = -np.log(share.min())
+            own[: spec.size] = -np.log(share)
+        self._own = own.astype(np.float32)
+
+    def head(self, width: int) -> nn.Module:
+        """From hidden states [..., width] to energies [...]."""
+        return Head(width)
+
+    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
+        """Put noise beside the data.
+
+        Args:
+            batch: ``tokens`` [B, L], ``length`` [B] and, where tokens overlap, ``corrupted``
+                [B, L].
+            draws: random numbers by row.
+
+        Returns:
+            ``tokens``, ``length``, ``noise`` [B, copies, L], and ``rows`` [R] int64, those with
+            tokens.
+        """
+        tokens, length = batch["tokens"], batch["length"]
+        if self.spec.reach:
+            noise = batch["corrupted"][:, None]
+        else:
+            copies = range(self.settings.copies)
+            noise = np.stack([self._replaced(tokens, length, draws, n) for n in copies], axis=1)
+        return {
+            "tokens": tokens,
+            "length": length,
+            "noise": noise,
+            "rows": np.flatnonzero(length > 0),
+        }
+
+    def _replaced(self, tokens: Array, length: Array, draws: Draws, copy: int) -> Array:
+        """Tokens with a share of them, at least one a row, drawn anew from the counts."""
+        columns = tokens.shape[1]
+        known = (np.arange(columns) < length[:, None]) & (tokens < self.spec.size)
+        place = np.where(known, draws.uniform(f"place {copy}", columns), np.inf)
+        count = np.maximum(1, np.rint(self.settings.rate * known.sum(1))).astype(np.int64)
+        rank = place.argsort(axis=1, kind="stable").argsort(axis=1)
+        chosen = known & (rank < count[:, None])
+        # Two draws of 24 bits: one alone would never come to a rare token of a large vocabulary.
+        draw = draws.uniform(f"token {copy}", columns).astype(np.float64)
+        draw += draws.uniform(f"token {copy}, further bits", columns) * 2.0**-24
+        drawn = np.searchsorted(self._cumulated, draw[chosen], side="right")
+        noise = tokens.copy()
+        noise[chosen] = np.minimum(drawn, self.spec.size - 1)
+        return noise
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """The number of records with tokens."""
+        return {"energy": float(len(batch["rows"]))}
+
+    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Nats of telling data from noise, the mean over copies, summed over records.
+
+        With G of Ceylan & Gutmann 2018, eq. 10, the loss is softplus(-G). The odds of having drawn
+        the noise are the ratio of the counts' shares of what was replaced, and so are the
+        energies' parts that the counts give: they cancel, and the head's parts are left.
+        """
+        tokens, noise, length = batch["tokens"], batch["noise"], batch["length"]
+        copies = noise.shape[1]
+        both = torch.cat([tokens[:, None], noise], dim=1).flatten(0, 1)
+        beyond = _beyond(encoder, head, both, length.repeat_interleave(copies + 1))
+        beyond = beyond.view(-1, copies + 1)[batch["rows"]]
+        each = functional.softplus(beyond[:, :1] - beyond[:, 1:])
+        return {"energy": each.mean(1).sum()}
+
+    def energies(
+        self, encoder: nn.Module, head: nn.Module, tokens: Tensor, length: Tensor
+    ) -> Tensor:
+        """How implausible records are, [B] float32 in nats; lower is more plausible.
+
+        Comparable between records of one length: minus the energy is their log-density up to a
+        constant. A record without tokens has 0.
+
+        Args:
+            tokens: ids as the domain gives them, [B, L].
+            length: real tokens of each row, [B].
+        """
+        own = torch.from_numpy(self._own).to(tokens.device)[tokens]
+        own = own.masked_fill(_padding(tokens, length), 0.0)
+        return _beyond(encoder, head, tokens, length) + own.sum(1)
+
+    def floor(self, batches: Sequence[Arrays]) -> float:
+        """What tossing a coin gives."""
+        return math.log(2) if any(len(batch["rows"]) for batch in batches) else math.nan
+
+
+class Head(nn.Module):
+    """An energy for each token in its context; it begins with 0, that is with chance."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.hidden = nn.Linear(width, width)
+        self.norm = nn.LayerNorm(width)
+        self.out = nn.Linear(width, 1, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Energies [...], at least float32, of hidden states [..., width]."""
+        states = precise(self.norm(functional.gelu(self.hidden(hidden))))
+        # Sums of many are compared that differ in a few.
+        with torch.autocast(hidden.device.type, enabled=False):
+            found: Tensor = self.out(states)
+        return found.squeeze(-1)
+
+
+def _beyond(encoder: nn.Module, head: nn.Module, tokens: Tensor, length: Tensor) -> Tensor:
+    """What the model adds to the energies of the counts, [B]: a sum over tokens."""
+    padding = _padding(tokens, length)
+    # Filled before and behind: NaN times zero is NaN.
+    hidden = encoder(tokens, length).masked_fill(padding[..., None], 0.0)
+    found: Tensor = head(hidden).masked_fill(padding, 0.0).sum(1)
+    return found
+
+
+def _padding(tokens: Tensor, length: Tensor) -> Tensor:
+    return torch.arange(tokens.shape[1], device=tokens.device) >= length[:, None]
