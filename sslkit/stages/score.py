@@ -163,6 +163,9 @@ def _survey(job: Job, console: Console) -> Survey:
 
 def _report(job: Job, made: Manifest, console: Console) -> None:
     counts = made.results
+    if not job.form.marginal and (unjudged := counts["length"] - counts["tokens"]):
+        delta = ": their sequences get no delta" if job.wild else ""
+        console.warn(f"{unjudged} tokens are not in the vocabulary and cannot be judged{delta}")
     without = counts["bad"] + counts["too_short"]
     means = ", ".join(
         f"{name.replace('_', ' ')} {counts[name]:.4g}"

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sslkit.artifacts import scores
 from sslkit.engine.scoring import Scores
@@ -152,24 +151,20 @@ def _named(lot: Sequence[Example], which: npt.NDArray[np.int64]) -> dict[str, An
 
 def summary(tables: Iterable[pa.Table]) -> dict[str, Any]:
     """What a whole table comes to: tokens judged, and means; None where there are none."""
-    counts: dict[str, int] = {}
-    sums: dict[str, float] = {}
-    tokens = 0
+    wanted = ("tokens", "log_likelihood", "log_p", "perplexity", "energy", "delta")
+    parts: dict[str, list[Array]] = {}
     for table in tables:
-        if "tokens" in table.column_names:
-            tokens += pc.sum(table["tokens"]).as_py() or 0
-        else:
-            tokens += len(table) - table["log_p"].null_count
-        for name in ("log_likelihood", "log_p", "perplexity", "energy", "delta"):
-            if name in table.column_names:
-                column = table[name].cast(pa.float64())
-                counts[name] = counts.get(name, 0) + len(column) - column.null_count
-                sums[name] = sums.get(name, 0.0) + (pc.sum(column).as_py() or 0.0)
-    found: dict[str, Any] = {"tokens": tokens}
+        for name in set(wanted) & set(table.column_names):
+            parts.setdefault(name, []).append(table[name].drop_null().to_numpy())
+    # Put together before they are summed: a sum must not depend on how the rows were divided.
+    held = {name: np.concatenate(arrays) for name, arrays in parts.items()}
+    judged = held["tokens"].sum() if "tokens" in held else len(held.get("log_p", ()))
+    found: dict[str, Any] = {"tokens": int(judged)}
     for name in ("log_likelihood", "log_p"):
-        if name in sums:
-            found["perplexity"] = math.exp(min(-sums[name] / tokens, 700.0)) if tokens else None
+        if name in held:
+            total = float(held[name].sum(dtype=np.float64))
+            found["perplexity"] = math.exp(min(-total / judged, 700.0)) if judged else None
     for name in ("perplexity", "energy", "delta"):
-        if name in sums:
-            found[f"mean_{name}"] = sums[name] / counts[name] if counts[name] else None
+        if name in held:
+            found[f"mean_{name}"] = float(held[name].mean()) if len(held[name]) else None
     return found
