@@ -13,6 +13,7 @@ from sslkit.cli.inspect import inspect
 from sslkit.cli.merge_vocab import merge_vocab
 from sslkit.cli.pretrain import pretrain
 from sslkit.cli.probe import probe
+from sslkit.cli.score import score
 from sslkit.cli.show import show
 
 app = typer.Typer(
@@ -52,6 +53,7 @@ _add("build-vocab", build_vocab)
 _add("merge-vocab", merge_vocab)
 _add("pretrain", pretrain)
 _add("embed", embed)
+_add("score", score)
 _add("finetune", finetune)
 _add("probe", probe)
 _add("show", show)

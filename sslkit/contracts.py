@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -50,6 +50,52 @@ class Pretext(Objective, Protocol):
 
     def floor(self, batches: Sequence[Arrays]) -> float:
         """The mean loss on prepared batches of a guess that needs no model; NaN without terms."""
+        ...
+
+
+@runtime_checkable
+class Likelihood(Protocol):
+    """What an objective offers besides that can say how likely the tokens of a record are."""
+
+    def log_probabilities(
+        self,
+        encoder: "torch.nn.Module",
+        head: "torch.nn.Module",
+        tokens: "torch.Tensor",
+        length: "torch.Tensor",
+        wanted: "torch.Tensor",
+        *,
+        rows: int,
+        spacing: int | None = None,
+    ) -> "Iterator[tuple[torch.Tensor, torch.Tensor]]":
+        """What the model expects at every wanted place, some places at a time.
+
+        Args:
+            tokens: ids, [B, L] int64; ``length`` [B] real ones in each row.
+            wanted: [B, L] bool, never at padding. What is no token of the vocabulary is not asked.
+            rows: most rows of a pass of the encoder, where there are several passes.
+            spacing: hide tokens so far apart at once, which is faster and not exact; None: one at
+                a time. Objectives that hide nothing do not look at it.
+
+        Yields:
+            places [T] in the flattened tokens, and log probabilities of the whole vocabulary
+            there, [T, size] float32, in nats.
+        """
+        ...
+
+
+@runtime_checkable
+class Energy(Protocol):
+    """What an objective offers besides that can say how plausible whole records are."""
+
+    def energies(
+        self,
+        encoder: "torch.nn.Module",
+        head: "torch.nn.Module",
+        tokens: "torch.Tensor",
+        length: "torch.Tensor",
+    ) -> "torch.Tensor":
+        """Energies [B] of rows of tokens [B, L]; lower is more plausible."""
         ...
 
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -19,6 +19,8 @@ Pooling: TypeAlias = Literal["mean", "first", "max"]
 
 #: Most scores of tokens that are held at once.
 _SCORES = 2**26
+#: The same where they are all looked at.
+_LOOKED_AT = 2**24
 
 
 class Encoder(nn.Module, ABC):
@@ -125,6 +127,20 @@ def token_losses(head: nn.Module, states: Tensor, targets: Tensor, size: int) ->
         return losses(states, targets)
     cut = zip(states.chunk(parts), targets.chunk(parts), strict=True)
     return torch.cat([checkpoint(losses, *part, use_reentrant=False) for part in cut])
+
+
+def log_probabilities(
+    head: nn.Module, states: Tensor, places: Tensor, size: int
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Log probabilities [T, size] float32 of all tokens, given states [T, width], part by part.
+
+    Yields:
+        a part of ``places`` [T], and what belongs to it.
+    """
+    rows = max(1, _LOOKED_AT // size)
+    for first in range(0, len(places), rows):
+        part = slice(first, first + rows)
+        yield places[part], head(states[part]).float().log_softmax(-1)
 
 
 def shares(counts: Array) -> npt.NDArray[np.float64]:

@@ -197,7 +197,7 @@ def test_a_command_has_the_options_of_its_stage(name: str) -> None:
 
 def test_commands_stand_in_the_order_of_the_pipeline() -> None:
     order = [
-        *("inspect", "build-vocab", "pretrain", "embed", "finetune", "probe", "predict"),
+        *("inspect", "build-vocab", "pretrain", "embed", "score", "finetune", "probe", "predict"),
         *("show", "doctor"),
     ]
     assert [name for name in commands() if name in order] == [n for n in order if n in commands()]

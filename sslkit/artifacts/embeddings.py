@@ -142,13 +142,13 @@ def write(path: Path, tables: Iterable[pa.Table], columns: pa.Schema, made: Mani
             write_statistics=others,
         ) as writer,
     ):
-        for group in _recut(tables, size):
+        for group in recut(tables, size):
             writer.write_table(group.cast(columns), row_group_size=size)
             written += len(group)
     return written
 
 
-def _recut(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
+def recut(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:
     """The same rows in tables of ``size`` rows, the last one shorter."""
     held: list[pa.Table] = []
     rows = 0

@@ -8,11 +8,12 @@ result, depends on the records alone and not on time or on where an earlier run 
 Batches change a float32 result by rounding only: below 1e-5 of the vector's length.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from sslkit.contracts import Domain
@@ -153,7 +154,8 @@ def _run(
     vectors = np.empty((0, encoder.width), np.float32)
     found = [vectors] * len(lot)
     outputs = []
-    for batch in _batches(full, lot, domain, plan.batch_tokens):
+    tokens = [domain.length(len(piece.units)) for piece in lot]
+    for batch in batches(full, tokens, plan.batch_tokens):
         outputs.append(_forward(encoder, domain, [lot[place] for place in batch], plan, runtime))
     if outputs:
         # One copy from the device: each one waits for all that is queued there.
@@ -173,30 +175,36 @@ def _kept(window: Window | None) -> int:
     return window.keep_stop - window.keep if window else 0
 
 
-def _batches(
-    order: list[int], lot: list[_Waiting], domain: Domain, budget: int
-) -> Iterator[list[int]]:
+def batches(order: Sequence[int], tokens: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Places in ``order`` as batches that hold no more than ``budget`` tokens with padding.
+
+    Args:
+        order: places, by ``tokens`` of each from most to least.
+    """
     batch: list[int] = []
-    longest = 0
     for place in order:
-        longest = longest or domain.length(len(lot[place].units))
-        if batch and longest * (len(batch) + 1) > budget:
+        if batch and tokens[batch[0]] * (len(batch) + 1) > budget:
             yield batch
-            batch, longest = [], domain.length(len(lot[place].units))
+            batch = []
         batch.append(place)
     if batch:
         yield batch
+
+
+def padded(records: Sequence[Array]) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Units of records one below the other, [rows, units], and how many each has, [rows]."""
+    lengths = np.array([len(units) for units in records])
+    held = np.zeros((len(records), int(lengths.max())), records[0].dtype)
+    for row, units in zip(held, records, strict=True):
+        row[: len(units)] = units
+    return held, lengths
 
 
 def _forward(
     encoder: Encoder, domain: Domain, batch: list[_Waiting], plan: Plan, runtime: Runtime
 ) -> torch.Tensor:
     """Vectors of a batch one below the other, [rows, width] float32, on the device."""
-    lengths = np.array([len(piece.units) for piece in batch])
-    units = np.zeros((len(batch), int(lengths.max())), batch[0].units.dtype)
-    for row, piece in zip(units, batch, strict=True):
-        row[: len(piece.units)] = piece.units
-    arrays = domain.batch(units, lengths, None)
+    arrays = domain.batch(*padded([piece.units for piece in batch]), None)
     spans = [piece.window for piece in batch if piece.window]
     start = np.array([span.keep - span.start for span in spans])
     stop = np.array([span.keep_stop - span.start for span in spans])

@@ -52,18 +52,19 @@ class Window:
     keep_stop: int
 
 
-def windows(tokens: int, plan: Plan) -> Iterator[Window]:
+def windows(tokens: int, plan: Plan, *, causal: bool = False) -> Iterator[Window]:
     """Windows that cover a record; the last one is moved back to be as long as the others.
 
     Of an overlap each window keeps the half that is farther from its own border, so that every
-    token is kept exactly once and with as much context as there is.
+    token is kept exactly once and with as much context as there is. Where context is only what
+    stands before a token, the first of two windows keeps all of their overlap.
     """
     if not plan.reads_all(tokens):
         tokens = plan.window
     start = keep = 0
     while start + plan.window < tokens:
         following = min(start + plan.window - plan.overlap, tokens - plan.window)
-        border = (following + start + plan.window + 1) // 2
+        border = start + plan.window if causal else (following + start + plan.window + 1) // 2
         yield Window(start, start + plan.window, keep, border)
         start, keep = following, border
     yield Window(start, tokens, keep, tokens)

@@ -6,13 +6,13 @@ read against the unigram entropy. Where none overlap, the losses of a record add
 negative logarithm of its probability (Bengio et al. 2003, eq. 1; Radford et al. 2018).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor, nn
 
-from sslkit.modules import TokenHead, token_losses, unigram_loss
+from sslkit.modules import TokenHead, log_probabilities, token_losses, unigram_loss
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
@@ -79,3 +79,26 @@ class Objective:
     def floor(self, batches: Sequence[Arrays]) -> float:
         """What the counts of the tokens alone give."""
         return unigram_loss(batches, self._counts)
+
+    def log_probabilities(
+        self,
+        encoder: nn.Module,
+        head: nn.Module,
+        tokens: Tensor,
+        length: Tensor,
+        wanted: Tensor,
+        *,
+        rows: int,
+        spacing: int | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """See ``contracts.Likelihood``: of all tokens in one pass.
+
+        Where tokens do not overlap, they add up to the logarithm of a row's probability; where
+        they do, each is given only those before it that share nothing with it, and the sum is a
+        pseudo-likelihood.
+        """
+        row, column = (wanted & (tokens < self.spec.size)).nonzero(as_tuple=True)
+        states = encoder(tokens, length, start=True)
+        states = states[row, (column - self.spec.reach).clamp(min=0)]
+        places = row * tokens.shape[1] + column
+        yield from log_probabilities(head, states, places, self.spec.size)

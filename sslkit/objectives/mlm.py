@@ -6,14 +6,15 @@ no visible token shows any part of a target, and the perplexity can be read agai
 entropy. (Devlin et al. 2019; spans after Joshi et al. 2020.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor, nn
 
-from sslkit.modules import TokenHead, token_losses, unigram_loss
+from sslkit.modules import TokenHead, log_probabilities, token_losses, unigram_loss
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
@@ -137,6 +138,44 @@ class Objective:
     def floor(self, batches: Sequence[Arrays]) -> float:
         """What the counts of the tokens alone give."""
         return unigram_loss(batches, self._counts)
+
+    def log_probabilities(
+        self,
+        encoder: nn.Module,
+        head: nn.Module,
+        tokens: Tensor,
+        length: Tensor,
+        wanted: Tensor,
+        *,
+        rows: int,
+        spacing: int | None = None,
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """See ``contracts.Likelihood``: every token in a copy of its row that hides it.
+
+        All tokens within ``reach`` of it are hidden as well. The sum of a row is its
+        pseudo-log-likelihood (Salazar et al. 2020, eq. 1).
+        """
+        row, column = (wanted & (tokens < self.spec.size)).nonzero(as_tuple=True)
+        # Tokens of a row that are as far behind a multiple of the spacing are hidden together.
+        apart = tokens.shape[1] if spacing is None else spacing
+        copies, copy = torch.unique(row * apart + column % apart, return_inverse=True)
+        order = copy.argsort(stable=True)
+        row, column, copy = row[order], column[order], copy[order]
+        for first in range(0, len(copies), rows):
+            of = copies[first : first + rows].div(apart, rounding_mode="floor")
+            size = length[of]
+            ends = torch.tensor([first, first + len(of)], device=copy.device)
+            begin, end = torch.searchsorted(copy, ends).tolist()
+            here, there = copy[begin:end] - first, column[begin:end]
+            # Rows of a batch differ in length, those of a pass often do not.
+            shown = tokens[of, : int(size.max())]
+            for offset in range(-self.spec.reach, self.spec.reach + 1):
+                place = there + offset
+                inside = (place >= 0) & (place < size[here])
+                shown[here[inside], place[inside]] = self.spec.mask
+            states = encoder(shown, size)[here, there]
+            places = row[begin:end] * tokens.shape[1] + there
+            yield from log_probabilities(head, states, places, self.spec.size)
 
 
 def _spread(flags: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:

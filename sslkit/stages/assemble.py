@@ -135,11 +135,14 @@ def write(folder: RunFolder, learner: Learner, made: Manifest, vocabulary: Vocab
 def plugin(kind: str, made: manifest.Manifest, path: Path) -> tuple[ModuleType, Any]:
     """A plug-in and its settings as a manifest names them.
 
+    Args:
+        kind: as manifests name it; of several objectives the later ones as ``objective NAME``.
+
     Raises:
         DataError: it has another version now.
     """
     entry: Mapping[str, Any] = made.plugins[kind]
-    module = catalog.load(kind, entry["name"])
+    module = catalog.load(kind.partition(" ")[0], entry["name"])
     if entry["version"] != module.VERSION:
         raise DataError(
             f"{kind} {entry['name']} has version {module.VERSION} here",

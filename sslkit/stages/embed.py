@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +19,6 @@ import pyarrow as pa
 from sslkit.artifacts import embeddings, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import Parts, held_identity, working
-from sslkit.artifacts.run import differences
 from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.embedding import Cursor, Example, Work
@@ -27,18 +26,16 @@ from sslkit.engine.inference import resolve_layer
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop, stopping
 from sslkit.engine.windows import Plan, count_windows
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import UsageError
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
-from sslkit.stages import assemble
+from sslkit.stages import assemble, outputs
 from sslkit.stages.records import Files, Reading
 from sslkit.types import Array, Record
 
 #: The share of a window that it has in common with the next where nothing else is asked for.
 _OVERLAP = 8
 _WHOLE = "whole.parquet"
-#: What changes the rounding of a finished table only, and is no reason to refuse it.
-_ROUNDING = {"threads", "device"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,14 +105,17 @@ def run(options: Options, console: Console) -> None:
         files = stack.enter_context(Files.found(options.input, options.reference))
         job = _assemble(options, files, console)
         made = _describe(options, job, files)
-        if not options.force and _is_finished(job.out, made, options):
+        ignored = {"precision"} if options.precision == "auto" else set[str]()
+        if not options.force and outputs.is_finished(
+            job.out, made, embeddings.read_manifest, "embeddings", ignored
+        ):
             console.say(f"{job.out} is finished: nothing to do")
-            _tidy(job.out, made)
+            outputs.tidy(job.out, made)
             _report(job.out, embeddings.read_manifest(job.out), console)
             return
         with stop.at_once("the records were being checked"):
             survey = _survey(job, console)
-        parts = stack.enter_context(working(job.out, _identity(made), force=options.force))
+        parts = stack.enter_context(working(job.out, outputs.identity(made), force=options.force))
         _embed(job, parts, survey, stop, console)
         counts = {name: count for name, count in asdict(survey).items() if name != "seen"}
         made = replace(made, results=counts)
@@ -189,45 +189,6 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
         inputs=files.describe(),
         parents={"checkpoint": job.model.sha256},
     )
-
-
-def _identity(made: Manifest) -> dict[str, Any]:
-    return {name: value for name, value in asdict(made).items() if name != "results"}
-
-
-def _is_finished(out: Path, made: Manifest, options: Options) -> bool:
-    """Whether ``out`` is there already.
-
-    Raises:
-        UsageError: it is something else, or was made with other settings.
-    """
-    if not out.exists():
-        return False
-    do = "write elsewhere with --out, or overwrite it with --force"
-    try:
-        held = embeddings.read_manifest(out)
-    except DataError as error:
-        raise UsageError(f"{out} is no table of embeddings", why=str(error.why), do=do) from error
-    ignored = _ROUNDING | ({"precision"} if options.precision == "auto" else set())
-
-    def essence(of: Manifest) -> dict[str, Any]:
-        return {
-            "settings": {n: v for n, v in of.settings.items() if n not in ignored},
-            "plugins": of.plugins,
-            "inputs": {Path(one.path).name: one.sha256 for one in of.inputs},
-            "parents": of.parents,
-        }
-
-    if found := differences(essence(held), essence(made)):
-        raise UsageError(f"{out} was made with other settings", why="; ".join(found), do=do)
-    return True
-
-
-def _tidy(out: Path, made: Manifest) -> None:
-    """Remove parts that a run left which was killed after its last step."""
-    if held_identity(out) == _identity(made):
-        with working(out, _identity(made), force=False) as parts:
-            parts.remove()
 
 
 def _survey(job: Job, console: Console) -> Survey:

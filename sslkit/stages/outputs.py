@@ -1,0 +1,65 @@
+"""What is there already under the name of a table that a stage is to write."""
+
+from collections.abc import Callable, Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sslkit.artifacts.manifest import Manifest
+from sslkit.artifacts.parts import held_identity, working
+from sslkit.artifacts.run import differences
+from sslkit.errors import DataError, UsageError
+
+#: What changes the rounding of a finished table only, and is no reason to refuse it.
+_ROUNDING = {"threads", "device"}
+
+
+def identity(made: Manifest) -> dict[str, Any]:
+    """All that decides the bytes of a table, from its manifest."""
+    return {name: value for name, value in asdict(made).items() if name != "results"}
+
+
+def is_finished(
+    out: Path,
+    made: Manifest,
+    read: Callable[[Path], Manifest],
+    what: str,
+    ignored: Collection[str] = (),
+) -> bool:
+    """Whether ``out`` is there already.
+
+    Args:
+        read: reads the manifest of such a table, which is called ``what``.
+        ignored: settings that may differ.
+
+    Raises:
+        UsageError: it is something else, or was made with other settings.
+    """
+    if not out.exists():
+        return False
+    do = "write elsewhere with --out, or overwrite it with --force"
+    try:
+        held = read(out)
+    except DataError as error:
+        raise UsageError(f"{out} is no table of {what}", why=str(error.why), do=do) from error
+
+    def essence(of: Manifest) -> dict[str, Any]:
+        return {
+            "settings": {
+                n: v for n, v in of.settings.items() if n not in _ROUNDING and n not in ignored
+            },
+            "plugins": of.plugins,
+            "inputs": {Path(one.path).name: one.sha256 for one in of.inputs},
+            "parents": of.parents,
+        }
+
+    if found := differences(essence(held), essence(made)):
+        raise UsageError(f"{out} was made with other settings", why="; ".join(found), do=do)
+    return True
+
+
+def tidy(out: Path, made: Manifest) -> None:
+    """Remove parts that a run left which was killed after its last step."""
+    if held_identity(out) == identity(made):
+        with working(out, identity(made), force=False) as parts:
+            parts.remove()
