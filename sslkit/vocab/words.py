@@ -19,7 +19,7 @@ from sslkit.vocab.buffer import Buffer
 from sslkit.vocab.columns import Index, binary, numbers
 from sslkit.vocab.keys import Bytes, Column, Counts, Kind, Words, add_up, group
 from sslkit.vocab.runs import Run
-from sslkit.vocab.scheme import SPARE, Slices
+from sslkit.vocab.scheme import Slices, windows
 
 SHORT, PAIR, LONG = Words(1), Words(2), Bytes()
 _KEEP = np.array([0, *((2**64 - 2 ** (64 - 8 * n)) for n in range(1, 9))], np.uint64)
@@ -82,7 +82,7 @@ class Counter:
     def add(self, slices: Slices) -> None:
         """Count tokens."""
         starts, lengths = slices.starts, slices.lengths
-        windows = _windows(slices.buffer)
+        windows = windows(slices.buffer)
         first = windows[starts].byteswap()
         first &= _KEEP[np.minimum(lengths, 8)]
         short = lengths <= 8
@@ -134,11 +134,6 @@ class Counter:
     def _add_long(self, buffer: npt.NDArray[np.uint8], starts: Index, lengths: Index) -> None:
         counted = pc.value_counts(gather(buffer, starts, lengths))
         self._long_store.add(counted.field("values"), numbers(counted.field("counts")))
-
-
-def _windows(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    """The eight bytes from every byte on as a number, without copying; the lowest byte first."""
-    return np.ndarray((len(buffer) - SPARE,), "<u8", buffer, strides=(1,))
 
 
 def _fewer(pairs: npt.NDArray[np.uint64]) -> tuple[Column, Counts]:
