@@ -82,8 +82,8 @@ class Counter:
     def add(self, slices: Slices) -> None:
         """Count tokens."""
         starts, lengths = slices.starts, slices.lengths
-        windows = windows(slices.buffer)
-        first = windows[starts].byteswap()
+        view = windows(slices.buffer)
+        first = view[starts].byteswap()
         first &= _KEEP[np.minimum(lengths, 8)]
         short = lengths <= 8
         if short.all():
@@ -91,7 +91,7 @@ class Counter:
             return
         self._short.add(first[short])
         middle = np.flatnonzero(~short & (lengths <= 16))
-        second = windows[starts[middle] + 8].byteswap() & _KEEP[lengths[middle] - 8]
+        second = view[starts[middle] + 8].byteswap() & _KEEP[lengths[middle] - 8]
         self._add_pairs(first[middle], second)
         long = np.flatnonzero(lengths > 16)
         if len(long):
