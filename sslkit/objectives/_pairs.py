@@ -55,7 +55,8 @@ def cut(boundary: Flags, start: Ints, stop: Ints, draw: Array) -> Ints:
     count = able.sum(1)
     nth = np.minimum((draw * count).astype(np.int64), count - 1)
     chosen = able & (np.cumsum(able, axis=1) == nth[:, None] + 1)
-    return np.where(count > 0, chosen.argmax(1), -1)
+    found: Ints = np.where(chosen, column, -1).max(1, initial=-1)
+    return found
 
 
 def paired(

@@ -53,12 +53,11 @@ class Objective:
         Returns:
             What ``_pairs.paired`` gives; ``odd`` is 1 where segments are swapped.
         """
-        columns = batch["tokens"].shape[1]
-        boundary = batch["boundary"] & (np.arange(columns) < batch["length"][:, None])
-        any_begins = boundary.any(1)
-        start = np.where(any_begins, boundary.argmax(1), 0)
+        column = np.arange(batch["tokens"].shape[1])
+        boundary = batch["boundary"] & (column < batch["length"][:, None])
+        start = np.where(boundary, column, len(column)).min(1, initial=len(column))
         # The last sentence may go on behind the row.
-        stop = np.where(any_begins, columns - 1 - boundary[:, ::-1].argmax(1), 0) - self.spec.reach
+        stop = np.where(boundary, column, 0).max(1, initial=0) - self.spec.reach
         middle = _pairs.cut(boundary, start, stop, draws.uniform("cut", 1)[:, 0])
         rows = np.flatnonzero(middle >= 0)
         start, middle, stop = start[rows], middle[rows], stop[rows]
