@@ -75,8 +75,8 @@ class TokenSpec:
         return self.size + 2
 
     @property
-    def first(self) -> int:
-        """Id of the token put before every record."""
+    def separator(self) -> int:
+        """Id of the mark between two stretches of text that stand in one row."""
         return self.size + 3
 
     @property

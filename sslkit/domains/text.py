@@ -5,39 +5,39 @@ A word is a longest stretch of letters, digits, combining marks and underscores 
 counted. Words are counted as they are written: case is kept, nothing is normalised. As pieces, no
 character of the text is lost, for tokenizers that can give it back: a word, or a stretch of other
 visible characters, takes one space before it along, and white space ends with each line.
+
+To a model a word is a token. A document is a file, unless ``documents`` says otherwise; one of
+more than 2**24 words is read as several. A cell of a table is a document. Where a sentence begins
+is told by marks and blank lines (see ``_sentences``).
 """
 
-import sys
-import unicodedata
-from collections.abc import Collection
-from dataclasses import dataclass, field
-from functools import cache
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.errors import OnError
-from sslkit.vocab.scheme import Octets, Strings
-from sslkit.vocab.splitting import Cuts, SplitReader, stretches
+from sslkit.domains._documents import BEGINS, Encoder, Stream, documents
+from sslkit.domains._sentences import Documents
+from sslkit.domains._words import PATTERNS, RULES
+from sslkit.errors import DataError, OnError, UsageError
+from sslkit.files import sequences, source, table
+from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.vocab.lookup import Lookup
+from sslkit.vocab.scheme import Strings
+from sslkit.vocab.splitting import SplitReader
 
 VERSION = 1
-GIVES: frozenset[str] = frozenset()
+GIVES = frozenset({"tokens", "boundary"})
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tokens")
 #: Such files lie beside corpora of all kinds, so any other kind goes before this one.
 COMMON = True
-
-_ASCII_WORD = bytes(chr(byte).isalnum() or byte == ord("_") for byte in range(128)) + bytes(128)
-_ASCII_SPACE = bytes(byte > 32 and byte != 127 for byte in range(256))
-_WORD = r"\p{L}\p{M}\p{N}_"
-_BLANK = r"\x01-\x09\x0b-\x20\x7f\p{Z}"
-_VISIBLE = r"[^\x00-\x20\x7f\p{Z}]"
-_PATTERNS = {
-    "words": f"[{_WORD}]+",
-    "spaces": f"{_VISIBLE}+",
-    "pieces": f" ?[{_WORD}]+| ?[^\\x00-\\x20\\x7f\\p{{Z}}{_WORD}]+"
-    f"|[{_BLANK}]*\\n|[{_BLANK}]+(?= {_VISIBLE})|[{_BLANK}]+",
-}
+#: Words that baselines know: by their shares, and by their places.
+COMPOSED, PLACED = 1024, 64
+_NOTHING = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -51,60 +51,155 @@ class Settings:
             "pieces: everything, white space too"
         },
     )
+    documents: Documents = field(
+        default="file",
+        metadata={"help": "a document is a file, or what blank lines separate (blank), or a line"},
+    )
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:
     """How the tokens of a corpus are counted."""
-    rule = {"words": _words, "spaces": _between_spaces, "pieces": _pieces}[settings.split]
+    rule = RULES[settings.split]
 
     def reader(name: str, skip: Collection[int]) -> SplitReader:
         del skip  # text has no records that could be bad as a whole
         return SplitReader(name, rule, on_error)
 
-    return Strings(reader, pattern=_PATTERNS[settings.split])
+    return Strings(reader, pattern=PATTERNS[settings.split])
 
 
-def _words(text: Octets, final: bool, _within: str) -> Cuts:
-    return stretches(_inside(text, _ASCII_WORD, "LMN"), final)
+class Domain:
+    """Running text; implements ``contracts.Domain``."""
 
+    def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        self.settings = settings
+        tokens = [] if vocabulary is None else vocabulary.tokens
+        self._spec = None if vocabulary is None else TokenSpec(len(tokens))
+        self._encoder = Encoder(Lookup(tokens) if len(tokens) else None, len(tokens))
+        self._vocabulary = hashlib.sha256("\0".join(tokens).encode()).hexdigest()
 
-def _between_spaces(text: Octets, final: bool, _within: str) -> Cuts:
-    return stretches(_inside(text, _ASCII_SPACE, "LMNPSC"), final)
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids."""
+        if self._spec is None:
+            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
+        return self._spec
 
+    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
+        """The documents of a text file, or of a table with one in each row.
 
-def _pieces(text: Octets, final: bool, _within: str) -> Cuts:
-    visible = _inside(text, _ASCII_SPACE, "LMNPSC")
-    word = _inside(text, _ASCII_WORD, "LMN")
-    kind = np.where(visible, 1 + word.astype(np.int8), np.int8(3) * (text != 0))
-    begins = np.ones(len(text) + 1, np.bool_)
-    begins[1:-1] = (kind[1:] != kind[:-1]) | (text[:-1] == ord("\n"))
-    # A space goes with what is visible behind it.
-    takes = np.flatnonzero(visible[1:] & (text[:-1] == ord(" "))) + 1
-    begins[takes], begins[takes - 1] = False, True
-    starts, ends = np.flatnonzero(begins[:-1]), np.flatnonzero(begins[1:]) + 1
-    sure = len(text) if final or not len(starts) else int(starts[-1])
-    kept = kind[starts] > 0
-    return Cuts(starts[kept], ends[kept], sure)
+        With ``skip``, bytes that are no UTF-8 separate words, as where they are counted.
 
+        Raises:
+            DataError: a file without a word, or with bytes that are no text, with ``stop``.
+        """
+        if source.plain_name(path).lower().endswith(table.ENDINGS):
+            rows = table.read(path, on_error=on_error)
+            yield from sequences.of_rows(rows, path, self.record, on_error)
+            return
+        name, number = source.plain_name(path), 0
+        with source.open_bytes(path) as stream:
+            text = self._stream(str(path), self.settings.documents, on_error)
+            for number, units in enumerate(documents(stream, text), 1):
+                whole = self.settings.documents == "file" and number == 1
+                yield Record(name if whole else f"{name}:{number}", units, str(path), number)
+        if not number:
+            bad = Record(name, _NOTHING, str(path), 1, error="it holds no word")
+            if on_error == "stop":
+                raise sequences.bad_record(bad)
+            yield bad
 
-def _inside(text: Octets, ascii_table: bytes, categories: str) -> npt.NDArray[np.bool_]:
-    """Which bytes of valid UTF-8 belong to characters of a token."""
-    raw = text.tobytes()
-    inside = np.frombuffer(bytearray(raw.translate(ascii_table)), np.bool_)
-    if not raw.isascii():
-        high = np.flatnonzero(text & 0x80)
-        # The bytes of other characters follow each other, so they decode as a text of their own.
-        points = np.frombuffer(text[high].tobytes().decode().encode("utf-32-le"), np.uint32)
-        sizes = 2 + (points >= 0x800).astype(np.int64) + (points >= 0x10000)
-        inside[high] = np.repeat(_of_categories(categories)[points], sizes)
-    return inside
+    def record(self, name: str, text: str, source: str, number: int) -> Record:
+        """A record from a cell of a table; a bad one carries ``error``."""
+        raw = text.encode("utf-8", "surrogateescape")
+        return self.check(Record(name, raw, source, number), "skip")
 
+    def check(self, record: Record, on_error: OnError) -> Record:
+        """The record with units as its payload; or it carries ``error``, or stops the run."""
+        if record.error or isinstance(record.payload, np.ndarray):
+            return record
+        try:
+            text = self._stream("it", "file", "stop")
+            units = np.concatenate([text.feed(record.payload)[0], text.finish()[0]])
+            problem = "" if len(units) else "it holds no word"
+        except DataError as error:
+            units, problem = _NOTHING, f"{error.what}: {error.where}, {error.why}"
+        found = replace(record, payload=units, error=problem)
+        if problem and on_error == "stop":
+            raise sequences.bad_record(found)
+        return found
 
-@cache
-def _of_categories(categories: str) -> npt.NDArray[np.bool_]:
-    """Whether each code point is of these general categories."""
-    return np.fromiter(
-        (unicodedata.category(chr(point))[0] in categories for point in range(sys.maxunicode + 1)),
-        np.bool_,
-        sys.maxunicode + 1,
-    )
+    def _stream(self, name: str, kind: Documents, on_error: OnError) -> Stream:
+        return Stream(name, RULES[self.settings.split], kind, self._encoder, on_error)
+
+    @property
+    def encoding(self) -> str:
+        """The vocabulary, how text is split and what a document is decide the units."""
+        return f"{self.settings.split} {self.settings.documents} {self._vocabulary}"
+
+    def encode(self, record: Record) -> Array:
+        """The units, [words] uint32, which reading has made."""
+        found: Array = record.payload
+        return found
+
+    def twin(self, units: Array) -> Array:
+        """Text has no other form that says the same."""
+        return units
+
+    @property
+    def phases(self) -> int:
+        """A word is a token, whatever stands before it."""
+        return 1
+
+    def units(self, tokens: int) -> int:
+        """A unit is a token."""
+        return tokens
+
+    def length(self, units: int) -> int:
+        """A unit is a token."""
+        return units
+
+    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Shares of the words with the lowest ids, [examples, 1024].
+
+        Without a vocabulary a word's column is its hash (Weinberger et al. 2009).
+        """
+        known = COMPOSED if self._spec is None else min(self._spec.size, COMPOSED)
+        found = np.zeros((len(examples), COMPOSED), np.float32)
+        for row, units in enumerate(examples):
+            ids = units & ~BEGINS
+            ids = ids % COMPOSED if self._spec is None else ids[ids < known]
+            found[row] = np.bincount(ids, minlength=COMPOSED) / max(len(units), 1)
+        return found
+
+    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Which of the words with the lowest ids stands where, [examples, 64 x words]."""
+        ids = np.stack(examples) & ~BEGINS
+        hot: npt.NDArray[np.float32] = (ids[..., None] == np.arange(PLACED)).astype(np.float32)
+        return hot.reshape(len(ids), -1)
+
+    def signature(self, record: Record) -> bytes:
+        """Equal for records of the same words in the same order."""
+        units: Array = record.payload & ~BEGINS
+        return units.tobytes()
+
+    def batch(
+        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
+    ) -> Arrays:
+        """Token ids and lengths of units [rows, words]; nothing is random.
+
+        ``boundary`` is whether a sentence begins with a token.
+        """
+        spec = self.spec
+        inside = np.arange(units.shape[1]) < lengths[:, None]
+        ids = (units & ~BEGINS).astype(np.int64)
+        tokens = np.where(inside, np.where(ids < spec.size, ids, spec.unknown), spec.pad)
+        made: Arrays = {"tokens": tokens, "length": lengths.astype(np.int64)}
+        if "boundary" in needs:
+            made["boundary"] = inside & (units >= BEGINS)
+        return made
+
+    @property
+    def unit_type(self) -> np.dtype[np.uint32]:
+        """Four bytes a word."""
+        return np.dtype(np.uint32)

@@ -2,7 +2,8 @@
 
 import codecs
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sslkit.errors import DataError, OnError, UsageError
@@ -64,6 +65,30 @@ def bad_record(record: Record) -> DataError:
         why=record.error,
         do="mend the file, or pass such records over with --on-error skip",
     )
+
+
+def of_rows(
+    rows: Iterable[table.Row],
+    path: Path,
+    make: Callable[[str, str, str, int], Record],
+    on_error: OnError,
+) -> Iterator[Record]:
+    """The rows of a table as records.
+
+    Args:
+        make: from id, text, file and row to a record; a bad one carries ``error``.
+
+    Raises:
+        DataError: a bad row, with ``on_error`` "stop".
+    """
+    for row in rows:
+        record = Record(row.id, b"", str(path), row.number, row.values, row.error)
+        if not row.error:
+            made = make(row.id, row.text, str(path), row.number)
+            record = replace(made, metadata=row.values)
+        if record.error and on_error == "stop":
+            raise bad_record(record)
+        yield record
 
 
 def _from_row(row: table.Row, path: Path) -> Record:

@@ -102,8 +102,10 @@ class Survey:
 def run(options: Options, console: Console) -> None:
     """Embed records, or continue to; see the command's help."""
     with ExitStack() as stack, stopping() as stop:
-        files = stack.enter_context(Files.found(options.input, options.reference))
-        job = _assemble(options, files, console)
+        model = assemble.from_checkpoint(options.checkpoint)
+        endings = assemble.plugin("domain", model.manifest, model.path)[0].ENDINGS
+        files = stack.enter_context(Files.found(options.input, options.reference, endings))
+        job = _assemble(options, model, files, console)
         made = _describe(options, job, files)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
         if not options.force and outputs.is_finished(
@@ -127,7 +129,7 @@ def run(options: Options, console: Console) -> None:
         _report(job.out, made, console)
 
 
-def _assemble(options: Options, files: Files, console: Console) -> Job:
+def _assemble(options: Options, model: assemble.Parts, files: Files, console: Console) -> Job:
     out = options.out or Path(embeddings.NAME)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", do="name a file with --out, as embeddings.parquet")
@@ -135,7 +137,6 @@ def _assemble(options: Options, files: Files, console: Console) -> Job:
     # `auto` times this machine: a run that goes on elsewhere must not change its mind.
     precision = begun["settings"]["precision"] if begun else options.precision
     runtime = runtimes.prepare(options.device, options.threads, precision)
-    model = assemble.from_checkpoint(options.checkpoint)
     console.say(model.inherited())
     encoder = model.encoder.to(runtime.device)
     plan = _plan(options, model, encoder.depth)

@@ -88,6 +88,12 @@ def choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -
             f"{options.vocab} merges reverse complements, and a model reads one strand",
             do="sslkit build-vocab without --canonical",
         )
+    if method := made.settings.get("subword"):
+        raise UsageError(
+            f"{options.vocab} holds pieces of words, and domain {name} reads whole words",
+            why=f"it was made with --subword {method}",
+            do="sslkit build-vocab without --subword",
+        )
     modules = _modules(options, name)
     label = _labels(modules)
     pairs = catalog.parse_pairs(options.set)

@@ -14,7 +14,7 @@ from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input
 from sslkit.contracts import Domain
 from sslkit.errors import DataError, OnError, ResourceError
-from sslkit.files import atomic, sequences, source
+from sslkit.files import atomic, sequences, source, table
 from sslkit.types import Record
 
 Span = npt.NDArray[np.int64] | None
@@ -30,14 +30,19 @@ class Files:
 
     @staticmethod
     @contextmanager
-    def found(asked: list[Path], reference: Path | None) -> Iterator["Files"]:
+    def found(
+        asked: list[Path], reference: Path | None, endings: tuple[str, ...] = sequences.ENDINGS
+    ) -> Iterator["Files"]:
         """Find files, folders and globs. Standard input is kept in scratch, to be read twice.
+
+        Args:
+            endings: of the files that are taken from a folder.
 
         Raises:
             UsageError: nothing there.
             ResourceError: no room for standard input.
         """
-        paths = source.find(asked, sequences.ENDINGS)
+        paths = source.find(asked, endings)
         with tempfile.TemporaryDirectory("", "sslkit-", atomic.scratch()) as folder:
             kept = [_kept(path, Path(folder)) for path in paths]
             yield Files(tuple(kept), tuple(map(str, paths)), reference)
@@ -97,14 +102,18 @@ class Reading:
         if not (self.files.reference or self.sequence_column or self.id_column):
             yield from self.domain.read(path, self.on_error)
             return
-        for record in sequences.read(
-            path,
-            self.on_error,
-            reference=self.files.reference,
-            sequence_column=self.sequence_column,
-            id_column=self.id_column,
-        ):
+        columns = self.sequence_column, self.id_column
+        if any(columns) and self._is_table(path):
+            rows = table.read(path, *columns, self.on_error)
+            yield from sequences.of_rows(rows, path, self.domain.record, self.on_error)
+            return
+        for record in sequences.read(path, self.on_error, reference=self.files.reference):
             yield self.domain.check(record, self.on_error)
+
+    def _is_table(self, path: Path) -> bool:
+        with source.open_bytes(path) as stream:
+            found = sequences.kind_of(stream, path, bool(self.files.reference), has_column=True)
+            return found == "table"
 
     def _check_label(self, record: Record, column: str) -> None:
         if column not in record.metadata:

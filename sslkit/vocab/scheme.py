@@ -37,6 +37,15 @@ class Slices:
     lengths: npt.NDArray[np.int64]
 
 
+def windows(buffer: Octets) -> npt.NDArray[np.uint64]:
+    """The eight bytes from every byte on as a number, without copying; the lowest byte first.
+
+    Args:
+        buffer: of ``Slices``; none begin at its last SPARE bytes.
+    """
+    return np.ndarray((len(buffer) - SPARE,), "<u8", buffer, strides=(1,))
+
+
 _Unit_co = TypeVar("_Unit_co", covariant=True)
 
 

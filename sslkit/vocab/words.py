@@ -20,7 +20,7 @@ from sslkit.vocab.buffer import Buffer
 from sslkit.vocab.columns import Index, binary, numbers
 from sslkit.vocab.keys import Bytes, Column, Counts, Kind, Words, add_up, group
 from sslkit.vocab.runs import Run
-from sslkit.vocab.scheme import SPARE, Slices
+from sslkit.vocab.scheme import Slices, windows
 
 SHORT, PAIR, LONG = Words(1), Words(2), Bytes()
 _KEEP = np.array([0, *((2**64 - 2 ** (64 - 8 * n)) for n in range(1, 9))], np.uint64)
@@ -86,8 +86,8 @@ class Counter:
     def add(self, slices: Slices) -> None:
         """Count tokens."""
         starts, lengths = self._longer(slices)
-        windows = _windows(slices.buffer)
-        first = windows[starts].byteswap()
+        view = windows(slices.buffer)
+        first = view[starts].byteswap()
         first &= _KEEP.take(lengths, mode="clip")
         short = lengths <= 8
         if short.all():
@@ -95,7 +95,7 @@ class Counter:
             return
         self._short.add(first[np.flatnonzero(short)])
         middle = np.flatnonzero(~short & (lengths <= 16))
-        second = windows[starts[middle] + 8].byteswap() & _KEEP[lengths[middle] - 8]
+        second = view[starts[middle] + 8].byteswap() & _KEEP[lengths[middle] - 8]
         self._add_pairs(first[middle], second)
         long = np.flatnonzero(lengths > 16)
         if len(long):
@@ -164,11 +164,6 @@ class Counter:
     def _add_long(self, buffer: npt.NDArray[np.uint8], starts: Index, lengths: Index) -> None:
         counted = pc.value_counts(gather(buffer, starts, lengths))
         self._long_store.add(counted.field("values"), numbers(counted.field("counts")))
-
-
-def _windows(buffer: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint64]:
-    """The eight bytes from every byte on as a number, without copying; the lowest byte first."""
-    return np.ndarray((len(buffer) - SPARE,), "<u8", buffer, strides=(1,))
 
 
 def _fewer(pairs: npt.NDArray[np.uint64]) -> tuple[Column, Counts]:
