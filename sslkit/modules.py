@@ -30,11 +30,13 @@ class Encoder(nn.Module, ABC):
         width: numbers per token in the output.
         depth: layers that can be asked for, from 0, the embeddings, to the last.
         causal: whether a token's state knows nothing of the tokens behind it.
+        sight: how far off a token can stand that a state depends on; None for any distance.
     """
 
     width: int
     depth: int
     causal: bool
+    sight: int | None = None
 
     @abstractmethod
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:

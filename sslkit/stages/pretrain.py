@@ -29,6 +29,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.files import source
+from sslkit.modules import Encoder
 from sslkit.stages import assemble, corpora
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages.pretext import Pretexts
@@ -73,6 +74,7 @@ def run(options: Options, console: Console) -> None:
             f"steps of {options.batch_tokens} tokens in {runtime.precision} on {runtime.device}: "
             f"{processes.size} process(es), {runtime.threads} thread(s) each"
         )
+        _tell_sight(learner.encoder, options.window, talk)
         training = Training(
             learner=learner,
             rates=Rates({}),
@@ -176,6 +178,12 @@ def _learner(options: Options, chosen: Chosen) -> Learner:
     _, module, settings = chosen.plugins["model"]
     encoder = module.Model(settings, chosen.domain.spec)
     return Learner(encoder, chosen.pretexts.objective, chosen.pretexts.weights)
+
+
+def _tell_sight(encoder: Encoder, window: int, talk: Console) -> None:
+    if encoder.sight is not None:
+        where = "back" if encoder.causal else "to each side"
+        talk.say(f"a state depends on {encoder.sight} tokens {where}; a window has {window}")
 
 
 def _plan(options: Options, steps: int) -> Plan:

@@ -1,0 +1,141 @@
+"""What the encoders of linear cost share: residual blocks between token vectors and a last norm.
+
+Shape suffixes: B rows, L tokens (one for the start vector included), D width.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslkit.modules import Encoder, TokenTable
+from sslkit.types import TokenSpec
+
+
+class Shape(Protocol):
+    """The settings that a stack of blocks needs."""
+
+    @property
+    def blocks(self) -> int:
+        """Number of blocks."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Numbers per token."""
+        ...
+
+    @property
+    def expansion(self) -> int:
+        """Feed-forward width over width."""
+        ...
+
+    @property
+    def dropout(self) -> float:
+        """Share of activations dropped."""
+        ...
+
+    @property
+    def causal(self) -> bool:
+        """Whether a token knows nothing of those behind it."""
+        ...
+
+
+def check(settings: Shape, *names: str) -> None:
+    """Refuse shapes that cannot be; ``names`` are further settings of at least 1.
+
+    Raises:
+        ValueError: naming the setting.
+    """
+    for name in ("blocks", "width", "expansion", *names):
+        if getattr(settings, name) < 1:
+            raise ValueError(f"{name} is at least 1, not {getattr(settings, name)}")
+    if not 0 <= settings.dropout < 1:
+        raise ValueError(f"dropout is from 0 to below 1, not {settings.dropout}")
+
+
+class Stack(Encoder):
+    """Token vectors, a learned vector before the first, pre-norm residual blocks, a last norm.
+
+    Args:
+        mixers: one for each block; called with ``x`` [B, L, D] and ``inside`` [B, L, 1], False at
+            padding, or None where there is none, it gives [B, L, D] and lets padding have no
+            influence on what is not.
+    """
+
+    def __init__(self, settings: Shape, spec: TokenSpec, mixers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.spec = spec
+        self.width = settings.width
+        self.depth = len(mixers)
+        self.causal = settings.causal
+        self.table = TokenTable(spec.total, settings.width, spec.parts)
+        self.start = nn.Parameter(torch.zeros(settings.width))
+        self.blocks = nn.ModuleList(_Block(settings, mixer) for mixer in mixers)
+        self.norm = nn.LayerNorm(settings.width, bias=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        # Radford et al. 2019: outputs of residual branches shrink with depth. What opens and shuts
+        # a gate keeps its input's scale: smaller, gates that do nothing are slow to learn to.
+        stds = dict.fromkeys(("out", "down"), 0.02 / math.sqrt(2 * self.depth))
+        stds |= {"enter": self.width**-0.5, "up": 0.02}
+        nn.init.normal_(self.start, std=0.02)
+        for name, module in self.blocks.named_modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=stds[name.rpartition(".")[2]])
+
+    def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
+        """Parameters from the input to the output, by name: what ``--freeze`` counts."""
+        named = [("embeddings", [self.start, *self.table.parameters()])]
+        for number, block in enumerate(self.blocks, 1):
+            named.append((f"block {number}", list(block.parameters())))
+        return [*named, ("final norm", list(self.norm.parameters()))]
+
+    def forward(
+        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
+    ) -> Tensor:
+        """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm."""
+        last = self.depth if layer is None else layer
+        x_bld = torch.cat(
+            [self.start.expand(len(tokens), 1, -1), functional.embedding(tokens, self.table())],
+            dim=1,
+        )
+        if torch.is_autocast_enabled(tokens.device.type):
+            x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
+        inside = _inside(length, x_bld.shape[1])
+        for block in self.blocks[:last]:
+            x_bld = block(x_bld, inside)
+        if last == self.depth:
+            x_bld = self.norm(x_bld)
+        return x_bld if start else x_bld[:, 1:]
+
+
+def _inside(length: Tensor, columns: int) -> Tensor | None:
+    if bool((length == columns - 1).all()):
+        return None
+    position = torch.arange(columns, device=length.device)
+    return (position <= length[:, None])[..., None]
+
+
+class _Block(nn.Module):
+    def __init__(self, settings: Shape, mixer: nn.Module) -> None:
+        super().__init__()
+        width = settings.width
+        self.drop = settings.dropout
+        self.norm_mixer = nn.LayerNorm(width, bias=False)
+        self.mixer = mixer
+        self.norm_mlp = nn.LayerNorm(width, bias=False)
+        self.up = nn.Linear(width, settings.expansion * width, bias=False)
+        self.down = nn.Linear(settings.expansion * width, width, bias=False)
+
+    def forward(self, x_bld: Tensor, inside: Tensor | None) -> Tensor:
+        x_bld = x_bld + self._dropped(self.mixer(self.norm_mixer(x_bld), inside))
+        hidden = functional.gelu(self.up(self.norm_mlp(x_bld)))
+        return x_bld + self._dropped(self.down(hidden))
+
+    def _dropped(self, x: Tensor) -> Tensor:
+        return functional.dropout(x, self.drop, self.training) if self.drop else x
