@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import pool
+from sslkit.modules import pool, precise
 from sslkit.types import Array, Arrays, Batch, TokenSpec
 
 Flags = npt.NDArray[np.bool_]
@@ -128,10 +128,9 @@ def losses(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     """Binary cross entropy summed over the pairs, in nats."""
     states = encoder(batch["tokens"], batch["length"])
     rows = batch["rows"]
-    scores = head(states[rows], batch["middle"], batch["length"][rows])
-    return functional.binary_cross_entropy_with_logits(
-        scores.float(), batch["odd"], reduction="sum"
-    )
+    scores = precise(head(states[rows], batch["middle"], batch["length"][rows]))
+    odd = batch["odd"].to(scores.dtype)
+    return functional.binary_cross_entropy_with_logits(scores, odd, reduction="sum")
 
 
 def chance(batches: Sequence[Arrays]) -> float:
