@@ -9,7 +9,9 @@ at the tokens. What this makes likelier is accounted for exactly, by an energy t
 what the counts say; the model learns the rest. Where tokens overlap, replacing one of them would
 make neighbours that cannot stand together, which are told from data without knowing any. There
 the noise is the domain's corruption of what the tokens are made of. It must be symmetric, a change
-as likely as the one back, as genome's is; then nothing is left to account for.
+as likely as the one back, as genome's is; then nothing is left to account for, and the counts
+alone tell much of the noise, for what it makes is rare. The floor is what they tell; where tokens
+do not overlap the noise follows the counts, and they tell nothing: chance, log 2.
 """
 
 import math
@@ -17,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -30,7 +33,9 @@ NEEDS = frozenset({"tokens"})
 OVERLAP_NEEDS = frozenset({"corrupted"})
 CAUSAL = None
 UNIT = "nats per record"
-FLOOR = "chance"
+FLOOR = "counts"
+
+_HALVINGS = 50
 
 
 @dataclass(frozen=True)
@@ -69,13 +74,11 @@ class Objective:
         self.spec = spec
         share = shares(np.zeros(spec.size) if counts is None else counts)
         self._cumulated = np.cumsum(share)
-        # What the counts say of a token: nothing where tokens overlap, and of what the vocabulary
-        # does not hold as much as of its rarest token.
-        own = np.zeros(spec.total)
-        if not spec.reach:
-            own[:] = -np.log(share.min())
-            own[: spec.size] = -np.log(share)
-        self._own = own.astype(np.float32)
+        # What the counts say of a token, and of what the vocabulary does not hold as much as of
+        # its rarest token. Where tokens overlap, what they share counts once.
+        own = np.full(spec.total, -np.log(share.min()))
+        own[: spec.size] = -np.log(share)
+        self._own = own / (spec.reach + 1)
 
     def head(self, width: int) -> nn.Module:
         """From hidden states [..., width] to energies [...]."""
@@ -90,19 +93,24 @@ class Objective:
             draws: random numbers by row.
 
         Returns:
-            ``tokens``, ``length``, ``noise`` [B, copies, L], and ``rows`` [R] int64, those with
-            tokens.
+            ``tokens``, ``length``, ``noise`` [B, copies, L], ``odds`` [B, copies] float32, the
+            part of G that the counts give, and ``rows`` [R] int64, those with tokens.
         """
         tokens, length = batch["tokens"], batch["length"]
         if self.spec.reach:
             noise = batch["corrupted"][:, None]
+            inside = np.arange(tokens.shape[1]) < length[:, None]
+            odds = ((self._own[batch["corrupted"]] - self._own[tokens]) * inside).sum(1)[:, None]
         else:
             copies = range(self.settings.copies)
             noise = np.stack([self._replaced(tokens, length, draws, n) for n in copies], axis=1)
+            # The energies of the counts and the odds of having drawn the noise cancel.
+            odds = np.zeros(noise.shape[:2])
         return {
             "tokens": tokens,
             "length": length,
             "noise": noise,
+            "odds": odds.astype(np.float32),
             "rows": np.flatnonzero(length > 0),
         }
 
@@ -129,16 +137,16 @@ class Objective:
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Nats of telling data from noise, the mean over copies, summed over records.
 
-        With G of Ceylan & Gutmann 2018, eq. 10, the loss is softplus(-G). The odds of having drawn
-        the noise are the ratio of the counts' shares of what was replaced, and so are the
-        energies' parts that the counts give: they cancel, and the head's parts are left.
+        The loss is softplus(-G), where G is the energy of the noise less that of the data, and the
+        logarithm of the chance to make the noise of the data less that of the way back (Ceylan &
+        Gutmann 2018).
         """
         tokens, noise, length = batch["tokens"], batch["noise"], batch["length"]
         copies = noise.shape[1]
         both = torch.cat([tokens[:, None], noise], dim=1).flatten(0, 1)
         beyond = _beyond(encoder, head, both, length.repeat_interleave(copies + 1))
         beyond = beyond.view(-1, copies + 1)[batch["rows"]]
-        each = functional.softplus(beyond[:, :1] - beyond[:, 1:])
+        each = functional.softplus(beyond[:, :1] - beyond[:, 1:] - batch["odds"][batch["rows"]])
         return {"energy": each.mean(1).sum()}
 
     def energies(
@@ -153,17 +161,32 @@ class Objective:
             tokens: ids as the domain gives them, [B, L].
             length: real tokens of each row, [B].
         """
-        own = torch.from_numpy(self._own).to(tokens.device)[tokens]
+        own = torch.from_numpy(self._own.astype(np.float32)).to(tokens.device)[tokens]
         own = own.masked_fill(_padding(tokens, length), 0.0)
         return _beyond(encoder, head, tokens, length) + own.sum(1)
 
     def floor(self, batches: Sequence[Arrays]) -> float:
-        """What tossing a coin gives."""
-        return math.log(2) if any(len(batch["rows"]) for batch in batches) else math.nan
+        """What the counts alone tell, trusted as far as is best on ``batches``."""
+        odds = np.concatenate([batch["odds"][batch["rows"]] for batch in batches])
+        odds = odds.astype(np.float64)
+        if not len(odds):
+            return math.nan
+        return float(np.logaddexp(0, -_trust(odds) * odds).mean())
+
+
+def _trust(odds: npt.NDArray[np.float64]) -> float:
+    """The factor, 0 to 8, with which odds tell data from noise best: the loss is convex in it."""
+    low, high = 0.0, 8.0
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        # Minus the slope: odds weighted by how far they are from being trusted.
+        rises = (odds * np.exp(-np.logaddexp(0, middle * odds))).sum() > 0
+        low, high = (middle, high) if rises else (low, middle)
+    return low
 
 
 class Head(nn.Module):
-    """An energy for each token in its context; it begins with 0, that is with chance."""
+    """An energy for each token in its context; it begins with 0, with what the counts say."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

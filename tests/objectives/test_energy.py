@@ -162,7 +162,7 @@ def test_loss_is_conditional_nce_in_loops(copies: int) -> None:
     assert objective.floor([made]) == pytest.approx(math.log(2))
 
 
-def test_where_tokens_overlap_the_domain_makes_the_noise_and_nothing_is_accounted_for() -> None:
+def test_where_tokens_overlap_the_domain_makes_the_noise() -> None:
     objective = objective_of(reach=2)
     encoder, head = parts_of(objective)
     batch = some([7, 5, 1, 0])
@@ -177,9 +177,35 @@ def test_where_tokens_overlap_the_domain_makes_the_noise_and_nothing_is_accounte
         )
     wanted = sum(math.log1p(math.exp(a - b)) for a, b in zip(x[:3], noise[:3], strict=True))
     assert found == pytest.approx(wanted, rel=1e-4)
+    own = [-math.log(share()[t] if t < 5 else min(share())) / 3 for t in range(9)]
+    odds = [
+        sum(own[noise] - own[x] for x, noise in zip(one[:length], other[:length], strict=True))
+        for one, other, length in zip(
+            batch["tokens"], batch["corrupted"], batch["length"], strict=True
+        )
+    ]
+    assert made["odds"][:, 0].tolist() == pytest.approx(odds, rel=1e-4, abs=1e-6)
     assert {"corrupted"} == energy.OVERLAP_NEEDS
     with pytest.raises(UsageError, match="one noise copy where tokens overlap, not 2"):
         objective_of(reach=1, copies=2)
+
+
+def test_the_floor_is_what_the_counts_tell_where_tokens_overlap() -> None:
+    objective = objective_of(reach=1)
+    batches = []
+    for seed in (0, 1):
+        batch = some([20] * 8, seed)
+        # More of what is frequent than noise has.
+        batch["tokens"] = np.where(batch["tokens"] < 5, batch["tokens"] // 2, batch["tokens"])
+        batches.append(objective.prepare(batch, draws(8)))
+    odds = np.concatenate([made["odds"] for made in batches])
+    losses = [float(np.log1p(np.exp(-t * odds)).mean()) for t in np.linspace(0, 8, 1601)]
+    assert objective.floor(batches) == pytest.approx(min(losses), abs=1e-4)
+    assert objective.floor(batches) < 0.9 * losses[0]
+    # Counts that tell less than nothing are not trusted.
+    for made in batches:
+        made["odds"] = -made["odds"]
+    assert objective.floor(batches) == pytest.approx(math.log(2))
 
 
 def test_it_begins_with_chance_and_with_what_the_counts_say() -> None:
