@@ -19,10 +19,14 @@ Places: TypeAlias = npt.NDArray[np.int64]
 #: What ends a document beside the end of its file.
 Documents: TypeAlias = Literal["file", "blank", "line"]
 
-#: An ellipsis is the last; then the full-width stop, exclamation and question mark.
-_MARKS, _WIDE = ".!?\u2026", "\u3002\uff01\uff1f"
-#: ASCII ones, then ends of French, English, Chinese and Japanese quotes, a full-width bracket.
-_CLOSING = "\"')]}\u00bb\u2019\u201d\u300d\u300f\uff09"
+#: Marks, closing quotes and brackets of one byte each.
+_MARK, _CLOSE = np.zeros(256, np.bool_), np.zeros(256, np.int64)
+_MARK[list(b".!?")] = True
+_CLOSE[list(b"\"')]}")] = 1
+#: Longer ones: an ellipsis; the full-width stop, exclamation and question mark; ends of French,
+#: English, Chinese and Japanese quotes, a full-width bracket.
+_LONG_MARKS, _WIDE = ("\u2026",), ("\u3002", "\uff01", "\uff1f")
+_LONG_CLOSING = ("\u00bb", "\u2019", "\u201d", "\u300d", "\u300f", "\uff09")
 _NEWLINE = ord("\n")
 #: No character that is looked for takes more bytes.
 _LONGEST = 3
@@ -56,7 +60,7 @@ class Beginnings:
         cuts = self._rule(text, final, "")
         raw = within.encode() + text[: cuts.sure].tobytes()
         joined = np.frombuffer(raw + bytes(_LONGEST), np.uint8)
-        marks, wide = (_past_closing(joined, _behind(joined, one)) for one in (_MARKS, _WIDE))
+        marks, wide = _behind_marks(joined, raw.isascii())
         offset = len(raw) - cuts.sure
         blank = np.array([one.end() + 1 for one in _BLANK_LINE.finditer(raw)], np.int64)
         found = (marks[_BLANK[joined[marks]]], wide[wide < len(raw)], blank)
@@ -70,37 +74,47 @@ class Beginnings:
 
 def _state(raw: bytes, marks: Places, wide: Places) -> str:
     """What the text ends with, as a character that says the same to what comes behind."""
-    for places, characters in ((marks, _MARKS), (wide, _WIDE)):
-        if len(raw) in places:
-            return characters[0]
+    if len(raw) in wide:
+        return _WIDE[0]
+    if len(raw) in marks:
+        return "."
     return "\n" if _OPEN_LINE.search(raw, max(raw.rfind(b"\n"), 0)) else ""
 
 
-def _behind(text: Octets, characters: str) -> Places:
-    """The bytes behind each of these characters."""
+def _behind_marks(text: Octets, plain: bool) -> tuple[Places, Places]:
+    """The bytes behind marks, and behind wide marks, and the closing quotes after them.
+
+    Args:
+        plain: whether all is ASCII.
+    """
+    marks = np.flatnonzero(_MARK[text]) + 1
+    if plain:
+        return _past_closing(text, marks, ()), marks[:0]
     high = np.flatnonzero(text & 0x80)
-    parts = [high[:0]]
-    for raw in (one.encode() for one in characters):
-        places = np.flatnonzero(text == raw[0]) if len(raw) == 1 else high
-        parts.append(places[_stands(text, places, raw)] + len(raw))
-    return np.concatenate(parts)
+    long, wide = (
+        np.concatenate([high[_stands(text, high, one)] + len(one.encode()) for one in characters])
+        for characters in (_LONG_MARKS, _WIDE)
+    )
+    found = np.concatenate((marks, long))
+    return _past_closing(text, found, _LONG_CLOSING), _past_closing(text, wide, _LONG_CLOSING)
 
 
-def _stands(text: Octets, places: Places, raw: bytes) -> npt.NDArray[np.bool_]:
+def _stands(text: Octets, places: Places, character: str) -> npt.NDArray[np.bool_]:
     """Whether a character stands at each place."""
-    found: npt.NDArray[np.bool_] = text[places] == raw[0]
-    for offset, byte in enumerate(raw[1:], 1):
+    first, *rest = character.encode()
+    found: npt.NDArray[np.bool_] = text[places] == first
+    for offset, byte in enumerate(rest, 1):
         found &= text[np.minimum(places + offset, len(text) - 1)] == byte
     return found
 
 
-def _past_closing(text: Octets, places: Places) -> Places:
+def _past_closing(text: Octets, places: Places, longer: tuple[str, ...]) -> Places:
     """Each place, or the first one behind it where no closing quote or bracket stands."""
     done = [places[:0]]
     while len(places):
-        size = np.zeros(len(places), np.int64)
-        for raw in (one.encode() for one in _CLOSING):
-            size[_stands(text, places, raw)] = len(raw)
+        size = _CLOSE[text[places]]
+        for one in longer:
+            size[_stands(text, places, one)] = len(one.encode())
         done.append(places[size == 0])
         places = (places + size)[size > 0]
     return np.concatenate(done)
