@@ -1,0 +1,42 @@
+"""Every encoder of the catalogue by the name that users type, from pretrain to probe."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from sslkit import catalog
+from sslkit.artifacts import checkpoint
+
+Command = Callable[..., Any]
+
+SHAPE = ("--set", "blocks=2", "--set", "width=16", "--threads", "1", "--device", "cpu")
+
+
+@pytest.mark.parametrize("objective", ["mlm", "clm"])
+@pytest.mark.parametrize("model", catalog.names("model"))
+def test_the_chain(
+    model: str,
+    objective: str,
+    command: Command,
+    tmp_path: Path,
+    tiny_vocab: Path,
+    tiny_labels: Path,
+) -> None:
+    said = command(
+        "pretrain", "--model", model, "--objective", objective, *SHAPE, "--steps", "3",
+        "--window", "32", "--batch-tokens", "256", "--precision", "fp32",
+    ).err  # fmt: skip
+    held = checkpoint.load(tmp_path / "pretrained" / checkpoint.NAME).manifest.plugins["model"]
+    assert held["name"] == model
+    assert held["settings"].get("causal") == (objective == "clm")
+    # Kernels of 5 taps, 1 and 2 tokens apart.
+    told = {"mlm": "a state depends on 6 tokens to each side", "clm": "on 12 tokens back"}
+    assert (told[objective] in said) == (model == "conv")
+    common = ("--threads", "1", "--device", "cpu")
+    command("embed", "corpus/genes.fa", *common)
+    assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == 20
+    command("finetune", "--task", "promoter", "--freeze", "1", "--steps", "2", *common)
+    command("probe", "--task", "promoter", *common)
