@@ -60,6 +60,28 @@ class Encoder(nn.Module, ABC):
             [B, L, width], or [B, L + 1, width] with ``start``; values at padding are meaningless.
         """
 
+    def states_at(
+        self, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
+    ) -> Tensor:
+        """The last hidden states at some places only, [T, width].
+
+        An encoder that can leave out work for all others has a method of its own.
+
+        Args:
+            places: [T] int64, into what ``forward`` gives, with its rows end to end.
+        """
+        hidden: Tensor = self(tokens, length, start=start)
+        return hidden.flatten(0, 1)[places]
+
+
+def states_at(
+    encoder: nn.Module, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
+) -> Tensor:
+    """``Encoder.states_at`` for objectives, to which an encoder is a module like any other."""
+    if not isinstance(encoder, Encoder):
+        raise TypeError(f"{type(encoder).__name__} is no Encoder")
+    return encoder.states_at(tokens, length, places, start)
+
 
 class TokenTable(nn.Module):
     """A vector for each token: one of its own, and the sum of its parts' where it has parts.
@@ -84,7 +106,7 @@ class TokenTable(nn.Module):
         """The vectors, [rows, width]; rows beyond those with parts are special tokens."""
         if self.shared is None:
             return self.own
-        common = self.shared[self.index].sum(1)
+        common = functional.embedding_bag(self.index, self.shared, mode="sum")
         return self.own + functional.pad(common, (0, 0, 0, len(self.own) - len(common)))
 
 

@@ -9,15 +9,20 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from sslkit.modules import Encoder, TokenTable
 from sslkit.types import TokenSpec
 
 VERSION = 1
 
-#: Up to this length plain matrix products beat the fused kernel on a CPU, measured forwards and
-#: backwards in float32 and bfloat16; beyond it the memory for L x L scores decides.
-_PLAIN_ATTENTION_TOKENS = 1024
+#: Up to these lengths plain matrix products beat the fused kernel on a CPU, forwards and backwards.
+#: Beyond them float32 takes the fused kernel, while bfloat16, of which that one makes little, takes
+#: the products for some queries at a time, and again for the gradient ("Training speed" in
+#: tests/benchmarks/RESULTS.md).
+_PLAIN_TOKENS = {torch.bfloat16: 1024}
+_PLAIN_TOKENS_ELSE = 256
+_CHUNK_QUERIES = 256
 
 
 @dataclass(frozen=True)
@@ -84,19 +89,37 @@ class Model(Encoder):
     ) -> Tensor:
         """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm."""
         last = self.depth if layer is None else layer
-        x_bld = torch.cat(
-            [self.start.expand(len(tokens), 1, -1), functional.embedding(tokens, self.table())],
-            dim=1,
-        )
-        if torch.is_autocast_enabled(tokens.device.type):
-            x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
-        rotation = _rotation(x_bld.shape[1], self.width // self.settings.heads, tokens.device)
-        mask = _mask(length, x_bld, self.causal)
+        x_bld, *seen = self._begin(tokens, length)
         for block in self.blocks[:last]:
-            x_bld = block(x_bld, rotation, mask)
+            x_bld = block(x_bld, *seen)
         if last == self.depth:
             x_bld = self.norm(x_bld)
         return x_bld if start else x_bld[:, 1:]
+
+    def states_at(
+        self, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
+    ) -> Tensor:
+        """See ``Encoder``; most of the last block is left out at all other places."""
+        x_bld, *seen = self._begin(tokens, length)
+        for block in self.blocks[:-1]:
+            x_bld = block(x_bld, *seen)
+        if not start:
+            places = places + places // tokens.shape[1] + 1
+        states: Tensor = self.norm(self.blocks[-1](x_bld, *seen, places))
+        return states
+
+    def _begin(
+        self, tokens: Tensor, length: Tensor
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
+        """Embeddings, angles and mask, with the learned start as one more token of the table."""
+        table = torch.cat([self.table(), self.start[None]])
+        tokens = functional.pad(tokens, (1, 0), value=len(table) - 1)
+        x_bld = functional.embedding(tokens, table)
+        if torch.is_autocast_enabled(tokens.device.type):
+            x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
+        width = self.width // self.settings.heads
+        rotation = _rotation(x_bld.shape[1], width, x_bld)
+        return x_bld, rotation, _mask(length, x_bld, self.causal)
 
 
 class _Block(nn.Module):
@@ -113,9 +136,17 @@ class _Block(nn.Module):
         self.down = nn.Linear(settings.expansion * width, width, bias=False)
 
     def forward(
-        self, x_bld: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None
+        self,
+        x_bld: Tensor,
+        rotation: tuple[Tensor, Tensor],
+        mask: Tensor | None,
+        places: Tensor | None = None,
     ) -> Tensor:
-        x_bld = x_bld + self._dropped(self.out(self._attend(x_bld, rotation, mask)))
+        """[B, L, D], or [T, D] at ``places`` [T] of the flattened rows."""
+        y_bld = self._attend(x_bld, rotation, mask)
+        if places is not None:
+            x_bld, y_bld = (x.flatten(0, 1).index_select(0, places) for x in (x_bld, y_bld))
+        x_bld = x_bld + self._dropped(self.out(y_bld))
         hidden = functional.gelu(self.up(self.norm_mlp(x_bld)))
         return x_bld + self._dropped(self.down(hidden))
 
@@ -125,8 +156,10 @@ class _Block(nn.Module):
         rows, length, width = x_bld.shape
         qkv = self.qkv(self.norm_attention(x_bld))
         qkv = qkv.view(rows, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        q_bhlk, k_bhlk = _rotate(qkv[:2], rotation).unbind(0)
-        y_bhlk = attention(q_bhlk, k_bhlk, qkv[2], mask)
+        # One copy: what follows runs through memory in order, and so does its gradient.
+        qk, v = qkv.contiguous().split([2, 1])
+        q_bhlk, k_bhlk = _rotate(qk, rotation).unbind(0)
+        y_bhlk = attention(q_bhlk, k_bhlk, v[0], mask)
         return y_bhlk.transpose(1, 2).reshape(rows, length, width)
 
     def _dropped(self, x: Tensor) -> Tensor:
@@ -140,11 +173,24 @@ def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | Non
         q_bhlk: queries; ``k_bhlk`` and ``v_bhlk`` keys and values of the same shape.
         mask: added to the scores, [1 or B, 1, 1 or L, L], or None for nothing.
     """
-    if q_bhlk.device.type != "cpu" or q_bhlk.shape[2] > _PLAIN_ATTENTION_TOKENS:
+    length, plain = q_bhlk.shape[2], _PLAIN_TOKENS.get(q_bhlk.dtype, _PLAIN_TOKENS_ELSE)
+    if q_bhlk.device.type == "cpu" and length <= plain:
+        return _products(q_bhlk, k_bhlk, v_bhlk, mask)
+    if q_bhlk.device.type != "cpu" or q_bhlk.dtype not in _PLAIN_TOKENS:
         return functional.scaled_dot_product_attention(q_bhlk, k_bhlk, v_bhlk, attn_mask=mask)
+    found = []
+    for at in range(0, length, _CHUNK_QUERIES):
+        here = slice(at, at + _CHUNK_QUERIES)
+        some = mask if mask is None or mask.shape[2] == 1 else mask[:, :, here]
+        parts = (q_bhlk[:, :, here], k_bhlk, v_bhlk, some)
+        found.append(checkpoint(_products, *parts, use_reentrant=False, preserve_rng_state=False))
+    return torch.cat(found, dim=2)
+
+
+def _products(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | None) -> Tensor:
     scores = (q_bhlk * q_bhlk.shape[-1] ** -0.5) @ k_bhlk.transpose(-1, -2)
     if mask is not None:
-        scores = scores + mask
+        scores = scores.add_(mask)
     weights: Tensor = scores.softmax(-1).to(v_bhlk.dtype)
     return weights @ v_bhlk
 
@@ -165,15 +211,17 @@ def _mask(length: Tensor, x_bld: Tensor, causal: bool) -> Tensor | None:
     return mask.view(-1, 1, *hidden.shape[-2:])
 
 
-def _rotation(length: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+def _rotation(length: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Cosines and sines of the rotary angles, [L, K] each (Su et al. 2021, eq. 34)."""
-    rate = 10_000.0 ** (-torch.arange(0, width, 2, device=device) / width)
-    angle = torch.arange(length, device=device)[:, None] * rate
-    angle = torch.cat([angle, angle], dim=-1)
-    return angle.cos(), angle.sin()
+    rate = 10_000.0 ** (-torch.arange(0, width, 2, device=like.device) / width)
+    angle = torch.arange(length, device=like.device)[:, None] * rate
+    sine = angle.sin()
+    return (
+        torch.cat([angle.cos()] * 2, dim=-1).to(like.dtype),
+        torch.cat([-sine, sine], dim=-1).to(like.dtype),
+    )
 
 
 def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    cosine, sine = (part.to(x.dtype) for part in rotation)
-    first, second = x.chunk(2, dim=-1)
-    return x * cosine + torch.cat([-second, first], dim=-1) * sine
+    cosine, sine = rotation
+    return (x * cosine).addcmul_(x.roll(x.shape[-1] // 2, -1), sine)

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from sslkit.modules import TokenHead, log_probabilities, token_losses, unigram_loss
+from sslkit.modules import (
+    TokenHead,
+    log_probabilities,
+    states_at,
+    token_losses,
+    unigram_loss,
+)
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
@@ -71,8 +77,8 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted cross entropy summed over the targets, in nats."""
-        states = encoder(batch["tokens"], batch["length"], start=True).flatten(0, 1)
-        states = states[batch["positions"]]
+        tokens, length, places = batch["tokens"], batch["length"], batch["positions"]
+        states = states_at(encoder, tokens, length, places, start=True)
         each = token_losses(head, states, batch["targets"], self.spec.size)
         return {"clm": (each * batch["weight"]).sum()}
 

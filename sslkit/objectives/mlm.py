@@ -14,7 +14,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sslkit.modules import TokenHead, log_probabilities, token_losses, unigram_loss
+from sslkit.modules import (
+    TokenHead,
+    log_probabilities,
+    states_at,
+    token_losses,
+    unigram_loss,
+)
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
@@ -130,8 +136,7 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted cross entropy summed over the targets, in nats."""
-        hidden = encoder(batch["tokens"], batch["length"])
-        states = hidden.flatten(0, 1)[batch["positions"]]
+        states = states_at(encoder, batch["tokens"], batch["length"], batch["positions"])
         each = token_losses(head, states, batch["targets"], self.spec.size)
         return {"mlm": (each * batch["weight"]).sum()}
 

@@ -156,31 +156,65 @@ def test_causal_states_are_those_of_the_prefix_alone() -> None:
         torch.testing.assert_close(model(tokens, length), found[:, 1:])
 
 
-@pytest.mark.parametrize("masked", [False, True])
-def test_plain_and_fused_attention_agree(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mask", ["none", "padding", "causal"])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_all_ways_of_attention_agree(
+    mask: str, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
-    inputs = [torch.randn(3, 2, 10, 8, requires_grad=True) for _ in range(3)]
-    mask = torch.zeros(3, 1, 1, 10)
-    mask[1, ..., 6:] = mask[2, ..., 1:] = float("-inf")
-    found = []
-    for most in (1024, 0):
-        monkeypatch.setattr(transformer, "_PLAIN_ATTENTION_TOKENS", most)
-        out = attention(inputs[0], inputs[1], inputs[2], mask if masked else None)
-        found.append((out, *torch.autograd.grad(out.square().sum(), inputs)))
-    for plain, fused in zip(*found, strict=True):
-        torch.testing.assert_close(plain, fused, rtol=1e-5, atol=1e-5)
+    held = [torch.randn(3, 2, 10, 8, dtype=dtype, requires_grad=True) for _ in range(3)]
+    added = torch.zeros(3, 1, 1, 10, dtype=dtype)
+    added[1, ..., 6:] = added[2, ..., 1:] = float("-inf")
+    if mask == "causal":
+        added = torch.full((1, 1, 10, 10), float("-inf"), dtype=dtype).triu(1)
+    # Plain products, products for three queries at a time, the fused kernel.
+    for name, most in (("plain", {dtype: 99}), ("chunks", {dtype: 0}), ("fused", {})):
+        monkeypatch.setattr(transformer, "_PLAIN_TOKENS", most)
+        monkeypatch.setattr(transformer, "_PLAIN_TOKENS_ELSE", 0)
+        monkeypatch.setattr(transformer, "_CHUNK_QUERIES", 3)
+        out = attention(held[0], held[1], held[2], None if mask == "none" else added)
+        found = (out, *torch.autograd.grad(out.float().square().sum(), held))
+        if name == "plain":
+            plain = found
+        rough = {"rtol": 0.05, "atol": 0.05} if dtype == torch.bfloat16 else {}
+        for one, other in zip(found, plain, strict=True):
+            torch.testing.assert_close(one, other, **rough)
 
 
-def test_plain_and_fused_models_agree_in_bfloat16(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("way", ["plain", "chunks", "fused"])
+def test_the_model_in_bfloat16_is_close_to_float32(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
     model = Model(SHAPE, SPEC).eval()
     tokens, length = batch([9, 4], 9)
-    found = []
-    for most in (1024, 0):
-        monkeypatch.setattr(transformer, "_PLAIN_ATTENTION_TOKENS", most)
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            found.append(model(tokens, length)[1, :4].float())
-    torch.testing.assert_close(found[0], found[1], rtol=0.05, atol=0.05)
+    with torch.no_grad():
+        wanted = model(tokens, length)[1, :4]
+    most = {"plain": {torch.bfloat16: 99}, "chunks": {torch.bfloat16: 0}, "fused": {}}[way]
+    monkeypatch.setattr(transformer, "_PLAIN_TOKENS", most)
+    monkeypatch.setattr(transformer, "_PLAIN_TOKENS_ELSE", 0)
+    monkeypatch.setattr(transformer, "_CHUNK_QUERIES", 4)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = model(tokens, length)[1, :4].float()
+    torch.testing.assert_close(found, wanted, rtol=0.05, atol=0.05)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("start", [False, True])
+def test_states_at_places_are_those_of_the_whole(causal: bool, start: bool) -> None:
+    torch.manual_seed(3)
+    shape = replace(SHAPE, causal=causal)
+    model = Model(shape, SPEC).double()
+    tokens, length = batch([7, 4], 7)
+    places = torch.tensor([0, 2, 2, 6, 7 + start, 10, 6])
+    whole = model(tokens, length, start=start).flatten(0, 1)[places]
+    some = model.states_at(tokens, length, places, start=start)
+    torch.testing.assert_close(some, whole)
+    parameters = list(model.parameters())
+    wanted = torch.autograd.grad((whole**3).sum(), parameters)
+    for one, other in zip(torch.autograd.grad((some**3).sum(), parameters), wanted, strict=True):
+        torch.testing.assert_close(one, other)
+    assert model.states_at(tokens, length, places[:0], start=start).shape == (0, SHAPE.width)
 
 
 def test_groups_hold_every_parameter_once() -> None:
