@@ -230,3 +230,14 @@ def test_ids_that_begin_with_a_blank(shared_data: Path) -> None:
     records = list(Domain(Settings()).read(path, "stop"))
     assert len(records) == 3000
     assert records[0].id == "6400"
+
+
+@pytest.mark.parametrize("k", [2, 13])
+def test_the_twin_of_a_token_is_its_reverse_complement_where_there_is_one(k: int) -> None:
+    tokens = ["AC" * k, "GT" * k, "TA" * k, "GG" * k]
+    tokens = [token[:k] for token in tokens]
+    spec = Domain(Settings(k=k), vocabulary(tokens)).spec
+    assert spec.twins is not None
+    for number, twin in enumerate(spec.twins):
+        other = other_strand(tokens[number])
+        assert twin == (tokens.index(other) if other in tokens else number)
