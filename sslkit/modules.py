@@ -34,6 +34,11 @@ class Encoder(nn.Module, ABC):
     depth: int
     causal: bool
 
+    @property
+    def classes(self) -> Tensor | None:
+        """For each token the number, from 0, of its vector; [size]. None unless some share one."""
+        return None
+
     @abstractmethod
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Parameters from the input to the output, by name; blocks are ``block 1``, ..."""
@@ -55,6 +60,25 @@ class Encoder(nn.Module, ABC):
         Returns:
             [B, L, width], or [B, L + 1, width] with ``start``; values at padding are meaningless.
         """
+
+
+class RowTable(nn.Module):
+    """A vector for each row, looked up.
+
+    Attributes:
+        sparse: whether the gradient holds only the rows that were looked up; an optimizer of its
+            own takes it then (see ``engine.optimizers``).
+    """
+
+    sparse = False
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(rows, width))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The vectors of row numbers, [...] to [..., width]."""
+        return functional.embedding(rows, self.weight, sparse=self.sparse and self.training)
 
 
 class TokenTable(nn.Module):

@@ -72,12 +72,12 @@ class Domain:
             size = len(vocabulary)
             # ``size + 1`` is what TokenSpec calls unknown.
             self._ids = _IdTable(bases.kmer_codes(letters, k)[:, 0], size + 1, k)
-            twins = self._ids[bases.kmer_codes(bases.reverse_complement(letters), k)[:, 0]]
+            other = bases.kmer_codes(bases.reverse_complement(letters), k)[:, 0]
             self._spec = TokenSpec(
                 size,
                 reach=-(-k // settings.stride) - 1,
                 parts=letters.astype(np.int64) + 4 * np.arange(k),
-                twins=np.where(twins < size, twins, np.arange(size)),
+                twins=self._ids[other] if settings.both_strands else None,
             )
 
     @property
