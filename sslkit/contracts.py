@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,8 @@ from sslkit.types import Array, Arrays, Batch, Draws, Labelled, Record, Targets,
 
 if TYPE_CHECKING:
     import torch
+
+    from sslkit.modules import Encoder
 
 
 class Objective(Protocol):
@@ -48,6 +50,28 @@ class Pretext(Objective, Protocol):
 
     def floor(self, batches: Sequence[Arrays]) -> float:
         """The mean loss on prepared batches of a guess that needs no model; NaN without terms."""
+        ...
+
+
+@runtime_checkable
+class Counted(Pretext, Protocol):
+    """A pretext that can take all pairs of tokens in a corpus as one batch (see ``data.pairs``)."""
+
+    @property
+    def offsets(self) -> Sequence[tuple[int, int]]:
+        """Distances in tokens at which tokens are a pair, and the weight of each."""
+        ...
+
+    def is_counted(self, encoder: "Encoder") -> bool:
+        """Whether it is given counted pairs for that encoder, and not windows."""
+        ...
+
+    def counted(self, pairs: npt.NDArray[np.int64], classes: Array, part: slice) -> Arrays:
+        """The batch of some of the centres of a table of pairs, [classes, classes]."""
+        ...
+
+    def begin(self, encoder: "Encoder", head: "torch.nn.Module", batch: Arrays) -> None:
+        """Set the first weights by the batch of all centres."""
         ...
 
 

@@ -36,7 +36,7 @@ class Encoder(nn.Module, ABC):
 
     @property
     def classes(self) -> Tensor | None:
-        """For each token the number, from 0, of its vector; [size]. None unless some share one."""
+        """For each token the number of its vector, [size], where a vector is all of an encoder."""
         return None
 
     @abstractmethod

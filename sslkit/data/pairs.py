@@ -89,9 +89,7 @@ def _batches(segments: Segments) -> list[npt.NDArray[np.int64]]:
     return np.split(order, np.flatnonzero(np.diff(part)) + 1)
 
 
-def _tokens(
-    segments: Segments, rows: npt.NDArray[np.int64], phase: int, domain: Domain
-) -> Array:
+def _tokens(segments: Segments, rows: npt.NDArray[np.int64], phase: int, domain: Domain) -> Array:
     """Token ids of some segments without their first ``phase`` units, [rows, tokens]."""
     lengths = segments.length[rows]
     units = np.zeros((len(rows), int(lengths.max())), segments.shards[0].units.dtype)

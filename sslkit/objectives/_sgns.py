@@ -6,6 +6,7 @@ softplus(s)``: so often they were seen together, and so often o is drawn against
 is in the cache, and no matrix of scores is kept.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -107,3 +108,8 @@ class Banded(Function):
         """Gradients of centres, contexts and drawn ones; the rest is data."""
         centres, contexts, drawn = ctx.saved_tensors
         return centres * slopes[0], contexts * slopes[0], drawn * slopes[0], None, None
+
+
+#: What ``apply`` of the classes above takes and gives is said in their ``forward``.
+expected: Callable[..., Tensor] = Expected.apply
+banded: Callable[..., Tensor] = Banded.apply

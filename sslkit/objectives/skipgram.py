@@ -52,9 +52,7 @@ class Settings(Weighted):
     subsample: float = field(
         default=1e-3, metadata={"help": "share from which tokens are thinned out; 0: none are"}
     )
-    overlap: bool = field(
-        default=False, metadata={"help": "pair tokens that share bases, too"}
-    )
+    overlap: bool = field(default=False, metadata={"help": "pair tokens that share bases, too"})
     algorithm: Literal["auto", "counted", "sampled"] = field(
         default="auto",
         metadata={"help": "counted: all pairs, once; sampled: by windows; auto: by vocabulary"},
@@ -133,6 +131,7 @@ class Objective:
             "pairs": weighed,
             "mass": (total * self.settings.negatives).astype(np.float32),
             "noise": np.bincount(classes, self._noise, len(pairs)).astype(np.float32),
+            "read": read,
             "terms": np.array([total.sum()]),
         }
 
@@ -163,7 +162,7 @@ class Objective:
 
         Returns:
             ``tokens`` [B, n * 32], what is left of each row and padding, ``length`` as it was,
-            ``negatives`` [B, n, S] and ``terms`` [B], the weight of the pairs.
+            ``negatives`` [B, n, S] and ``terms`` [1], the weight of the pairs.
         """
         tokens, length = batch["tokens"], batch["length"]
         size, columns = self.spec.size, tokens.shape[1]
@@ -173,7 +172,7 @@ class Objective:
         if self.spec.reach == 0:
             # What is left moves together, as in word2vec; where tokens overlap, distances stay.
             kept = inside.sum(1)
-            left = np.full(tokens.shape, self.spec.pad, np.int64)
+            left: Array = np.full(tokens.shape, self.spec.pad, np.int64)
             left[np.arange(columns) < kept[:, None]] = tokens[inside]
             left = left[:, : int(kept.max(initial=0))]
         else:
@@ -182,18 +181,13 @@ class Objective:
         left = np.pad(
             left, ((0, 0), (0, runs * _RUN - left.shape[1])), constant_values=self.spec.pad
         )
-        there = left < size
-        terms = np.zeros(len(left))
-        for offset, weight in self.offsets:
-            both = there[:, offset:] & there[:, : max(left.shape[1] - offset, 0)]
-            terms += both.sum(1) * (2.0 * weight / self.settings.window)
         draw = draws.uniform("negatives", runs * _SHARED)
         drawn = np.searchsorted(np.cumsum(self._noise), draw, side="right")
         return {
             "tokens": left,
             "length": length,
             "negatives": np.minimum(drawn, size - 1).reshape(-1, runs, _SHARED),
-            "terms": terms,
+            "terms": self._contexts(left)[1].sum(keepdims=True),
         }
 
     def count(self, batch: Arrays) -> dict[str, float]:
@@ -203,16 +197,61 @@ class Objective:
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The loss summed over pairs, each with its negatives, in nats."""
         tokens = batch["tokens"]
-        classes = encoder.classes if isinstance(encoder, Encoder) else None
         states = encoder(tokens, (tokens != self.spec.pad).sum(1))
         if "pairs" in batch:
             contexts = head(torch.arange(len(batch["noise"]), device=tokens.device))
-            parts = (batch[name] for name in ("pairs", "mass", "noise"))
-            return {"skipgram": _sgns.Expected.apply(states[0], contexts, *parts)}
-        raise NotImplementedError
+            parts = [batch[name] for name in ("pairs", "mass", "noise")]
+            return {"skipgram": _sgns.expected(states[0], contexts, *parts)}
+        far = self.offsets[-1][0]
+        around = functional.pad(tokens, (far, far), value=self.spec.pad)
+        around = around.unfold(1, _RUN + 2 * far, _RUN).flatten(0, 1)
+        classes = encoder.classes if isinstance(encoder, Encoder) else None
+
+        def vectors(ids: Tensor) -> Tensor:
+            # Padding stands for any token: its pairs weigh nothing.
+            known = ids.clamp(max=self.spec.size - 1)
+            found: Tensor = head(known if classes is None else classes[known])
+            return found
+
+        contexts, drawn = vectors(around), vectors(batch["negatives"].flatten(0, 1))
+        centres = states.reshape(-1, _RUN, states.shape[-1]).to(contexts.dtype)
+        there = (around < self.spec.size).to(contexts.dtype)
+        pairs = self._band(far).to(contexts) * there[:, None]
+        pairs *= there[:, far : far + _RUN, None]
+        loss = _sgns.banded(centres, contexts, drawn, pairs, float(self.settings.negatives))
+        return {"skipgram": loss}
+
+    def _band(self, far: int) -> Tensor:
+        """The weight of every place around a run for each of its centres, [T, T + 2 far]."""
+        band = torch.zeros(_RUN, _RUN + 2 * far, dtype=torch.float64)
+        row = torch.arange(_RUN)
+        for offset, weight in self.offsets:
+            band[row, row + far + offset] = weight / self.settings.window
+            band[row, row + far - offset] = weight / self.settings.window
+        return band
 
     def floor(self, batches: Sequence[Arrays]) -> float:
-        """What is left where a score says how much more often a token is seen than drawn."""
-        seen = self._counts * self._kept
-        seen = seen / max(seen.sum(), 1.0)
-        return 0.0
+        """What scores give that say how much more often each token is seen than drawn."""
+        total, loss = 0.0, 0.0
+        for batch in batches:
+            read, noise = self._counts * self._kept, self._noise
+            if "pairs" in batch:
+                seen, noise, read = batch["pairs"].sum(0), batch["noise"], batch["read"]
+            else:
+                seen = np.bincount(*self._contexts(batch["tokens"]), self.spec.size)
+            drawn = self.settings.negatives * noise + np.finfo(np.float32).tiny
+            score = np.log(np.maximum(read / max(read.sum(), 1), 1e-30) / drawn)
+            total += seen.sum()
+            loss += seen @ np.logaddexp(0, -score)
+            loss += seen.sum() * (drawn @ np.logaddexp(0, score))
+        return float(loss / total) if total else math.nan
+
+    def _contexts(self, tokens: Array) -> tuple[Array, Floats]:
+        """Tokens of the vocabulary in a batch, and in what weight of pairs each one is."""
+        there = tokens < self.spec.size
+        weight = np.zeros(tokens.shape)
+        for offset, part in self.offsets:
+            both = there[:, offset:] & there[:, : max(tokens.shape[1] - offset, 0)]
+            weight[:, offset:] += both * (part / self.settings.window)
+            weight[:, : both.shape[1]] += both * (part / self.settings.window)
+        return tokens[there], weight[there]
