@@ -24,6 +24,12 @@ def _log(share: Tensor) -> Tensor:
     return share.clamp_min_(torch.finfo(share.dtype).tiny).log_()
 
 
+def _product_type(values: Tensor) -> torch.dtype:
+    """The type in which matrix products are made: a lower one under autocast."""
+    kind = values.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else values.dtype
+
+
 class Expected(Function):
     """The loss over all pairs of a table, as the mean over all draws would be."""
 
@@ -85,19 +91,19 @@ class Banded(Function):
         """
         total = centres.new_zeros(())
         slopes = tuple(torch.empty_like(part) for part in (centres, contexts, drawn))
+        low = _product_type(centres)
         for at in range(0, len(centres), _BLOCKS):
             some = slice(at, at + _BLOCKS)
-            seen, own = pairs[some], centres[some]
-            score = (own @ contexts[some].mT).to(seen.dtype)
-            right = torch.sigmoid(score)
-            slope = seen * right - seen
+            seen = pairs[some]
+            own, near, far = (part[some].to(low) for part in (centres, contexts, drawn))
+            right = (own @ near.mT).to(seen.dtype).sigmoid_()
+            slope = torch.addcmul(-seen, seen, right).to(low)
             total -= seen.flatten() @ _log(right).flatten()
-            mass = seen.sum(-1, keepdim=True) * (negatives / drawn.shape[1])
-            against = (own @ drawn[some].mT).to(seen.dtype)
-            wrong = torch.sigmoid(against.neg_())
-            push = mass - mass * wrong
-            total -= (mass * _log(wrong)).sum()
-            slopes[0][some] = slope @ contexts[some] + push @ drawn[some]
+            mass = seen.sum(-1, keepdim=True) * (negatives / far.shape[1])
+            wrong = (own @ far.mT).to(seen.dtype).neg_().sigmoid_()
+            push = torch.addcmul(mass, mass, wrong, value=-1).to(low)
+            total -= (_log(wrong).sum(-1, keepdim=True) * mass).sum()
+            slopes[0][some] = slope @ near + push @ far
             slopes[1][some] = slope.mT @ own
             slopes[2][some] = push.mT @ own
         ctx.save_for_backward(*slopes)

@@ -8,7 +8,7 @@ them.
 
 Of a small vocabulary every pair in the corpus is counted once, and the loss is the exact mean over
 all windows and all draws, at a cost that does not grow with the corpus. Of a large one pairs are
-read window by window, 32 centres at a time against the band around them and negatives that they
+read window by window, 16 centres at a time against the band around them and negatives that they
 share.
 """
 
@@ -38,7 +38,7 @@ _POWER = 0.75
 #: A table of pairs of more tokens than this takes over half a gigabyte.
 _MOST_COUNTED = 8192
 #: Centres that share negatives, and how many they share.
-_RUN, _SHARED = 32, 32
+_RUN, _SHARED = 16, 16
 
 Floats = npt.NDArray[np.float64]
 
@@ -161,7 +161,7 @@ class Objective:
             draws: random numbers by row.
 
         Returns:
-            ``tokens`` [B, n * 32], what is left of each row and padding, ``length`` as it was,
+            ``tokens`` [B, n * 16], what is left of each row and padding, ``length`` as it was,
             ``negatives`` [B, n, S] and ``terms`` [1], the weight of the pairs.
         """
         tokens, length = batch["tokens"], batch["length"]
@@ -197,28 +197,37 @@ class Objective:
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """The loss summed over pairs, each with its negatives, in nats."""
         tokens = batch["tokens"]
-        states = encoder(tokens, (tokens != self.spec.pad).sum(1))
         if "pairs" in batch:
+            states = encoder(tokens, batch["length"])[0]
             contexts = head(torch.arange(len(batch["noise"]), device=tokens.device))
             parts = [batch[name] for name in ("pairs", "mass", "noise")]
-            return {"skipgram": _sgns.expected(states[0], contexts, *parts)}
+            return {"skipgram": _sgns.expected(states, contexts, *parts)}
         far = self.offsets[-1][0]
         around = functional.pad(tokens, (far, far), value=self.spec.pad)
         around = around.unfold(1, _RUN + 2 * far, _RUN).flatten(0, 1)
+        used = (around[:, far : far + _RUN] < self.spec.size).any(1)
+        around, drawn = around[used], batch["negatives"].flatten(0, 1)[used]
         classes = encoder.classes if isinstance(encoder, Encoder) else None
+        if classes is None:
+            states = encoder(tokens, (tokens != self.spec.pad).sum(1))
+            states = states.reshape(-1, _RUN, states.shape[-1])[used]
+        else:
+            # A vector of its own for every token: what else is in the row does not matter.
+            states = encoder(around[:, far : far + _RUN], used.sum())
 
         def vectors(ids: Tensor) -> Tensor:
-            # Padding stands for any token: its pairs weigh nothing.
+            # Padding may be any token: its pairs weigh nothing.
             known = ids.clamp(max=self.spec.size - 1)
             found: Tensor = head(known if classes is None else classes[known])
             return found
 
-        contexts, drawn = vectors(around), vectors(batch["negatives"].flatten(0, 1))
-        centres = states.reshape(-1, _RUN, states.shape[-1]).to(contexts.dtype)
+        contexts, against = vectors(around), vectors(drawn)
         there = (around < self.spec.size).to(contexts.dtype)
         pairs = self._band(far).to(contexts) * there[:, None]
         pairs *= there[:, far : far + _RUN, None]
-        loss = _sgns.banded(centres, contexts, drawn, pairs, float(self.settings.negatives))
+        loss = _sgns.banded(
+            states.to(contexts.dtype), contexts, against, pairs, float(self.settings.negatives)
+        )
         return {"skipgram": loss}
 
     def _band(self, far: int) -> Tensor:

@@ -20,7 +20,9 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
+from sslkit.contracts import Counted
 from sslkit.data.windows import Windows
+from sslkit.engine import optimizers
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
 from sslkit.engine.evaluation import mean_losses
@@ -129,11 +131,17 @@ def _settled(
     options: Options, chosen: Chosen, learner: Learner, train: Windows
 ) -> tuple[Options, int]:
     """The options with a learning rate, and the number of steps."""
-    counted = counts.asked(chosen.pretexts.objective, learner.encoder)
+    objective = chosen.pretexts.objective
+    counted = counts.asked(objective, learner.encoder)
     steps = options.steps or (counts.STEPS if counted else _default_steps(options, train))
     rate = options.learning_rate
-    if rate is None:
-        rate = counts.RATE if counted else _RATE
+    if counted:
+        rate = counts.RATE if rate is None else rate
+    elif isinstance(objective, Counted):
+        optimizers.make_sparse(learner)
+        rate = counts.SAMPLED_RATE if rate is None else rate
+    elif rate is None:
+        rate = _RATE
     return replace(options, learning_rate=rate), steps
 
 
