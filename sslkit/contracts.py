@@ -13,8 +13,6 @@ from sslkit.types import Array, Arrays, Batch, Draws, Labelled, Record, Targets,
 if TYPE_CHECKING:
     import torch
 
-    from sslkit.modules import Encoder
-
 
 class Objective(Protocol):
     """What must be predicted."""
@@ -62,7 +60,7 @@ class Counted(Pretext, Protocol):
         """Distances in tokens at which tokens are a pair, and the weight of each."""
         ...
 
-    def is_counted(self, encoder: "Encoder") -> bool:
+    def is_counted(self, encoder: "torch.nn.Module") -> bool:
         """Whether it is given counted pairs for that encoder, and not windows."""
         ...
 
@@ -70,7 +68,7 @@ class Counted(Pretext, Protocol):
         """The batch of some of the centres of a table of pairs, [classes, classes]."""
         ...
 
-    def begin(self, encoder: "Encoder", head: "torch.nn.Module", batch: Arrays) -> None:
+    def begin(self, encoder: "torch.nn.Module", head: "torch.nn.Module", batch: Arrays) -> None:
         """Set the first weights by the batch of all centres."""
         ...
 

@@ -4,7 +4,8 @@ For a vocabulary that is small beside the corpus the table of all pairs is small
 on it costs the same however long the corpus is.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -46,40 +47,41 @@ def count(
     table[: len(classes)] = classes
     found = np.zeros(side * side, np.int64)
     farthest = max(offset for offset, _ in offsets)
-    block = max(_TOKENS, side * side // 4)
-    held: list[Array] = []
-
-    def add() -> None:
-        stream = np.concatenate(held)
+    twins = domain.spec.twins
+    # Where every token has its twin, the other form can be told from the first.
+    forms = 1 if twins is None or (twins < domain.spec.size).all() else 2
+    least = max(_TOKENS, side * side // 4)
+    for stream in _streams(segments, domain, table, farthest, forms, least):
         for offset, weight in offsets:
             keys = stream[:-offset] * cell(side) + stream[offset:]
             number = np.bincount(keys, minlength=len(found))
             number *= weight
-            np.add(found, number, out=found)
-        held.clear()
-
-    waiting = 0
-    for rows in _batches(segments):
-        for phase in range(domain.phases):
-            tokens = _tokens(segments, rows, phase, domain)
-            # Rows follow each other with a gap that no pair reaches over.
-            stream = np.pad(table[tokens], ((0, 0), (0, farthest)), constant_values=size)
-            held.append(stream.reshape(-1))
-            waiting += stream.size
-        if waiting >= block:
-            add()
-            waiting = 0
-    if waiting:
-        add()
+            found += number
     square = found.reshape(side, side)[:size, :size]
     square = square + square.T
-    if domain.spec.twins is not None:
+    if twins is not None and forms == 1:
         # Read in the other form, a pair of tokens is the pair of their twins.
-        twin = np.full(size, size, np.int64)
-        twin[classes] = table[domain.spec.twins]
-        has = np.flatnonzero(twin < size)
-        square[np.ix_(has, has)] += square[np.ix_(twin[has], twin[has])]
+        twin = np.empty(size, np.int64)
+        twin[classes] = classes[twins]
+        square += square[np.ix_(twin, twin)]
     return square
+
+
+def _streams(
+    segments: Segments, domain: Domain, table: Array, gap: int, forms: int, least: int
+) -> Iterator[Array]:
+    """Classes of all tokens end to end, rows apart by ``gap``, in blocks of ``least`` or more."""
+    held: list[Array] = []
+    for rows in _batches(segments):
+        for form, phase in itertools.product(range(forms), range(domain.phases)):
+            tokens = _tokens(segments, rows, form, phase, domain)
+            apart = np.pad(tokens, ((0, 0), (0, gap)), constant_values=domain.spec.pad)
+            held.append(table[apart].reshape(-1))
+        if sum(map(len, held)) >= least:
+            yield np.concatenate(held)
+            held.clear()
+    if held:
+        yield np.concatenate(held)
 
 
 def _batches(segments: Segments) -> list[npt.NDArray[np.int64]]:
@@ -89,12 +91,15 @@ def _batches(segments: Segments) -> list[npt.NDArray[np.int64]]:
     return np.split(order, np.flatnonzero(np.diff(part)) + 1)
 
 
-def _tokens(segments: Segments, rows: npt.NDArray[np.int64], phase: int, domain: Domain) -> Array:
-    """Token ids of some segments without their first ``phase`` units, [rows, tokens]."""
+def _tokens(
+    segments: Segments, rows: npt.NDArray[np.int64], form: int, phase: int, domain: Domain
+) -> Array:
+    """Token ids of some segments, or of their twins, from unit ``phase`` on, [rows, tokens]."""
     lengths = segments.length[rows]
     units = np.zeros((len(rows), int(lengths.max())), segments.shards[0].units.dtype)
     for row, number in enumerate(rows):
-        units[row, : lengths[row]] = segments.units(number)
+        own = segments.units(number)
+        units[row, : lengths[row]] = domain.twin(own) if form else own
     made = domain.batch(units[:, phase:], np.maximum(lengths - phase, 0), None)
     tokens, length = made["tokens"], made["length"]
     tokens[np.arange(tokens.shape[1]) >= length[:, None]] = domain.spec.pad

@@ -46,18 +46,20 @@ class Expected(Function):
         """
         total = centres.new_zeros(())
         slope_centres, slope_contexts = torch.empty_like(centres), torch.zeros_like(contexts)
+        low = _product_type(centres)
+        all_contexts = contexts.to(low)
         for at in range(0, len(centres), _ROWS):
             some = slice(at, at + _ROWS)
-            seen = pairs[some]
-            score = (centres[some] @ contexts.T).to(seen.dtype)
+            seen, own = pairs[some], centres[some].to(low)
+            score = (own @ all_contexts.T).to(seen.dtype)
             both = torch.addr(seen, mass[some], noise)
             # softplus(s) = -log(sigmoid(-s)), and softplus(-s) = softplus(s) - s.
             total -= seen.flatten() @ score.flatten()
-            wrong = torch.sigmoid(score.neg_())
-            slope = both - seen - both * wrong
+            wrong = score.neg_().sigmoid_()
+            slope = torch.addcmul(both - seen, both, wrong, value=-1).to(low)
             total -= both.flatten() @ _log(wrong).flatten()
-            slope_centres[some] = slope @ contexts
-            slope_contexts += slope.T @ centres[some]
+            slope_centres[some] = slope @ all_contexts
+            slope_contexts += slope.T @ own
         ctx.save_for_backward(slope_centres, slope_contexts)
         return total
 

@@ -93,14 +93,14 @@ class Objective:
         """A second vector for each token, as a context."""
         return RowTable(self.spec.size, width)
 
-    def is_counted(self, encoder: Encoder) -> bool:
+    def is_counted(self, encoder: nn.Module) -> bool:
         """Whether it is given counted pairs, see ``counted``, and not windows, see ``prepare``.
 
         Raises:
             UsageError: pairs are to be counted, and vectors depend on more than the token.
         """
         asked = self.settings.algorithm
-        if encoder.classes is None:
+        if _classes(encoder) is None:
             if asked == "counted":
                 raise UsageError(
                     "algorithm=counted is for an encoder that is a table", do="--model skipgram"
@@ -135,7 +135,7 @@ class Objective:
             "terms": np.array([total.sum()]),
         }
 
-    def begin(self, encoder: Encoder, head: nn.Module, batch: Arrays) -> None:
+    def begin(self, encoder: nn.Module, head: nn.Module, batch: Arrays) -> None:
         """Start from the singular vectors of the scores that would be best one by one.
 
         These are the logarithms of how much more often a pair is seen than drawn (Levy & Goldberg
@@ -144,14 +144,14 @@ class Objective:
         pairs, noise = torch.from_numpy(batch["pairs"]), torch.from_numpy(batch["noise"])
         expected = torch.outer(torch.from_numpy(batch["mass"]), noise)
         best = torch.log1p(pairs).sub_(expected.add_(self.settings.negatives).log_())
-        most = min(encoder.width, len(pairs))
+        tables = [encoder.get_submodule("table"), head]
+        weights = [table.get_parameter("weight") for table in tables]
+        most = min(weights[0].shape[1], len(pairs))
         left, size, right = torch.svd_lowrank(best, most, niter=2)
-        for table, vectors in ((encoder.get_submodule("table"), left), (head, right)):
-            weight = table.get_parameter("weight")
+        for weight, vectors in zip(weights, (left, right), strict=True):
             with torch.no_grad():
-                weight[: len(vectors)] = functional.pad(
-                    vectors * size.sqrt(), (0, encoder.width - most)
-                )
+                weight[: len(vectors)] = 0.0
+                weight[: len(vectors), :most] = vectors * size.sqrt()
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Thin out tokens and draw negatives.
@@ -200,14 +200,14 @@ class Objective:
         if "pairs" in batch:
             states = encoder(tokens, batch["length"])[0]
             contexts = head(torch.arange(len(batch["noise"]), device=tokens.device))
-            parts = [batch[name] for name in ("pairs", "mass", "noise")]
+            parts = [batch[name].to(contexts.dtype) for name in ("pairs", "mass", "noise")]
             return {"skipgram": _sgns.expected(states, contexts, *parts)}
         far = self.offsets[-1][0]
         around = functional.pad(tokens, (far, far), value=self.spec.pad)
         around = around.unfold(1, _RUN + 2 * far, _RUN).flatten(0, 1)
         used = (around[:, far : far + _RUN] < self.spec.size).any(1)
         around, drawn = around[used], batch["negatives"].flatten(0, 1)[used]
-        classes = encoder.classes if isinstance(encoder, Encoder) else None
+        classes = _classes(encoder)
         if classes is None:
             states = encoder(tokens, (tokens != self.spec.pad).sum(1))
             states = states.reshape(-1, _RUN, states.shape[-1])[used]
@@ -264,3 +264,8 @@ class Objective:
             weight[:, offset:] += both * (part / self.settings.window)
             weight[:, : both.shape[1]] += both * (part / self.settings.window)
         return tokens[there], weight[there]
+
+
+def _classes(encoder: nn.Module) -> Tensor | None:
+    """For each token the number of its vector, where a vector is all of an encoder."""
+    return encoder.classes if isinstance(encoder, Encoder) else None

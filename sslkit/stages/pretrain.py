@@ -71,15 +71,8 @@ def run(options: Options, console: Console) -> None:
             held_results = checkpoint.load(folder.checkpoint).manifest.results
             _report(folder, chosen.pretexts, held_results, talk)
             return
-        read = f"{options.batch_tokens} tokens"
         with stop.at_once(kept):
-            if counted := counts.asked(chosen.pretexts.objective, learner.encoder):
-                read = "all pairs"
-                batches, evaluated = counts.batches(
-                    counted, learner, chosen.domain, (train, held), processes, options.seed
-                )
-            else:
-                batches, evaluated = _batches(options, chosen, train, held, processes)
+            work, read = _work(options, chosen, learner, (train, held), processes, runtime)
         talk.say(
             f"training {sum(p.numel() for p in learner.parameters()):,} parameters for {steps} "
             f"steps of {read} in {runtime.precision} on {runtime.device}: "
@@ -88,7 +81,7 @@ def run(options: Options, console: Console) -> None:
         training = Training(
             learner=learner,
             rates=Rates({}),
-            work=_work(chosen.pretexts, batches, evaluated, processes, runtime),
+            work=work,
             plan=_plan(options, steps),
             runtime=runtime,
             world=processes,
@@ -219,18 +212,28 @@ def _batches(
 
 
 def _work(
-    pretexts: Pretexts,
-    batches: Callable[[int], list[Arrays]],
-    evaluated: list[Arrays],
+    options: Options,
+    chosen: Chosen,
+    learner: Learner,
+    data: tuple[Windows, Windows],
     processes: World,
     runtime: Runtime,
-) -> Work:
+) -> tuple[Work, str]:
+    """What is trained on, and what a step reads of it."""
+    pretexts, read = chosen.pretexts, f"{options.batch_tokens} tokens"
+    if counted := counts.asked(pretexts.objective, learner.encoder):
+        read = "all pairs"
+        batches, evaluated = counts.batches(
+            counted, learner, chosen.domain, data, processes, options.seed
+        )
+    else:
+        batches, evaluated = _batches(options, chosen, *data, processes)
     floors = pretexts.floors(evaluated)
 
     def evaluate(learner: Learner) -> dict[str, float]:
         return pretexts.judged(mean_losses(learner, evaluated, processes, runtime), floors)
 
-    return Work(batches, evaluate)
+    return Work(batches, evaluate), read
 
 
 def _report(
