@@ -99,6 +99,28 @@ class Energy(Protocol):
         ...
 
 
+@runtime_checkable
+class Counted(Pretext, Protocol):
+    """A pretext that can take all pairs of tokens in a corpus as one batch (see ``data.pairs``)."""
+
+    @property
+    def offsets(self) -> Sequence[tuple[int, int]]:
+        """Distances in tokens at which tokens are a pair, and the weight of each."""
+        ...
+
+    def is_counted(self, encoder: "torch.nn.Module") -> bool:
+        """Whether it is given counted pairs for that encoder, and not windows."""
+        ...
+
+    def counted(self, pairs: npt.NDArray[np.int64], classes: Array, part: slice) -> Arrays:
+        """The batch of some of the centres of a table of pairs, [classes, classes]."""
+        ...
+
+    def begin(self, encoder: "torch.nn.Module", head: "torch.nn.Module", batch: Arrays) -> None:
+        """Set the first weights by the batch of all centres."""
+        ...
+
+
 class Domain(Protocol):
     """How raw files become examples. A file in ``domains/`` holds a class ``Domain``.
 

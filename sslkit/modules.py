@@ -38,6 +38,11 @@ class Encoder(nn.Module, ABC):
     causal: bool
     sight: int | None = None
 
+    @property
+    def classes(self) -> Tensor | None:
+        """For each token the number of its vector, [size], where a vector is all of an encoder."""
+        return None
+
     @abstractmethod
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Parameters from the input to the output, by name; blocks are ``block 1``, ..."""
@@ -81,6 +86,25 @@ def states_at(
     if not isinstance(encoder, Encoder):
         raise TypeError(f"{type(encoder).__name__} is no Encoder")
     return encoder.states_at(tokens, length, places, start)
+
+
+class RowTable(nn.Module):
+    """A vector for each row, looked up.
+
+    Attributes:
+        sparse: whether the gradient holds only the rows that were looked up; an optimizer of its
+            own takes it then (see ``engine.optimizers``).
+    """
+
+    sparse = False
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(rows, width))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """The vectors of row numbers, [...] to [..., width]."""
+        return functional.embedding(rows, self.weight, sparse=self.sparse and self.training)
 
 
 class TokenTable(nn.Module):

@@ -53,11 +53,15 @@ class TokenSpec:
             not overlap; ``ceil(k / stride) - 1`` for k-mers.
         parts: what each token is made of, numbers from 0, [size, parts of a token]; None where
             tokens are taken as wholes. Tokens that share parts begin with something in common.
+        twins: for each token the one that says the same when a record is read in its other form,
+            as a k-mer's reverse complement does, ``unknown`` where the vocabulary does not hold
+            it; [size]. None where records are read in one form only.
     """
 
     size: int
     reach: int = 0
     parts: npt.NDArray[np.int64] | None = field(default=None, compare=False)
+    twins: npt.NDArray[np.int64] | None = field(default=None, compare=False)
 
     @property
     def pad(self) -> int:

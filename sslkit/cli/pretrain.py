@@ -42,8 +42,11 @@ def pretrain(
         options.option("--micro-tokens", help="Most tokens in memory at once, per process.", min=8),
     ] = 16384,
     learning_rate: Annotated[
-        float, options.option("--learning-rate", help="Peak learning rate of AdamW.", min=0)
-    ] = 1e-3,
+        float | None,
+        options.option(
+            "--learning-rate", help="Peak rate. Default: 1e-3, or the objective's own.", min=0
+        ),
+    ] = None,
     weight_decay: Annotated[
         float, options.option("--weight-decay", help="Weight decay of matrices.", min=0)
     ] = 0.01,

@@ -69,12 +69,16 @@ class Domain:
                     do=f"sslkit build-vocab --k {k}, or leave --k out",
                 )
             letters = bases.to_codes("".join(vocabulary.tokens).encode()).reshape(-1, k)
+            size = len(vocabulary)
+            # ``size + 1`` is what TokenSpec calls unknown.
+            self._ids = _IdTable(bases.kmer_codes(letters, k)[:, 0], size + 1, k)
+            other = bases.kmer_codes(bases.reverse_complement(letters), k)[:, 0]
             self._spec = TokenSpec(
-                len(vocabulary),
+                size,
                 reach=-(-k // settings.stride) - 1,
                 parts=letters.astype(np.int64) + 4 * np.arange(k),
+                twins=self._ids[other] if settings.both_strands else None,
             )
-            self._ids = _IdTable(bases.kmer_codes(letters, k)[:, 0], self._spec.unknown, k)
 
     @property
     def spec(self) -> TokenSpec:

@@ -126,11 +126,8 @@ class Training:
         self.learner.to(self.runtime.device)
         self.rates.freeze()
         self._moving = [p for p in self.learner.parameters() if p.requires_grad]
-        self._optimizer = optimizers.adamw(
-            self.learner.named_parameters(),
-            self.rates,
-            self.plan.learning_rate,
-            self.plan.weight_decay,
+        self._optimizer = optimizers.of(
+            self.learner, self.rates, self.plan.learning_rate, self.plan.weight_decay
         )
         self._wrapped = self.world.wrap(self.learner, self.runtime.device)
 
@@ -197,7 +194,7 @@ class Training:
         sums = self.world.sum(self._gradients(batches, total))
         losses = {name: value / max(total[f"count {name}"], 1) for name, value in sums.items()}
         loss = self.learner.total(losses)
-        norm = float(nn.utils.clip_grad_norm_(self._moving, plan.clip or math.inf))
+        norm = optimizers.clip(self._moving, plan.clip or math.inf)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise SslkitError(
                 f"the loss is not a number at step {step + 1}",

@@ -6,8 +6,9 @@ need.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
+from sslkit.contracts import Counted
 from sslkit.data.windows import Windows
+from sslkit.engine import optimizers
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
 from sslkit.engine.evaluation import mean_losses
@@ -30,7 +33,7 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.files import source
 from sslkit.modules import Encoder
-from sslkit.stages import assemble, corpora
+from sslkit.stages import assemble, corpora, counts
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages.pretext import Pretexts
 from sslkit.stages.pretrain_plan import Chosen, Options
@@ -41,6 +44,7 @@ _EVALUATIONS, _EVALUATE_STEPS = 20, 50
 _PASSES = 4
 _FEWEST_STEPS, _MOST_STEPS = 200, 20_000
 _WARMUP_SHARE = 0.05
+_RATE = 1e-3
 
 
 def run(options: Options, console: Console) -> None:
@@ -51,12 +55,14 @@ def run(options: Options, console: Console) -> None:
         precision = folder.settled("precision", options.precision)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
         processes.share(_rows(options), "--batch-tokens")
-        with stop.at_once(f"what was encoded is in {options.shards}"):
+        kept = f"what was encoded is in {options.shards}"
+        with stop.at_once(kept):
             vocab, made = plans.vocabulary(options.vocab)
             chosen = plans.choose(options, vocab, made, talk)
             _check_company(options, chosen, processes)
             inputs, train, held = _data(options, chosen, made, processes, talk)
-        steps = options.steps or _default_steps(options, train)
+        learner = _learner(options, chosen)
+        options, steps = _settled(options, chosen, learner, train)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -68,17 +74,18 @@ def run(options: Options, console: Console) -> None:
             held_results = checkpoint.load(folder.checkpoint).manifest.results
             _report(folder, chosen.pretexts, held_results, talk)
             return
-        learner = _learner(options, chosen)
+        with stop.at_once(kept):
+            work, read = _work(options, chosen, learner, (train, held), processes, runtime)
         talk.say(
             f"training {sum(p.numel() for p in learner.parameters()):,} parameters for {steps} "
-            f"steps of {options.batch_tokens} tokens in {runtime.precision} on {runtime.device}: "
+            f"steps of {read} in {runtime.precision} on {runtime.device}: "
             f"{processes.size} process(es), {runtime.threads} thread(s) each"
         )
         _tell_sight(learner.encoder, options.window, talk)
         training = Training(
             learner=learner,
             rates=Rates({}),
-            work=_work(options, chosen, train, held, processes, runtime),
+            work=work,
             plan=_plan(options, steps),
             runtime=runtime,
             world=processes,
@@ -115,6 +122,24 @@ def _data(
     )
     version = f"{name} {module.VERSION}"
     return inputs, *corpora.windows(inputs, chosen.domain, version, cut, processes, talk)
+
+
+def _settled(
+    options: Options, chosen: Chosen, learner: Learner, train: Windows
+) -> tuple[Options, int]:
+    """The options with a learning rate, and the number of steps."""
+    objective = chosen.pretexts.objective
+    counted = counts.asked(objective, learner.encoder)
+    steps = options.steps or (counts.STEPS if counted else _default_steps(options, train))
+    rate = options.learning_rate
+    if counted:
+        rate = counts.RATE if rate is None else rate
+    elif isinstance(objective, Counted):
+        optimizers.make_sparse(learner)
+        rate = counts.SAMPLED_RATE if rate is None else rate
+    elif rate is None:
+        rate = _RATE
+    return replace(options, learning_rate=rate), steps
 
 
 def _rows(options: Options) -> int:
@@ -189,7 +214,7 @@ def _tell_sight(encoder: Encoder, window: int, talk: Console) -> None:
 def _plan(options: Options, steps: int) -> Plan:
     return Plan(
         steps=steps,
-        learning_rate=options.learning_rate,
+        learning_rate=options.learning_rate or 0.0,
         warmup=max(1, round(_WARMUP_SHARE * steps)),
         weight_decay=options.weight_decay,
         clip=options.clip,
@@ -199,14 +224,10 @@ def _plan(options: Options, steps: int) -> Plan:
     )
 
 
-def _work(
-    options: Options,
-    chosen: Chosen,
-    train: Windows,
-    held: Windows,
-    processes: World,
-    runtime: Runtime,
-) -> Work:
+def _batches(
+    options: Options, chosen: Chosen, train: Windows, held: Windows, processes: World
+) -> tuple[Callable[[int], list[Arrays]], list[Arrays]]:
+    """The micro-batches of a step, and those of an evaluation, window by window."""
     rows = _rows(options)
     micro = _micro_rows(options)
     objective, needs = chosen.pretexts.objective, chosen.pretexts.needs
@@ -223,14 +244,32 @@ def _work(
             found.append(prepared(*train.rows(examples), draws))
         return found
 
-    evaluated = corpora.evaluation(held, options.window, micro, prepared)
-    floors = chosen.pretexts.floors(evaluated)
+    return batches, corpora.evaluation(held, options.window, micro, prepared)
+
+
+def _work(
+    options: Options,
+    chosen: Chosen,
+    learner: Learner,
+    data: tuple[Windows, Windows],
+    processes: World,
+    runtime: Runtime,
+) -> tuple[Work, str]:
+    """What is trained on, and what a step reads of it."""
+    pretexts, read = chosen.pretexts, f"{options.batch_tokens} tokens"
+    if counted := counts.asked(pretexts.objective, learner.encoder):
+        read = "all pairs"
+        batches, evaluated = counts.batches(
+            counted, learner, chosen.domain, data, processes, options.seed
+        )
+    else:
+        batches, evaluated = _batches(options, chosen, *data, processes)
+    floors = pretexts.floors(evaluated)
 
     def evaluate(learner: Learner) -> dict[str, float]:
-        losses = mean_losses(learner, evaluated, processes, runtime)
-        return chosen.pretexts.judged(losses, floors)
+        return pretexts.judged(mean_losses(learner, evaluated, processes, runtime), floors)
 
-    return Work(batches, evaluate)
+    return Work(batches, evaluate), read
 
 
 def _report(

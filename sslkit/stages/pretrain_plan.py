@@ -37,7 +37,7 @@ class Options(Common):
     window: int
     batch_tokens: int
     micro_tokens: int
-    learning_rate: float
+    learning_rate: float | None
     weight_decay: float
     clip: float
     heldout: float

@@ -237,3 +237,14 @@ def test_ids_that_begin_with_a_blank(shared_data: Path) -> None:
     records = list(Domain(Settings()).read(path, "stop"))
     assert len(records) == 3000
     assert records[0].id == "6400"
+
+
+@pytest.mark.parametrize("k", [2, 13])
+def test_the_twin_of_a_token_is_its_reverse_complement(k: int) -> None:
+    tokens = [("AC" * k)[:k], other_strand(("AC" * k)[:k]), ("TA" * k)[:k], "G" * k]
+    spec = Domain(Settings(k=k), vocabulary(tokens)).spec
+    assert spec.twins is not None
+    for number, twin in enumerate(spec.twins):
+        other = other_strand(tokens[number])
+        assert twin == (tokens.index(other) if other in tokens else spec.unknown)
+    assert Domain(Settings(k=k, both_strands=False), vocabulary(tokens)).spec.twins is None

@@ -1,0 +1,96 @@
+"""A table of vectors, one for each token whatever stands around it.
+
+What skip-gram trains (Mikolov et al. 2013). A token and its reverse complement share one vector
+where that is asked for: they are one row of the table, so nothing can part them.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from sslkit.errors import UsageError
+from sslkit.modules import Encoder, RowTable
+from sslkit.types import TokenSpec
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Shape of the table."""
+
+    width: int = field(default=100, metadata={"help": "numbers per token"})
+    tie_reverse_complement: bool = field(
+        default=False, metadata={"help": "a k-mer and its reverse complement share one vector"}
+    )
+
+    def __post_init__(self) -> None:
+        if self.width < 1:
+            raise ValueError(f"width is at least 1, not {self.width}")
+
+
+class Model(Encoder):
+    """The table as an encoder without layers.
+
+    Its rows are those of the vocabulary's tokens, fewer where tokens share one, and then those of
+    the special tokens, which begin at 0. ``TokenSpec.first`` stands before a record.
+
+    Raises:
+        UsageError: reverse complements are to be tied, and the tokens have none.
+    """
+
+    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+        super().__init__()
+        self.settings = settings
+        self.spec = spec
+        self.width = settings.width
+        self.depth = 0
+        self.causal = True
+        shared = _classes(spec, tied=settings.tie_reverse_complement)
+        classes = int(shared.max(initial=-1)) + 1
+        special = np.arange(classes, classes + spec.total - spec.size)
+        self.row: Tensor
+        self.register_buffer(
+            "row", torch.from_numpy(np.concatenate([shared, special])), persistent=False
+        )
+        self.table = RowTable(classes + len(special), settings.width)
+        # As word2vec begins.
+        nn.init.uniform_(self.table.weight[:classes], -0.5 / self.width, 0.5 / self.width)
+
+    @property
+    def classes(self) -> Tensor | None:
+        """For each token the row of its vector, [size]."""
+        return self.row[: self.spec.size]
+
+    def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
+        """All parameters, under one name."""
+        return [("embeddings", [self.table.weight])]
+
+    def forward(
+        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
+    ) -> Tensor:
+        """The vector of each token, [B, L, width]; see ``Encoder``."""
+        del length, layer  # no token looks at another, and there is one layer
+        if start:
+            tokens = functional.pad(tokens, (1, 0), value=self.spec.separator)
+        found: Tensor = self.table(self.row[tokens])
+        return found
+
+
+def _classes(spec: TokenSpec, *, tied: bool) -> npt.NDArray[np.int64]:
+    """For each token the number of its vector, [size]."""
+    own = np.arange(spec.size)
+    if not tied:
+        return own
+    if spec.twins is None:
+        raise UsageError(
+            "tie_reverse_complement: records are read in one form only here",
+            do="leave it out, or use --domain genome with both_strands=true",
+        )
+    first = np.minimum(own, np.where(spec.twins < spec.size, spec.twins, own))
+    found: npt.NDArray[np.int64] = np.unique(first, return_inverse=True)[1]
+    return found
