@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from sslkit.modules import RowTable
 
@@ -115,9 +116,11 @@ class RowAdagrad:
 
 def _summed(gradient: Tensor) -> tuple[Tensor, Tensor]:
     """The rows of a sparse gradient, each once, and what it says of each."""
-    rows, where = torch.unique(gradient._indices()[0], return_inverse=True)
-    values = gradient._values()
-    return rows, values.new_zeros(len(rows), values.shape[1]).index_add_(0, where, values)
+    looked_up, order = torch.sort(gradient._indices()[0], stable=True)
+    rows, count = torch.unique_consecutive(looked_up, return_counts=True)
+    begin = count.cumsum(0) - count
+    # A sum over stretches takes half as long as adding rows up one by one.
+    return rows, functional.embedding_bag(order, gradient._values(), begin, mode="sum")
 
 
 class Together:

@@ -71,51 +71,51 @@ class Expected(Function):
 
 
 class Banded(Function):
-    """The loss of runs of centres, each with the contexts around it and negatives of its own."""
+    """The loss of runs of centres, each run with the contexts around it and its own negatives."""
 
     @staticmethod
     def forward(
-        ctx: Any,
-        centres: Tensor,
-        contexts: Tensor,
-        drawn: Tensor,
-        pairs: Tensor,
-        negatives: float,
+        ctx: Any, centres: Tensor, contexts: Tensor, pairs: Tensor, negatives: float
     ) -> Tensor:
         """The summed loss.
 
         Args:
             centres: runs of T, [M, T, D].
-            contexts: what stands around and among each run, [M, T + 2R, D].
-            drawn: negatives that the centres of a run share, [M, S, D].
-            pairs: weight of each pair, [M, T, T + 2R].
+            contexts: what stands around and among each run, and behind it the S negatives that
+                the run's centres share, [M, F + S, D].
+            pairs: weight of each pair of a run, [M, T, F].
             negatives: drawn for each pair; each of the S stands for its part of them.
         """
         total = centres.new_zeros(())
-        slopes = tuple(torch.empty_like(part) for part in (centres, contexts, drawn))
+        slopes = torch.empty_like(centres), torch.empty_like(contexts)
         low = _product_type(centres)
+        far = pairs.shape[2]
+        part = negatives / (contexts.shape[1] - far)
         for at in range(0, len(centres), _BLOCKS):
             some = slice(at, at + _BLOCKS)
-            seen = pairs[some]
-            own, near, far = (part[some].to(low) for part in (centres, contexts, drawn))
-            right = (own @ near.mT).to(seen.dtype).sigmoid_()
-            slope = torch.addcmul(-seen, seen, right).to(low)
-            total -= seen.flatten() @ _log(right).flatten()
-            mass = seen.sum(-1, keepdim=True) * (negatives / far.shape[1])
-            wrong = (own @ far.mT).to(seen.dtype).neg_().sigmoid_()
-            push = torch.addcmul(mass, mass, wrong, value=-1).to(low)
-            total -= (_log(wrong).sum(-1, keepdim=True) * mass).sum()
-            slopes[0][some] = slope @ near + push @ far
+            seen, own, near = pairs[some], centres[some].to(low), contexts[some].to(low)
+            score = (own @ near.mT).to(seen.dtype)
+            both = torch.empty_like(score)
+            both[..., :far] = seen
+            both[..., far:] = seen.sum(-1, keepdim=True) * part
+            # A seen pair is right by its score, a drawn one by the opposite.
+            score[..., :far].neg_()
+            wrong = score.neg_().sigmoid_()
+            slope = torch.addcmul(both, both, wrong, value=-1)
+            slope[..., :far].neg_()
+            total -= both.flatten() @ _log(wrong).flatten()
+            slope = slope.to(low)
+            slopes[0][some] = slope @ near
             slopes[1][some] = slope.mT @ own
-            slopes[2][some] = push.mT @ own
-        ctx.save_for_backward(*slopes)
+        ctx.slopes = slopes
         return total
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        """Gradients of centres, contexts and drawn ones; the rest is data."""
-        centres, contexts, drawn = ctx.saved_tensors
-        return centres * slopes[0], contexts * slopes[0], drawn * slopes[0], None, None
+        """Gradients of centres and contexts; the rest is data."""
+        # In place, for they are large: no one asks for them twice.
+        centres, contexts = (slope.mul_(slopes[0]) for slope in ctx.slopes)
+        return centres, contexts, None, None
 
 
 #: What ``apply`` of the classes above takes and gives is said in their ``forward``.

@@ -215,20 +215,14 @@ class Objective:
             # A vector of its own for every token: what else is in the row does not matter.
             states = encoder(around[:, far : far + _RUN], used.sum())
 
-        def vectors(ids: Tensor) -> Tensor:
-            # Padding may be any token: its pairs weigh nothing.
-            known = ids.clamp(max=self.spec.size - 1)
-            found: Tensor = head(known if classes is None else classes[known])
-            return found
-
-        contexts, against = vectors(around), vectors(drawn)
+        # Padding may be any token: its pairs weigh nothing.
+        read = torch.cat([around, drawn], 1).clamp(max=self.spec.size - 1)
+        contexts = head(read if classes is None else classes[read])
         there = (around < self.spec.size).to(contexts.dtype)
         pairs = self._band(far).to(contexts) * there[:, None]
         pairs *= there[:, far : far + _RUN, None]
-        loss = _sgns.banded(
-            states.to(contexts.dtype), contexts, against, pairs, float(self.settings.negatives)
-        )
-        return {"skipgram": loss}
+        negatives = float(self.settings.negatives)
+        return {"skipgram": _sgns.banded(states.to(contexts.dtype), contexts, pairs, negatives)}
 
     def _band(self, far: int) -> Tensor:
         """The weight of every place around a run for each of its centres, [T, T + 2 far]."""

@@ -1,7 +1,7 @@
 """Corpora with planted groups of words or k-mers, and how well vectors find an intruder in them.
 
-A sentence has a topic: half of its words, or a fifth of its k-mers, are of its group. Of three
-words of one group and one of another the intruder is the one that is least like the rest.
+A sentence has a topic: half of its words, or a fifth of its k-mers, are of the topic's group. Of
+three words of one group and one of another the intruder is the one that is least like the rest.
 """
 
 from dataclasses import dataclass

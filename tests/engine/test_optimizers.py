@@ -1,13 +1,14 @@
-"""AdamW against its formula; rates and decay of every parameter."""
+"""AdamW and row-wise Adagrad against their formulas; rates and decay of every parameter."""
 
 import math
 
+import numpy as np
 import torch
 from torch import nn
 
 from sslkit.engine import optimizers
 from sslkit.engine.optimizers import Rates
-from sslkit.modules import TokenTable
+from sslkit.modules import RowTable, TokenTable
 
 
 class Small(nn.Module):
@@ -93,3 +94,67 @@ def test_set_rate_keeps_the_ratios() -> None:
         for group in optimizer.param_groups:
             assert math.isclose(group["lr"], factor * group["peak"])
     assert {g["peak"] for g in optimizer.param_groups} == {0.05, 0.1}
+
+
+def looked_up(table: RowTable, rows: list[int], slopes: torch.Tensor) -> None:
+    """Give a table the gradient of looking up ``rows``, each with its slope."""
+    (table(torch.tensor(rows)) * slopes).sum().backward()
+
+
+def test_rows_move_as_one_by_one_by_adagrad() -> None:
+    table = RowTable(6, 3)
+    table.sparse = True
+    own = optimizers.RowAdagrad([table.weight], 0.5)
+    wanted, squares = np.zeros((6, 3)), np.zeros(6)
+    generator = torch.Generator().manual_seed(1)
+    for rows in ([1, 4, 1], [4], [1, 5, 5, 5]):
+        slopes = torch.randn(len(rows), 3, generator=generator)
+        looked_up(table, rows, slopes)
+        own.step()
+        own.zero_grad()
+        for row in set(rows):
+            slope = sum(s.numpy() for r, s in zip(rows, slopes, strict=True) if r == row)
+            squares[row] += (slope**2).mean()
+            wanted[row] -= 0.5 * slope / np.sqrt(squares[row])
+    assert np.allclose(table.weight.detach().numpy(), wanted, atol=1e-6)
+
+
+def test_the_scale_of_the_loss_does_not_matter_to_rows() -> None:
+    found = []
+    for scale in (1e-6, 1e3):
+        table = RowTable(4, 2)
+        table.sparse = True
+        own = optimizers.RowAdagrad([table.weight], 0.1)
+        for slope in (1.0, -3.0, 2.0):
+            looked_up(table, [0, 2, 2], torch.full((3, 2), slope * scale))
+            own.step()
+            own.zero_grad()
+        found.append(table.weight.detach().numpy().copy())
+    assert np.allclose(*found, atol=1e-5)
+
+
+def test_sparse_tables_and_the_rest_go_on_together_from_a_kept_state() -> None:
+    def made() -> tuple[torch.nn.ModuleDict, optimizers.Optimizer]:
+        torch.manual_seed(0)
+        parts = torch.nn.ModuleDict({"rows": RowTable(4, 2), "dense": torch.nn.Linear(2, 1)})
+        optimizers.make_sparse(parts)
+        return parts, optimizers.of(parts, Rates({}), 0.1, 0.0)
+
+    def step(parts: torch.nn.ModuleDict, own: optimizers.Optimizer, row: int) -> None:
+        parts["dense"](parts["rows"](torch.tensor([row, 3]))).square().sum().backward()
+        assert optimizers.clip(parts.parameters(), 1.0) > 0
+        own.step()
+        own.zero_grad()
+
+    whole, first = made(), made()
+    for row in (0, 1, 0):
+        step(*whole, row)
+    step(*first, 0)
+    second = made()
+    second[0].load_state_dict(first[0].state_dict())
+    second[1].load_state_dict(first[1].state_dict())
+    for row in (1, 0):
+        step(*second, row)
+    for name, value in whole[0].state_dict().items():
+        assert torch.equal(value, second[0].state_dict()[name])
+    assert (whole[0]["rows"].weight[2] == 0).all()
