@@ -19,6 +19,8 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
+from sslkit.data import batching
+from sslkit.data.batching import Dealing
 from sslkit.data.windows import Windows
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
@@ -39,6 +41,8 @@ _EVALUATIONS, _EVALUATE_STEPS = 20, 50
 _PASSES = 4
 _FEWEST_STEPS, _MOST_STEPS = 200, 20_000
 _WARMUP_SHARE = 0.05
+#: What one more micro-batch costs on a CPU, in tokens; on a GPU, more than padding can.
+_CPU_OVERHEAD = 256
 
 
 def run(options: Options, console: Console) -> None:
@@ -48,12 +52,13 @@ def run(options: Options, console: Console) -> None:
         folder = RunFolder(options.out or Path("pretrained"))
         precision = folder.settled("precision", options.precision)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
-        processes.share(_rows(options), "--batch-tokens")
+        processes.share(max(1, options.batch_tokens // options.window), "--batch-tokens")
         with stop.at_once(f"what was encoded is in {options.shards}"):
             vocab, made = plans.vocabulary(options.vocab)
             chosen = plans.choose(options, vocab, made, talk)
             inputs, train, held = _data(options, chosen, made, processes, talk)
-        steps = options.steps or _default_steps(options, train)
+        rows = _rows(options, chosen, train)
+        steps = options.steps or _default_steps(rows, train)
         identity = _identity(options, chosen, inputs, runtime, steps)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -74,7 +79,7 @@ def run(options: Options, console: Console) -> None:
         training = Training(
             learner=learner,
             rates=Rates({}),
-            work=_work(options, chosen, train, held, processes, runtime),
+            work=_work(options, chosen, rows, train, held, processes, runtime),
             plan=_plan(options, steps),
             runtime=runtime,
             world=processes,
@@ -113,12 +118,13 @@ def _data(
     return inputs, *corpora.windows(inputs, chosen.domain, version, cut, processes, talk)
 
 
-def _rows(options: Options) -> int:
-    return max(1, options.batch_tokens // options.window)
+def _rows(options: Options, chosen: Chosen, train: Windows) -> int:
+    """Windows of a step: where records are shorter than a window, more of them."""
+    return max(1, options.batch_tokens // max(1, chosen.domain.length(math.ceil(train.mean))))
 
 
-def _default_steps(options: Options, train: Windows) -> int:
-    wanted = math.ceil(_PASSES * len(train) / _rows(options))
+def _default_steps(rows: int, train: Windows) -> int:
+    wanted = math.ceil(_PASSES * len(train) / rows)
     return min(max(wanted, _FEWEST_STEPS), _MOST_STEPS)
 
 
@@ -163,16 +169,24 @@ def _plan(options: Options, steps: int) -> Plan:
     )
 
 
+def _dealing(options: Options, chosen: Chosen, runtime: Runtime) -> Dealing:
+    """How the rows of a step become micro-batches."""
+    if any(getattr(m, "ACROSS_ROWS", False) for m in chosen.pretexts.modules.values()):
+        return batching.in_order(max(1, options.micro_tokens // options.window))
+    overhead = _CPU_OVERHEAD if runtime.device.type == "cpu" else options.micro_tokens
+    return batching.by_length(chosen.domain.length, options.micro_tokens, overhead)
+
+
 def _work(
     options: Options,
     chosen: Chosen,
+    rows: int,
     train: Windows,
     held: Windows,
     processes: World,
     runtime: Runtime,
 ) -> Work:
-    rows = _rows(options)
-    micro = max(1, options.micro_tokens // options.window)
+    dealing = _dealing(options, chosen, runtime)
     objective, needs = chosen.pretexts.objective, chosen.pretexts.needs
 
     def prepared(units: Array, lengths: Array, draws: Draws) -> Arrays:
@@ -180,14 +194,15 @@ def _work(
 
     def batches(step: int) -> list[Arrays]:
         mine = np.arange(step * rows, (step + 1) * rows)[processes.rank :: processes.size]
-        found = []
-        for at in range(0, len(mine), micro):
-            examples = mine[at : at + micro]
-            draws = rng.Counter(options.seed, step, examples)
-            found.append(prepared(*train.rows(examples), draws))
-        return found
+        units, lengths = train.rows(mine)
+        return [
+            prepared(
+                *batching.cropped(units, lengths, some), rng.Counter(options.seed, step, mine[some])
+            )
+            for some in dealing(lengths)
+        ]
 
-    evaluated = corpora.evaluation(held, options.window, micro, prepared)
+    evaluated = corpora.evaluation(held, options.window, dealing, prepared)
     floors = chosen.pretexts.floors(evaluated)
 
     def evaluate(learner: Learner) -> dict[str, float]:
