@@ -23,6 +23,8 @@ class Windows:
         self._end = np.cumsum(count)
         #: Windows in an epoch.
         self.total = int(self._end[-1]) if len(count) else 0
+        #: Units of a window on average; below the width where there are short segments.
+        self.mean = float((count * np.minimum(segments.length, width)).sum() / max(1, self.total))
 
     def __len__(self) -> int:
         return self.total

@@ -21,6 +21,7 @@ NEEDS = frozenset({"tokens", "boundary"})
 CAUSAL = None
 UNIT = "nats per pair"
 FLOOR = "chance"
+ACROSS_ROWS = True
 
 #: The second segment is shortened by up to this share, so that its end tells nothing.
 _SHORTENED = 0.25

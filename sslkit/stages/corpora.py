@@ -12,6 +12,7 @@ from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.console import Console, human
 from sslkit.contracts import Domain
 from sslkit.data import corpus, heldout, shards
+from sslkit.data.batching import Dealing, cropped
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.errors import DataError, OnError, UsageError
@@ -122,20 +123,16 @@ def windows(
 def evaluation(
     held: Windows,
     window: int,
-    micro: int,
+    dealing: Dealing,
     prepared: Callable[[Array, npt.NDArray[np.int64], Draws], Arrays],
 ) -> list[Arrays]:
-    """Held-out windows in batches of ``micro``, the same for every seed.
+    """Held-out windows in micro-batches, the same for every seed.
 
     Args:
         prepared: makes a batch of units, their lengths, and draws.
     """
     units, lengths = held.first(max(1, _EVALUATION_TOKENS // window))
     return [
-        prepared(
-            units[at : at + micro],
-            lengths[at : at + micro],
-            rng.Counter(0, 0, np.arange(at, min(at + micro, len(lengths)))),
-        )
-        for at in range(0, len(lengths), micro)
+        prepared(*cropped(units, lengths, rows), rng.Counter(0, 0, rows))
+        for rows in dealing(lengths)
     ]

@@ -6,13 +6,12 @@ need.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from sslkit import rng
@@ -25,19 +24,17 @@ from sslkit.data.windows import Windows
 from sslkit.engine import optimizers
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
-from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Plan, Training, Work
+from sslkit.engine.loop import Learner, Plan, Training
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.errors import UsageError
 from sslkit.files import source
 from sslkit.modules import Encoder
 from sslkit.stages import assemble, corpora, counts
 from sslkit.stages import pretrain_plan as plans
+from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretext import Pretexts
 from sslkit.stages.pretrain_plan import Chosen, Options
-from sslkit.types import Array, Arrays, Draws
 
 _EVALUATIONS, _EVALUATE_STEPS = 20, 50
 #: The default number of steps reads the corpus so many times, within limits.
@@ -54,15 +51,16 @@ def run(options: Options, console: Console) -> None:
         folder = RunFolder(options.out or Path("pretrained"))
         precision = folder.settled("precision", options.precision)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
-        processes.share(_rows(options), "--batch-tokens")
+        processes.share(max(1, options.batch_tokens // options.window), "--batch-tokens")
         kept = f"what was encoded is in {options.shards}"
         with stop.at_once(kept):
             vocab, made = plans.vocabulary(options.vocab)
             chosen = plans.choose(options, vocab, made, talk)
-            _check_company(options, chosen, processes)
             inputs, train, held = _data(options, chosen, made, processes, talk)
+        rows = works.rows(options, chosen, train)
+        works.check_company(options, chosen, rows, processes)
         learner = _learner(options, chosen)
-        options, steps = _settled(options, chosen, learner, train)
+        options, steps = _settled(options, chosen, learner, train, rows)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -75,7 +73,9 @@ def run(options: Options, console: Console) -> None:
             _report(folder, chosen.pretexts, held_results, talk)
             return
         with stop.at_once(kept):
-            work, read = _work(options, chosen, learner, (train, held), processes, runtime)
+            work, read = works.work(
+                options, chosen, rows, learner, (train, held), processes, runtime
+            )
         talk.say(
             f"training {sum(p.numel() for p in learner.parameters()):,} parameters for {steps} "
             f"steps of {read} in {runtime.precision} on {runtime.device}: "
@@ -125,12 +125,12 @@ def _data(
 
 
 def _settled(
-    options: Options, chosen: Chosen, learner: Learner, train: Windows
+    options: Options, chosen: Chosen, learner: Learner, train: Windows, rows: int
 ) -> tuple[Options, int]:
     """The options with a learning rate, and the number of steps."""
     objective = chosen.pretexts.objective
     counted = counts.asked(objective, learner.encoder)
-    steps = options.steps or (counts.STEPS if counted else _default_steps(options, train))
+    steps = options.steps or (counts.STEPS if counted else _default_steps(rows, train))
     rate = options.learning_rate
     if counted:
         rate = counts.RATE if rate is None else rate
@@ -142,27 +142,8 @@ def _settled(
     return replace(options, learning_rate=rate), steps
 
 
-def _rows(options: Options) -> int:
-    return max(1, options.batch_tokens // options.window)
-
-
-def _micro_rows(options: Options) -> int:
-    return max(1, options.micro_tokens // options.window)
-
-
-def _check_company(options: Options, chosen: Chosen, processes: World) -> None:
-    """Refuse micro-batches of one row where an objective compares rows."""
-    most = min(_micro_rows(options), -(-_rows(options) // processes.size))
-    if chosen.pretexts.across_rows and most < 2:
-        raise UsageError(
-            f"{chosen.pretexts.across_rows[0]} compares the rows of a micro-batch with each other, "
-            "and there would be only one",
-            do="use a larger --micro-tokens or --batch-tokens, or a smaller --window",
-        )
-
-
-def _default_steps(options: Options, train: Windows) -> int:
-    wanted = math.ceil(_PASSES * len(train) / _rows(options))
+def _default_steps(rows: int, train: Windows) -> int:
+    wanted = math.ceil(_PASSES * len(train) / rows)
     return min(max(wanted, _FEWEST_STEPS), _MOST_STEPS)
 
 
@@ -222,54 +203,6 @@ def _plan(options: Options, steps: int) -> Plan:
         seed=options.seed,
         checkpoint_seconds=options.checkpoint_every,
     )
-
-
-def _batches(
-    options: Options, chosen: Chosen, train: Windows, held: Windows, processes: World
-) -> tuple[Callable[[int], list[Arrays]], list[Arrays]]:
-    """The micro-batches of a step, and those of an evaluation, window by window."""
-    rows = _rows(options)
-    micro = _micro_rows(options)
-    objective, needs = chosen.pretexts.objective, chosen.pretexts.needs
-
-    def prepared(units: Array, lengths: Array, draws: Draws) -> Arrays:
-        return objective.prepare(chosen.domain.batch(units, lengths, draws, needs), draws)
-
-    def batches(step: int) -> list[Arrays]:
-        mine = np.arange(step * rows, (step + 1) * rows)[processes.rank :: processes.size]
-        found = []
-        for at in range(0, len(mine), micro):
-            examples = mine[at : at + micro]
-            draws = rng.Counter(options.seed, step, examples)
-            found.append(prepared(*train.rows(examples), draws))
-        return found
-
-    return batches, corpora.evaluation(held, options.window, micro, prepared)
-
-
-def _work(
-    options: Options,
-    chosen: Chosen,
-    learner: Learner,
-    data: tuple[Windows, Windows],
-    processes: World,
-    runtime: Runtime,
-) -> tuple[Work, str]:
-    """What is trained on, and what a step reads of it."""
-    pretexts, read = chosen.pretexts, f"{options.batch_tokens} tokens"
-    if counted := counts.asked(pretexts.objective, learner.encoder):
-        read = "all pairs"
-        batches, evaluated = counts.batches(
-            counted, learner, chosen.domain, data, processes, options.seed
-        )
-    else:
-        batches, evaluated = _batches(options, chosen, *data, processes)
-    floors = pretexts.floors(evaluated)
-
-    def evaluate(learner: Learner) -> dict[str, float]:
-        return pretexts.judged(mean_losses(learner, evaluated, processes, runtime), floors)
-
-    return Work(batches, evaluate), read
 
 
 def _report(
