@@ -56,11 +56,11 @@ def run(options: Options, console: Console) -> None:
         with stop.at_once(kept):
             vocab, made = plans.vocabulary(options.vocab)
             chosen = plans.choose(options, vocab, made, talk)
-            inputs, train, held = _data(options, chosen, made, processes, talk)
-        rows = works.rows(options, chosen, train)
+            inputs, data = _data(options, chosen, made, processes, talk)
+        rows = works.rows(options, chosen, data[0])
         works.check_company(options, chosen, rows, processes)
         learner = _learner(options, chosen)
-        options, steps = _settled(options, chosen, learner, train, rows)
+        options, steps = _settled(options, chosen, learner, data[0], rows)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -69,13 +69,11 @@ def run(options: Options, console: Console) -> None:
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
-            held_results = checkpoint.load(folder.checkpoint).manifest.results
-            _report(folder, chosen.pretexts, held_results, talk)
+            results = checkpoint.load(folder.checkpoint).manifest.results
+            _report(folder, chosen.pretexts, results, talk)
             return
         with stop.at_once(kept):
-            work, read = works.work(
-                options, chosen, rows, learner, (train, held), processes, runtime
-            )
+            work, read = works.work(options, chosen, rows, learner, data, processes, runtime)
         talk.say(
             f"training {sum(p.numel() for p in learner.parameters()):,} parameters for {steps} "
             f"steps of {read} in {runtime.precision} on {runtime.device}: "
@@ -109,7 +107,7 @@ def run(options: Options, console: Console) -> None:
 
 def _data(
     options: Options, chosen: Chosen, made: Manifest, processes: World, talk: Console
-) -> tuple[tuple[Input, ...], Windows, Windows]:
+) -> tuple[tuple[Input, ...], tuple[Windows, Windows]]:
     """The corpus: its files, windows to train on and windows held out."""
     name, module, _ = chosen.plugins["domain"]
     inputs = manifest.describe(corpora.files(options.corpus, module.ENDINGS, made, talk))
@@ -121,7 +119,7 @@ def _data(
         on_error=options.on_error,
     )
     version = f"{name} {module.VERSION}"
-    return inputs, *corpora.windows(inputs, chosen.domain, version, cut, processes, talk)
+    return inputs, corpora.windows(inputs, chosen.domain, version, cut, processes, talk)
 
 
 def _settled(

@@ -25,7 +25,7 @@ def test_a_state_is_the_tokens_row_whatever_stands_around_it() -> None:
 def test_the_state_of_the_start_stands_before_every_row() -> None:
     model = Model(Settings(width=6), SPEC)
     with torch.no_grad():
-        model.table.weight[SPEC.first] = 1.0
+        model.table.weight[SPEC.separator] = 1.0
     tokens, length = torch.tensor([[0, 1], [2, 5]]), torch.tensor([2, 1])
     states = model(tokens, length, start=True)
     assert states.shape == (2, 3, 6)
