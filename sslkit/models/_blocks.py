@@ -5,7 +5,7 @@ Shape suffixes: B rows, L tokens (one for the start vector included), D width.
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -15,46 +15,24 @@ from sslkit.modules import Encoder, TokenTable
 from sslkit.types import TokenSpec
 
 
-class Shape(Protocol):
-    """The settings that a stack of blocks needs."""
+@dataclass(frozen=True)
+class Shape:
+    """The settings that all stacks of blocks have."""
 
-    @property
-    def blocks(self) -> int:
-        """Number of blocks."""
-        ...
+    blocks: int = field(default=12, metadata={"help": "number of blocks"})
+    width: int = field(default=128, metadata={"help": "numbers per token"})
+    expansion: int = field(default=4, metadata={"help": "feed-forward width over width"})
+    dropout: float = field(default=0.0, metadata={"help": "share of activations dropped, 0 to 1"})
+    causal: bool = field(
+        default=False, metadata={"help": "know earlier tokens only; the objective decides it"}
+    )
 
-    @property
-    def width(self) -> int:
-        """Numbers per token."""
-        ...
-
-    @property
-    def expansion(self) -> int:
-        """Feed-forward width over width."""
-        ...
-
-    @property
-    def dropout(self) -> float:
-        """Share of activations dropped."""
-        ...
-
-    @property
-    def causal(self) -> bool:
-        """Whether a token knows nothing of those behind it."""
-        ...
-
-
-def check(settings: Shape, *names: str) -> None:
-    """Refuse shapes that cannot be; ``names`` are further settings of at least 1.
-
-    Raises:
-        ValueError: naming the setting.
-    """
-    for name in ("blocks", "width", "expansion", *names):
-        if getattr(settings, name) < 1:
-            raise ValueError(f"{name} is at least 1, not {getattr(settings, name)}")
-    if not 0 <= settings.dropout < 1:
-        raise ValueError(f"dropout is from 0 to below 1, not {settings.dropout}")
+    def __post_init__(self) -> None:
+        for name in ("blocks", "width", "expansion"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is from 0 to below 1, not {self.dropout}")
 
 
 class Stack(Encoder):

@@ -31,23 +31,18 @@ _TILE = 512
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(_blocks.Shape):
     """Shape of the encoder."""
 
-    blocks: int = field(default=12, metadata={"help": "number of blocks"})
-    width: int = field(default=128, metadata={"help": "numbers per token"})
     kernel: int = field(default=5, metadata={"help": "taps of a convolution, an odd number"})
     cycle: int = field(
         default=8, metadata={"help": "blocks until dilations, 1, 2, 4 ..., begin again"}
     )
-    expansion: int = field(default=4, metadata={"help": "feed-forward width over width"})
-    dropout: float = field(default=0.0, metadata={"help": "share of activations dropped, 0 to 1"})
-    causal: bool = field(
-        default=False, metadata={"help": "look at earlier tokens only; the objective decides it"}
-    )
 
     def __post_init__(self) -> None:
-        _blocks.check(self, "kernel", "cycle")
+        super().__post_init__()
+        if min(self.kernel, self.cycle) < 1:
+            raise ValueError(f"kernel and cycle are at least 1, not {self.kernel} and {self.cycle}")
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel is odd, not {self.kernel}")
 

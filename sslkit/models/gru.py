@@ -29,13 +29,9 @@ VERSION = 1
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(_blocks.Shape):
     """Shape of the encoder."""
 
-    blocks: int = field(default=12, metadata={"help": "number of blocks"})
-    width: int = field(default=128, metadata={"help": "numbers per token"})
-    expansion: int = field(default=4, metadata={"help": "feed-forward width over width"})
-    dropout: float = field(default=0.0, metadata={"help": "share of activations dropped, 0 to 1"})
     cell: Literal["minimal", "classic"] = field(
         default="minimal",
         metadata={"help": "minimal: gates see the token; classic: the state too, far slower"},
@@ -43,12 +39,9 @@ class Settings:
     memory: int = field(
         default=1024, metadata={"help": "tokens that the slowest channels span before training"}
     )
-    causal: bool = field(
-        default=False, metadata={"help": "read forwards only; the objective decides it"}
-    )
 
     def __post_init__(self) -> None:
-        _blocks.check(self)
+        super().__post_init__()
         if self.memory < 2:
             raise ValueError(f"memory is at least 2, not {self.memory}")
         if self.width % 2:

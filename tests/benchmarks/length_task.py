@@ -23,7 +23,7 @@ from sslkit.engine.optimizers import Rates
 from sslkit.engine.signals import Stop
 from sslkit.modules import Encoder
 from sslkit.objectives import clm
-from sslkit.types import Arrays, TokenSpec
+from sslkit.types import Array, Arrays, TokenSpec
 
 #: Model and settings by name; widths at which blocks have as many parameters.
 ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -35,7 +35,7 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
 COST_BLOCKS = 6
 COST_WIDTHS = {"transformer": 256, "gru": 256, "gru, classic": 242, "conv": 268}
 RECALL_BLOCKS = 8
-RECALL_WIDTHS = {"transformer": 64, "gru": 64, "gru, classic": 58, "conv": 66}
+RECALL_WIDTHS = {"transformer": 64, "gru": 64, "conv": 66}
 
 FILLERS, MARKER, QUERY = 8, 8, 9
 SPEC = TokenSpec(10)
@@ -43,7 +43,7 @@ _TRAINED = (16, 32, 64, 128, 256, 512, 1024)
 DISTANCES = (*_TRAINED, 2048)
 #: Share of the steps after which all distances are trained on.
 _WHOLE = 0.6
-_TOKENS, _ASKED = 4096, 96
+_TOKENS, _QUERIES, _ASKED = 4096, 8, 96
 
 
 def encoder(name: str, blocks: int, width: int, causal: bool) -> Encoder:
@@ -88,30 +88,30 @@ def _peak() -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def planted(draws: rng.Counter, rows: int, distance: int, least: int) -> Arrays:
-    """Rows in which one token stands behind a marker and is asked for behind a query.
+def planted(draws: rng.Counter, apart: Array) -> Arrays:
+    """Rows in which one token stands behind a marker and is asked for behind queries.
+
+    What stands behind a query is another token: an answer is never shown.
 
     Args:
-        distance: tokens from the one to be recalled to where it is asked for, at most.
-        least: the same, at least.
+        apart: tokens from the one to be recalled to those it is asked at, [rows, queries].
     """
-    lead = (draws.uniform("lead", 1)[:, 0] * (distance // 4)).astype(np.int64)
-    apart = least + (draws.uniform("apart", 1)[:, 0] * (distance - least + 1)).astype(np.int64)
-    columns = distance // 4 + distance + 2
+    rows, asked = apart.shape
+    longest = int(apart.max())
+    lead = (draws.uniform("lead", 1) * (longest // 4)).astype(np.int64)
+    columns = longest // 4 + longest + 2
     tokens = (draws.uniform("tokens", columns) * FILLERS).astype(np.int64)
-    row, answer = np.arange(rows), lead + 1 + apart
-    tokens[row, lead], tokens[row, answer - 1] = MARKER, QUERY
-    tokens[row, answer] = tokens[row, lead + 1]
-    targets = tokens[row, answer].copy()
-    length = answer + 1
-    tokens[np.arange(columns) >= length[:, None]] = SPEC.pad
-    # As clm prepares it, but for one target in each row.
+    row, query = np.arange(rows)[:, None], lead + apart
+    wanted = tokens[row, lead + 1]
+    tokens[row, lead] = MARKER
+    tokens[row, query] = QUERY
+    # As clm prepares it, but for the targets: the state that has just seen the query.
     return {
         "tokens": tokens,
-        "length": length,
-        "targets": targets,
-        "weight": np.ones(rows, np.float32),
-        "positions": row * (columns + 1) + answer,
+        "length": np.full(rows, columns),
+        "targets": np.repeat(wanted[:, 0], asked),
+        "weight": np.ones(rows * asked, np.float32),
+        "positions": (row * (columns + 1) + query + 1).reshape(-1),
     }
 
 
@@ -125,16 +125,17 @@ def recall(name: str, steps: int, rate: float, precision: str, seed: int) -> dic
         # Short distances first: none of the encoders learns anything from long ones alone.
         reached = 1 + (len(_TRAINED) - 1) * min(1.0, step / (_WHOLE * steps))
         distance = _TRAINED[int(pick * reached)]
-        rows = _TOKENS // distance
-        draws = rng.Counter(seed, step, np.arange(rows))
-        return [planted(draws, rows, distance, distance // 2)]
+        draws = rng.Counter(seed, step, np.arange(_TOKENS // distance))
+        # By equal factors, so that no distance is rare.
+        apart = 2 * (distance / 2) ** draws.uniform("apart", _QUERIES)
+        return [planted(draws, apart.astype(np.int64))]
 
     def accuracy(learner: Learner) -> dict[str, float]:
         learner.eval()
         found = {}
         for distance in DISTANCES:
             draws = rng.Counter(seed, 10**6, np.arange(_ASKED))
-            given = to_device(planted(draws, _ASKED, distance, distance), where)
+            given = to_device(planted(draws, np.full((_ASKED, 1), distance)), where)
             with torch.inference_mode(), where.autocast():
                 states = learner.encoder(given["tokens"], given["length"], start=True)
                 scores = learner.head(states.flatten(0, 1)[given["positions"]])
@@ -146,7 +147,6 @@ def recall(name: str, steps: int, rate: float, precision: str, seed: int) -> dic
     start = time.process_time()
     with tempfile.TemporaryDirectory(prefix="bench-length-") as folder:
         plan = Plan(steps, rate, steps // 20, 0.0, 1.0, 10**9, seed)
-        # The last step is always evaluated, and so are the final weights.
         learner = Learner(model, objective)
         work = Work(batches, lambda learner: {})
         Training(learner, Rates({}), work, plan, where, World(), RunFolder(Path(folder))).run(
