@@ -155,14 +155,18 @@ def _bf16_is_faster(device: torch.device) -> bool:
 
 
 def product_seconds(dtype: torch.dtype) -> float:
-    """The shortest of a few times that one small matrix product takes this thread.
+    """The shortest of a few times that one small matrix product takes one thread.
 
-    Processor time: on a busy machine the clock would toss a coin.
+    Processor time, and no second thread to wait for: on a busy machine the clock would toss a
+    coin.
     """
     left = torch.ones(_PROBE_SIZE, _PROBE_SIZE, dtype=dtype)
     best = float("inf")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     for _ in range(_PROBE_ROUNDS):
         start = time.thread_time()
         left @ left
         best = min(best, time.thread_time() - start)
+    torch.set_num_threads(threads)
     return best
