@@ -16,12 +16,10 @@ from sslkit.types import TokenSpec
 
 VERSION = 1
 
-#: Up to these lengths plain matrix products beat the fused kernel on a CPU, forwards and backwards.
-#: Beyond them float32 takes the fused kernel, while bfloat16, of which that one makes little, takes
-#: the products for some queries at a time, and again for the gradient ("Training speed" in
-#: tests/benchmarks/RESULTS.md).
-_PLAIN_TOKENS = {torch.bfloat16: 1024}
-_PLAIN_TOKENS_ELSE = 256
+#: Up to this length a CPU makes attention by plain matrix products, which beat the fused kernel
+#: there; beyond it the same for some queries at a time, and again for the gradient, since scores
+#: of all do not fit into memory ("Training speed" in tests/benchmarks/RESULTS.md).
+_PLAIN_TOKENS = 1024
 _CHUNK_QUERIES = 256
 
 
@@ -173,11 +171,11 @@ def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | Non
         q_bhlk: queries; ``k_bhlk`` and ``v_bhlk`` keys and values of the same shape.
         mask: added to the scores, [1 or B, 1, 1 or L, L], or None for nothing.
     """
-    length, plain = q_bhlk.shape[2], _PLAIN_TOKENS.get(q_bhlk.dtype, _PLAIN_TOKENS_ELSE)
-    if q_bhlk.device.type == "cpu" and length <= plain:
-        return _products(q_bhlk, k_bhlk, v_bhlk, mask)
-    if q_bhlk.device.type != "cpu" or q_bhlk.dtype not in _PLAIN_TOKENS:
+    if q_bhlk.device.type != "cpu":
         return functional.scaled_dot_product_attention(q_bhlk, k_bhlk, v_bhlk, attn_mask=mask)
+    length = q_bhlk.shape[2]
+    if length <= _PLAIN_TOKENS:
+        return _products(q_bhlk, k_bhlk, v_bhlk, mask)
     found = []
     for at in range(0, length, _CHUNK_QUERIES):
         here = slice(at, at + _CHUNK_QUERIES)

@@ -163,7 +163,11 @@ def _torch() -> Iterator[Finding]:
     slow, fast = found["fp32_seconds"] * 1e3, found["bf16_seconds"] * 1e3
     chosen = "bf16" if fast < slow else "fp32"
     text = f"{chosen} is faster here (a product takes {slow:.1f} ms in fp32, {fast:.1f} in bf16)"
+    text += ", fp32 by oneDNN, as exact as others" if found["quick_products"] else ""
     yield Finding("precision", "ok", text)
+    settings = ", ".join(f"{name} {value}" for name, value in found["allocator"].items())
+    kept = f"large buffers are kept for the next step: {settings}"
+    yield Finding("allocator", "ok", kept if settings else "as the system has it")
     gpus = ", ".join(f"{gpu['name']}, {sizes.show(gpu['memory'])}" for gpu in found["gpus"])
     none = "none that torch can use: the processors do the work"
     yield Finding("GPU", "ok", gpus or none)

@@ -15,7 +15,7 @@ from sslkit.options import thread_count
 
 
 def facts() -> dict[str, Any]:
-    """Version, GPUs, threads, and the seconds of a matrix product in either number format."""
+    """Version, GPUs, settings, and the seconds of a matrix product in either number format."""
     torch.set_num_threads(thread_count(None))
     devices = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     return {
@@ -28,6 +28,8 @@ def facts() -> dict[str, Any]:
             }
             for number in devices
         ],
+        "allocator": runtime.keep_memory(),
+        "quick_products": runtime.quick_products(),
         "fp32_seconds": runtime.product_seconds(torch.float32),
         "bf16_seconds": runtime.product_seconds(torch.bfloat16),
     }

@@ -1,6 +1,7 @@
 """Device, threads and number format."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +11,9 @@ import torch
 from sslkit.engine import runtime
 from sslkit.engine.distributed import World
 from sslkit.errors import UsageError
+
+# The type stubs of torch do not know it.
+MATMUL = "matmul"
 
 
 @pytest.mark.parametrize(
@@ -70,3 +74,29 @@ def test_processes_agree_on_one_precision(
 ) -> None:
     monkeypatch.setattr(runtime, "_bf16_is_faster", lambda device: own)
     assert runtime.prepare("cpu", 1, "auto", Company(0, 4, others)).precision == precision
+
+
+def test_quick_products_are_as_exact_as_others() -> None:
+    setting = getattr(torch.backends.mkldnn, MATMUL)
+    quick = runtime.quick_products()
+    assert setting.fp32_precision == ("bf16" if quick else "none")
+    torch.manual_seed(5)
+    left, right = torch.randn(300, 700), torch.randn(700, 200)
+    exact = left.double() @ right.double()
+    assert float(((left @ right).double() - exact).norm() / exact.norm()) < 2e-6
+
+
+def test_products_that_round_are_not_let_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    def rounding(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+        if left.dtype == torch.float32:
+            return (left.bfloat16() @ right.bfloat16()).float()
+        return torch.matmul(left, right)
+
+    monkeypatch.setattr(torch.Tensor, "__matmul__", rounding)
+    assert not runtime.quick_products()
+    assert getattr(torch.backends.mkldnn, MATMUL).fp32_precision == "none"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only glibc has these settings")
+def test_memory_is_kept() -> None:
+    assert set(runtime.keep_memory()) <= {"M_MMAP_MAX", "M_TRIM_THRESHOLD"}

@@ -24,7 +24,16 @@ def test_a_sound_machine(sslkit: Command) -> None:
     done = sslkit("doctor", "--json")
     assert done.json["ok"]
     found = by_name(done)
-    for name in ("python", "sslkit", "packages", "precision", "GPU", "sorting", "torchrun"):
+    for name in (
+        "python",
+        "sslkit",
+        "packages",
+        "precision",
+        "allocator",
+        "GPU",
+        "sorting",
+        "torchrun",
+    ):
         assert found[name]["state"] == "ok", found[name]
     assert {"processors", "memory", "temporary", "this folder", "extra zstd"} <= set(found)
     assert "torch " in found["packages"]["text"]
@@ -45,7 +54,8 @@ def test_broken_things_are_told_and_end_with_1(sslkit: Command, tmp_path: Path) 
 
 @pytest.fixture
 def torch_works(monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = {"fp32_seconds": 1e-3, "bf16_seconds": 2e-3, "processes": 2}
+    facts: dict[str, Any] = {"fp32_seconds": 1e-3, "bf16_seconds": 2e-3, "processes": 2}
+    facts |= {"quick_products": True, "allocator": {"M_MMAP_MAX": 0}}
     gpu = {"name": "A card", "memory": 2**34}
     monkeypatch.setattr(doctor, "_asked", lambda words: {**facts, "gpus": [gpu]})
 
@@ -54,6 +64,8 @@ def torch_works(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lines_for_a_person(command: Command) -> None:
     done = command("doctor")
     assert "ok       precision   fp32 is faster here" in done.out
+    assert "fp32 by oneDNN, as exact as others" in done.out
+    assert "ok       allocator   large buffers are kept for the next step: M_MMAP_MAX 0" in done.out
     assert "ok       GPU         A card, 16 GiB" in done.out
     assert command("doctor", "-q").out == ""
 
