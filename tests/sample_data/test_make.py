@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sslkit.domains import genome
+from sslkit import bases
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv")
@@ -40,8 +40,8 @@ def test_genes_stand_where_their_titles_say() -> None:
     for record in domain.read(SAMPLE / "corpus/genes.fa", "stop"):
         place, strand = record.metadata["title"].rstrip(")").split("(")
         start, end = map(int, place.partition(":")[2].split("-"))
-        found = codes[start:end] if strand == "+" else genome.reverse_complement(codes[start:end])
-        assert genome.to_letters(found).encode() == record.payload
+        found = codes[start:end] if strand == "+" else bases.reverse_complement(codes[start:end])
+        assert bases.to_letters(found).encode() == record.payload
         assert record.payload.startswith(b"ATG")
         strands[strand] += 1
     assert min(strands.values()) > 100
@@ -61,7 +61,7 @@ def test_labelled_rows_are_balanced_distinct_and_not_in_the_genome() -> None:
 
 
 def other_strand(letters: bytes) -> bytes:
-    return genome.to_letters(genome.reverse_complement(genome.to_codes(letters))).encode()
+    return bases.to_letters(bases.reverse_complement(bases.to_codes(letters))).encode()
 
 
 def test_a_pair_shuffle_keeps_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
