@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sslkit import bases
+from sslkit.domains import genome
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
 FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv")

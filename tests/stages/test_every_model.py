@@ -42,5 +42,6 @@ def test_the_chain(
     common = ("--threads", "1", "--device", "cpu")
     command("embed", "corpus/genes.fa", *common)
     assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == 20
-    command("finetune", "--task", "promoter", "--freeze", "1", "--steps", "2", *common)
+    freeze = "1" if depth else "0"
+    command("finetune", "--task", "promoter", "--freeze", freeze, "--steps", "2", *common)
     command("probe", "--task", "promoter", *common)
