@@ -209,7 +209,7 @@ class Objective:
         around, drawn = around[used], batch["negatives"].flatten(0, 1)[used]
         classes = _classes(encoder)
         if classes is None:
-            states = encoder(tokens, (tokens != self.spec.pad).sum(1))
+            states = encoder(tokens, _extent(tokens != self.spec.pad))
             states = states.reshape(-1, _RUN, states.shape[-1])[used]
         else:
             # A vector of its own for every token: what else is in the row does not matter.
@@ -258,6 +258,12 @@ class Objective:
             weight[:, offset:] += both * (part / self.settings.window)
             weight[:, : both.shape[1]] += both * (part / self.settings.window)
         return tokens[there], weight[there]
+
+
+def _extent(real: Tensor) -> Tensor:
+    """Columns up to the last real one of each row, [B]; those between stay, thinned out or not."""
+    number = torch.arange(1, real.shape[1] + 1, device=real.device)
+    return (real * number).amax(1)
 
 
 def _classes(encoder: nn.Module) -> Tensor | None:

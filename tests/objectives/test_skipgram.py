@@ -153,6 +153,30 @@ def test_an_encoder_with_layers_gives_its_states_as_centres() -> None:
         forced.is_counted(encoder)
 
 
+def test_an_encoder_reads_to_the_last_token_that_was_not_thinned_out() -> None:
+    spec = TokenSpec(20, reach=2)
+    objective = Objective(Settings(subsample=0.01), spec, COUNTS)
+    batch = objective.prepare(windows(), draws())
+    real = batch["tokens"] != spec.pad
+    assert (real.sum(1)[:2] < LENGTHS[:2]).all()
+    encoder = Reader(spec)
+    objective.losses(encoder, objective.head(8), tensors(batch))
+    for row, length in zip(real, encoder.length.tolist(), strict=True):
+        assert not row[length:].any()
+        assert length == 0 or row[length - 1]
+
+
+class Reader(transformer.Model):
+    """Notes how far it was asked to read."""
+
+    def __init__(self, spec: TokenSpec) -> None:
+        super().__init__(transformer.Settings(blocks=1, width=8, heads=2), spec)
+
+    def forward(self, tokens: torch.Tensor, length: torch.Tensor, *rest: Any) -> torch.Tensor:
+        self.length = length
+        return super().forward(tokens, length, *rest)
+
+
 def test_the_vocabulary_and_the_setting_choose_the_algorithm() -> None:
     for size, algorithm, counted in (
         (8192, "auto", True),
