@@ -31,12 +31,14 @@ class Encoder(nn.Module, ABC):
         depth: layers that can be asked for, from 0, the embeddings, to the last.
         causal: whether a token's state knows nothing of the tokens behind it.
         sight: how far off a token can stand that a state depends on; None for any distance.
+        skips_padding: whether padding costs it next to nothing on a CPU.
     """
 
     width: int
     depth: int
     causal: bool
     sight: int | None = None
+    skips_padding: bool = False
 
     @property
     def classes(self) -> Tensor | None:

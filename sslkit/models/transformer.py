@@ -1,6 +1,7 @@
 """Transformer encoder: pre-norm blocks, rotary positions, no biases.
 
-Shape suffixes: B rows, L tokens, D width, H heads, K width of a head.
+Shape suffixes: B rows, L tokens, P tokens of all rows end to end, D width, H heads, K width of a
+head.
 """
 
 import math
@@ -21,6 +22,10 @@ VERSION = 1
 #: of all do not fit into memory ("Training speed" in tests/benchmarks/RESULTS.md).
 _PLAIN_TOKENS = 1024
 _CHUNK_QUERIES = 256
+#: Where padding is left out, rows attend in groups, which have a multiple of so many columns.
+_COLUMNS = 32
+#: Padding of so many tokens costs a CPU as much as one more group.
+_GROUP_TOKENS = 16
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,8 @@ class Model(Encoder):
     A learned vector stands before the first token and is dropped from the output: rotary
     positions are relative, and this is what tells the first base of a record from the last.
     """
+
+    skips_padding = True
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
         super().__init__()
@@ -87,37 +94,103 @@ class Model(Encoder):
     ) -> Tensor:
         """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm."""
         last = self.depth if layer is None else layer
-        x_bld, *seen = self._begin(tokens, length)
+        x_pd, lie = self._begin(tokens, length)
         for block in self.blocks[:last]:
-            x_bld = block(x_bld, *seen)
+            x_pd = block(x_pd, lie)
         if last == self.depth:
-            x_bld = self.norm(x_bld)
+            x_pd = self.norm(x_pd)
+        x_bld = lie.spread(x_pd)
         return x_bld if start else x_bld[:, 1:]
 
     def states_at(
         self, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
     ) -> Tensor:
         """See ``Encoder``; most of the last block is left out at all other places."""
-        x_bld, *seen = self._begin(tokens, length)
+        x_pd, lie = self._begin(tokens, length)
         for block in self.blocks[:-1]:
-            x_bld = block(x_bld, *seen)
-        if not start:
-            places = places + places // tokens.shape[1] + 1
-        states: Tensor = self.norm(self.blocks[-1](x_bld, *seen, places))
+            x_pd = block(x_pd, lie)
+        columns = tokens.shape[1] + start
+        row = places // columns
+        column = torch.minimum(places % columns + (not start), length[row])
+        states: Tensor = self.norm(self.blocks[-1](x_pd, lie, lie.first[row] + column))
         return states
 
-    def _begin(
-        self, tokens: Tensor, length: Tensor
-    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor | None]:
-        """Embeddings, angles and mask, with the learned start as one more token of the table."""
+    def _begin(self, tokens: Tensor, length: Tensor) -> tuple[Tensor, "_Layout"]:
+        """Embeddings [P, D], the learned start as one more token of the table, and how they lie."""
         table = torch.cat([self.table(), self.start[None]])
         tokens = functional.pad(tokens, (1, 0), value=len(table) - 1)
-        x_bld = functional.embedding(tokens, table)
-        if torch.is_autocast_enabled(tokens.device.type):
-            x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
+        dtype, device = table.dtype, tokens.device.type
+        if torch.is_autocast_enabled(device):
+            dtype = torch.get_autocast_dtype(device)
         width = self.width // self.settings.heads
-        rotation = _rotation(x_bld.shape[1], width, x_bld)
-        return x_bld, rotation, _mask(length, x_bld, self.causal)
+        lie = _Layout.of(length, tokens.shape[1], self.causal, width, dtype)
+        tokens = tokens.flatten() if lie.index is None else tokens.flatten()[lie.index]
+        return functional.embedding(tokens, table).to(dtype), lie
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How rows lie end to end, [P, ...]: padded, or without what is padding.
+
+    Attributes:
+        shape: rows and columns of the batch, padding and start included.
+        first: [B], where each row begins.
+        rotation: cosines and sines for each token, [P, 1, 1, K] each.
+        groups: rows and columns of the neighbours that attend in one go, and their mask.
+        index: [P], where what lies here stands in the padded batch; None for all of it.
+        wide: where each column of the groups lies, end to end, padding anywhere; None for [P].
+        back: [P], the column of the groups where each token is.
+    """
+
+    shape: tuple[int, int]
+    first: Tensor
+    rotation: tuple[Tensor, Tensor]
+    groups: list[tuple[int, int, Tensor | None]]
+    index: Tensor | None = None
+    wide: Tensor | None = None
+    back: Tensor | None = None
+
+    @classmethod
+    def of(
+        cls, length: Tensor, columns: int, causal: bool, width: int, dtype: torch.dtype
+    ) -> "_Layout":
+        """Of rows of so many tokens and the start; a CPU leaves padding out where it pays."""
+        rows, size = len(length), length + 1
+        # Few widths: for each new one the products of attention are compiled anew.
+        wide = (-(-size // _COLUMNS) * _COLUMNS).clamp(max=columns)
+        runs = torch.unique_consecutive(wide, return_counts=True)
+        padding = rows * columns - int(size.sum())
+        column = torch.arange(columns, device=length.device)
+        if length.device.type != "cpu" or padding <= _GROUP_TOKENS * len(runs[0]):
+            first = columns * torch.arange(rows, device=length.device)
+            rotation = _rotation(column.repeat(rows), width, dtype)
+            group = (rows, columns, _mask(length, columns, causal, dtype))
+            return cls((rows, columns), first, rotation, [group])
+        groups, at = [], 0
+        for broad, many in zip(*(run.tolist() for run in runs), strict=True):
+            here = length[at : at + many]
+            groups.append((many, broad, _mask(here, broad, causal, dtype)))
+            at += many
+        real, slots = column < size[:, None], column < wide[:, None]
+        first, begin = size.cumsum(0) - size, wide.cumsum(0) - wide
+        # Behind the end of a row its last token stands in: it is not looked at.
+        stand = first[:, None] + torch.minimum(column, length[:, None])
+        return cls(
+            (rows, columns),
+            first,
+            _rotation(column.expand(rows, -1)[real], width, dtype),
+            groups,
+            index=real.flatten().nonzero()[:, 0],
+            wide=stand[slots],
+            back=(begin[:, None] + column)[real],
+        )
+
+    def spread(self, x_pd: Tensor) -> Tensor:
+        """[P, D] as [B, L, D]; 0 at padding that was left out."""
+        if self.index is not None:
+            whole = x_pd.new_zeros(self.shape[0] * self.shape[1], x_pd.shape[1])
+            x_pd = whole.index_copy(0, self.index, x_pd)
+        return x_pd.view(*self.shape, x_pd.shape[1])
 
 
 class _Block(nn.Module):
@@ -133,32 +206,34 @@ class _Block(nn.Module):
         self.up = nn.Linear(width, settings.expansion * width, bias=False)
         self.down = nn.Linear(settings.expansion * width, width, bias=False)
 
-    def forward(
-        self,
-        x_bld: Tensor,
-        rotation: tuple[Tensor, Tensor],
-        mask: Tensor | None,
-        places: Tensor | None = None,
-    ) -> Tensor:
-        """[B, L, D], or [T, D] at ``places`` [T] of the flattened rows."""
-        y_bld = self._attend(x_bld, rotation, mask)
+    def forward(self, x_pd: Tensor, lie: _Layout, places: Tensor | None = None) -> Tensor:
+        """[P, D], or [T, D] at ``places`` [T]."""
+        y_pd = self._attend(x_pd, lie)
         if places is not None:
-            x_bld, y_bld = (x.flatten(0, 1).index_select(0, places) for x in (x_bld, y_bld))
-        x_bld = x_bld + self._dropped(self.out(y_bld))
-        hidden = functional.gelu(self.up(self.norm_mlp(x_bld)))
-        return x_bld + self._dropped(self.down(hidden))
+            x_pd, y_pd = (x.index_select(0, places) for x in (x_pd, y_pd))
+        x_pd = x_pd + self._dropped(self.out(y_pd))
+        hidden = functional.gelu(self.up(self.norm_mlp(x_pd)))
+        return x_pd + self._dropped(self.down(hidden))
 
-    def _attend(
-        self, x_bld: Tensor, rotation: tuple[Tensor, Tensor], mask: Tensor | None
-    ) -> Tensor:
-        rows, length, width = x_bld.shape
-        qkv = self.qkv(self.norm_attention(x_bld))
-        qkv = qkv.view(rows, length, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
-        # One copy: what follows runs through memory in order, and so does its gradient.
-        qk, v = qkv.contiguous().split([2, 1])
-        q_bhlk, k_bhlk = _rotate(qk, rotation).unbind(0)
-        y_bhlk = attention(q_bhlk, k_bhlk, v[0], mask)
-        return y_bhlk.transpose(1, 2).reshape(rows, length, width)
+    def _attend(self, x_pd: Tensor, lie: _Layout) -> Tensor:
+        qkv = self.qkv(self.norm_attention(x_pd)).view(len(x_pd), 3, self.heads, -1)
+        qk, v = qkv.split_with_sizes([2, 1], dim=1)
+        cosine, sine = lie.rotation
+        qk = (qk * cosine).addcmul_(qk.roll(qk.shape[-1] // 2, -1), sine)
+        mixed = (*qk.unbind(1), v[:, 0])
+        if lie.wide is not None:
+            mixed = tuple(part.index_select(0, lie.wide) for part in mixed)
+        sizes = [rows * columns for rows, columns, _ in lie.groups]
+        found = []
+        for group, *parts in zip(
+            lie.groups, *(part.split_with_sizes(sizes) for part in mixed), strict=True
+        ):
+            rows, columns, mask = group
+            q, k, v = (part.view(rows, columns, *part.shape[1:]).transpose(1, 2) for part in parts)
+            y_bhlk = attention(q, k, v, mask)
+            found.append(y_bhlk.transpose(1, 2).reshape(rows * columns, -1))
+        y_pd = torch.cat(found) if len(found) > 1 else found[0]
+        return y_pd if lie.back is None else y_pd.index_select(0, lie.back)
 
     def _dropped(self, x: Tensor) -> Tensor:
         return functional.dropout(x, self.drop, self.training) if self.drop else x
@@ -193,9 +268,8 @@ def _products(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | Non
     return weights @ v_bhlk
 
 
-def _mask(length: Tensor, x_bld: Tensor, causal: bool) -> Tensor | None:
+def _mask(length: Tensor, columns: int, causal: bool, dtype: torch.dtype) -> Tensor | None:
     """0 where a token may look, -inf elsewhere, [1 or B, 1, 1 or L, L]; None for everywhere."""
-    columns = x_bld.shape[1]
     position = torch.arange(columns, device=length.device)
     if causal:
         # Padding stands behind all that is real, so nothing real looks at it.
@@ -204,22 +278,16 @@ def _mask(length: Tensor, x_bld: Tensor, causal: bool) -> Tensor | None:
         return None
     else:
         hidden = (position > length[:, None])[:, None]
-    mask = torch.zeros(hidden.shape, device=length.device, dtype=x_bld.dtype)
+    mask = torch.zeros(hidden.shape, device=length.device, dtype=dtype)
     mask.masked_fill_(hidden, float("-inf"))
     return mask.view(-1, 1, *hidden.shape[-2:])
 
 
-def _rotation(length: int, width: int, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary angles, [L, K] each (Su et al. 2021, eq. 34)."""
-    rate = 10_000.0 ** (-torch.arange(0, width, 2, device=like.device) / width)
-    angle = torch.arange(length, device=like.device)[:, None] * rate
+def _rotation(position: Tensor, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of rotary angles, [P, 1, 1, K] each (Su et al. 2021, eq. 34)."""
+    rate = 10_000.0 ** (-torch.arange(0, width, 2, device=position.device) / width)
+    angle = position[:, None] * rate
     sine = angle.sin()
-    return (
-        torch.cat([angle.cos()] * 2, dim=-1).to(like.dtype),
-        torch.cat([-sine, sine], dim=-1).to(like.dtype),
-    )
-
-
-def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor]) -> Tensor:
-    cosine, sine = rotation
-    return (x * cosine).addcmul_(x.roll(x.shape[-1] // 2, -1), sine)
+    # The first half of a vector takes the second times minus the sine, and the second the first.
+    cosine, sine = torch.cat([angle.cos()] * 2, dim=-1), torch.cat([-sine, sine], dim=-1)
+    return cosine[:, None, None].to(dtype), sine[:, None, None].to(dtype)

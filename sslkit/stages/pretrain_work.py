@@ -106,7 +106,8 @@ def _dealing(options: Options, chosen: Chosen, runtime: Runtime) -> Dealing:
     """How the rows of a step become micro-batches."""
     if chosen.pretexts.across_rows:
         return batching.in_order(_micro_rows(options))
-    overhead = _CPU_OVERHEAD if runtime.device.type == "cpu" else options.micro_tokens
+    padded = not chosen.plugins["model"][1].Model.skips_padding
+    overhead = _CPU_OVERHEAD if padded and runtime.device.type == "cpu" else options.micro_tokens
     return batching.by_length(chosen.domain.length, options.micro_tokens, overhead)
 
 

@@ -133,6 +133,31 @@ def test_padding_never_matters(model: Model) -> None:
             assert torch.isfinite(found).all()
 
 
+@pytest.mark.parametrize("causal", [False, True])
+@pytest.mark.parametrize("columns", [1, 3, 32])
+def test_padding_that_is_left_out_changes_nothing(
+    causal: bool, columns: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(3)
+    model = Model(replace(SHAPE, causal=causal), SPEC).double()
+    parameters = list(model.parameters())
+    lengths = [9, 9, 7, 8, 2, 0, 1, 9]
+    tokens, length = batch(lengths, 9)
+    real = torch.arange(9) < length[:, None]
+    places = torch.tensor([0, 8, 17, 20, 27, 36, 54, 71, 0])
+    found = []
+    for most in (10**9, -(10**9)):
+        monkeypatch.setattr(transformer, "_GROUP_TOKENS", most)
+        monkeypatch.setattr(transformer, "_COLUMNS", columns)
+        states = model(tokens, length)[real]
+        second = model(tokens, length, layer=2, start=True)[:, 0]
+        some = model.states_at(tokens, length, places)
+        loss = (states**3).sum() + second.sum() + (some**3).sum()
+        found.append((states, second, some, *torch.autograd.grad(loss, parameters)))
+    for padded, packed in zip(*found, strict=True):
+        torch.testing.assert_close(packed, padded)
+
+
 def test_a_token_sees_both_sides_and_its_place(model: Model) -> None:
     tokens, length = batch([6], 6)
     with torch.no_grad():
