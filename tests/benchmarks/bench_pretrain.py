@@ -47,6 +47,7 @@ def race(peer: str, length: int, rounds: int, models: list[str]) -> list[Side]:
 
 def quality(peer: str, seconds: float, racing: list[Side]) -> None:
     """The loss that each side reaches in the same time, at the better of two rates."""
+    pinned = ["taskset", "-c", str(max(os.sched_getaffinity(0)))]
     print(f"\nHeld-out loss after {seconds:g} s of training at length 128\n")
     print("| | steps | rate | loss | seconds |\n|---|---|---|---|---|")
     for side in racing:
@@ -58,8 +59,7 @@ def quality(peer: str, seconds: float, racing: list[Side]) -> None:
         found = []
         for rate in RATES:
             done = subprocess.run(
-                ["taskset", "-c", str(max(os.sched_getaffinity(0))), *asked, "--steps", str(steps),
-                 "--rate", str(rate)],
+                [*pinned, *asked, "--steps", str(steps), "--rate", str(rate)],
                 stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True,
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip

@@ -1,9 +1,5 @@
-"""What both sides of bench_embed.py share: the shape, the records, and rounds on request."""
+"""What all sides of bench_embed.py share: the shape and the records."""
 
-import os
-import sys
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,15 +14,6 @@ def records(count: int) -> list[np.ndarray[Any, Any]]:
     return [draw.integers(0, 4, size, dtype=np.uint8) for size in sizes]
 
 
-def serve(once: Callable[[str], None]) -> None:
-    """Run a round for each line of stdin, on one core, and print its processor seconds.
-
-    Processor time of a single thread is wall time on an idle core, and suffers less from a busy
-    one.
-    """
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    print("ready", flush=True)
-    for line in sys.stdin:
-        start = time.process_time()
-        once(line.strip())
-        print(time.process_time() - start, flush=True)
+def tokens(count: int) -> int:
+    """How many k-mers so many records have."""
+    return sum(len(one) - K + 1 for one in records(count))

@@ -8,22 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pretrain_task as task
 import race
 import torch
-from pretrain_task import (
-    BLOCKS,
-    HEADS,
-    HIDDEN,
-    LONGEST,
-    RATE,
-    SIZE,
-    STEPS,
-    TOKENS,
-    WIDTH,
-    K,
-    corpus,
-    held_out,
-)  # fmt: skip
 
 from sslkit import rng
 from sslkit.artifacts.run import RunFolder
@@ -42,24 +29,25 @@ from sslkit.objectives import mlm
 from sslkit.types import Arrays
 from sslkit.vocab.vocabulary import Vocabulary
 
-WORDS = ["".join("ACGT"[n // 4**p % 4] for p in reversed(range(K))) for n in range(SIZE)]
+WORDS = ["".join("ACGT"[n // 4**p % 4] for p in reversed(range(task.K))) for n in range(task.SIZE)]
 DOMAIN = genome.Domain(
-    genome.Settings(k=K, stride=K, both_strands=False), Vocabulary(WORDS, np.ones(SIZE, np.int64))
+    genome.Settings(k=task.K, stride=task.K, both_strands=False),
+    Vocabulary(WORDS, np.ones(task.SIZE, np.int64)),
 )
-OBJECTIVE = mlm.Objective(mlm.Settings(rate=HIDDEN), DOMAIN.spec, np.ones(SIZE, np.int64))
+OBJECTIVE = mlm.Objective(mlm.Settings(rate=task.HIDDEN), DOMAIN.spec, np.ones(task.SIZE, np.int64))
 FOREVER = Plan(
-    steps=10**9, learning_rate=RATE, warmup=100, weight_decay=0.01, clip=1.0,
+    steps=10**9, learning_rate=task.RATE, warmup=100, weight_decay=0.01, clip=1.0,
     evaluate_every=10**9, seed=1,
 )  # fmt: skip
 
 
 def batches(folder: Path, length: int, variable: bool) -> Callable[[int], list[Arrays]]:
     """The micro-batches of a step, as stages.pretrain makes them."""
-    records = corpus(variable)
+    records = task.corpus(variable)
     shard = shards.open_or_build(folder, "corpus", lambda: iter(records[:-1]), np.uint8)
-    windows = Windows(shards.cut([shard], 16384, K), DOMAIN.units(length), seed=1)
-    rows = TOKENS // DOMAIN.length(int(windows.mean))
-    dealing = batching.by_length(DOMAIN.length, 16384, 256)
+    windows = Windows(shards.cut([shard], 16384, task.K), DOMAIN.units(length), seed=1)
+    rows = task.TOKENS // DOMAIN.length(int(windows.mean))
+    dealing = batching.by_length(DOMAIN.length, 16384, 16384)
 
     def found(step: int) -> list[Arrays]:
         examples = np.arange(step * rows, (step + 1) * rows)
@@ -85,7 +73,7 @@ def served(found: Callable[[int], list[Arrays]]) -> Callable[[int], list[Arrays]
 
     def paced(step: int) -> list[Arrays]:
         nonlocal start, feeding, tokens
-        if step % STEPS == 0:
+        if step % task.STEPS == 0:
             if step:
                 seconds = time.process_time() - start
                 race.answer(seconds, tokens, feeding / seconds)
@@ -105,14 +93,14 @@ def training(folder: Path, work: Work, plan: Plan, precision: str) -> Training:
     """The run, with fresh weights."""
     where = runtime.prepare("cpu", 1, precision)
     torch.manual_seed(1)
-    shape = transformer.Settings(blocks=BLOCKS, width=WIDTH, heads=HEADS)
+    shape = transformer.Settings(blocks=task.BLOCKS, width=task.WIDTH, heads=task.HEADS)
     learner = Learner(transformer.Model(shape, DOMAIN.spec), OBJECTIVE)
     return Training(learner, Rates({}), work, plan, where, ALONE, RunFolder(folder))
 
 
 def held() -> list[Arrays]:
     """What nobody trains on, prepared."""
-    units = held_out()
+    units = task.held_out()
     draws = rng.Counter(0, 0, np.arange(len(units)))
     lengths = np.full(len(units), units.shape[1])
     return [OBJECTIVE.prepare(DOMAIN.batch(units, lengths, draws), draws)]
@@ -125,11 +113,11 @@ def main() -> None:
     parser.add_argument("length", type=int)
     parser.add_argument("--grouped", action="store_true")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--rate", type=float, default=task.RATE)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        found = batches(folder, LONGEST if asked.grouped else asked.length, asked.grouped)
+        found = batches(folder, task.LONGEST if asked.grouped else asked.length, asked.grouped)
         if not asked.steps:
             work = Work(served(found), lambda learner: {})
             training(folder, work, FOREVER, asked.precision).run(Stop(), Console(quiet=True))

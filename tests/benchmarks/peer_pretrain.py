@@ -6,34 +6,20 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pretrain_task as task
 import race
 import torch
-from pretrain_task import (
-    BLOCKS,
-    HEADS,
-    HIDDEN,
-    LONGEST,
-    RATE,
-    SIZE,
-    STEPS,
-    TOKENS,
-    WIDTH,
-    K,
-    corpus,
-    factor,
-    held_out,
-)  # fmt: skip
 from transformers import BertConfig, BertForMaskedLM, ModernBertConfig, ModernBertForMaskedLM
 
-PAD, MASK = SIZE, SIZE + 1
+PAD, MASK = task.SIZE, task.SIZE + 1
 
 
 def made(name: str) -> Any:
     """A fresh model of the common shape."""
     shape = {
-        "vocab_size": SIZE + 2, "hidden_size": WIDTH, "num_hidden_layers": BLOCKS,
-        "num_attention_heads": HEADS, "intermediate_size": 4 * WIDTH, "pad_token_id": PAD,
-        "max_position_embeddings": LONGEST,
+        "vocab_size": task.SIZE + 2, "hidden_size": task.WIDTH, "num_hidden_layers": task.BLOCKS,
+        "num_attention_heads": task.HEADS, "intermediate_size": 4 * task.WIDTH, "pad_token_id": PAD,
+        "max_position_embeddings": task.LONGEST,
     }  # fmt: skip
     if name == "bert":
         return BertForMaskedLM(BertConfig(**shape))
@@ -43,26 +29,28 @@ def made(name: str) -> Any:
 
 def encoded(codes: Any) -> torch.Tensor:
     """Token ids of base codes [..., bases], frame by frame."""
-    return torch.from_numpy(codes.reshape(*codes.shape[:-1], -1, K) @ 4 ** np.arange(K)[::-1])
+    return torch.from_numpy(
+        codes.reshape(*codes.shape[:-1], -1, task.K) @ 4 ** np.arange(task.K)[::-1]
+    )
 
 
 def batches(length: int, grouped: bool) -> Iterator[torch.Tensor]:
     """Token ids of batches without end: windows of one length, or records of like length."""
-    records = corpus(variable=grouped)
+    records = task.corpus(variable=grouped)
     if grouped:
         queue = sorted((encoded(one) for one in records), key=len, reverse=True)
         groups: list[list[torch.Tensor]] = [[]]
         for one in queue:
-            if groups[-1] and len(groups[-1][0]) * (len(groups[-1]) + 1) > TOKENS:
+            if groups[-1] and len(groups[-1][0]) * (len(groups[-1]) + 1) > task.TOKENS:
                 groups.append([])
             groups[-1].append(one)
         while True:
             for number in torch.randperm(len(groups)).tolist():
                 yield torch.nn.utils.rnn.pad_sequence(groups[number], True, PAD)
-    letters = np.concatenate(records[:-1])
+    letters, draw = np.concatenate(records[:-1]), np.random.default_rng(1)
     while True:
-        starts = torch.randint(len(letters) - length * K, (TOKENS // length,)).tolist()
-        yield encoded(np.stack([letters[at : at + length * K] for at in starts]))
+        starts = draw.integers(0, len(letters) - length * task.K, task.TOKENS // length)
+        yield encoded(np.stack([letters[at : at + length * task.K] for at in starts]))
 
 
 class Loop:
@@ -87,7 +75,7 @@ class Loop:
     def step(self) -> int:
         """One step; how many tokens were not padding."""
         ids = next(self.queue)
-        self.loss(ids, (torch.rand(ids.shape) < HIDDEN) & (ids != PAD)).backward()
+        self.loss(ids, (torch.rand(ids.shape) < task.HIDDEN) & (ids != PAD)).backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
         return int((ids != PAD).sum())
@@ -96,12 +84,12 @@ class Loop:
         """Train for so many steps; the mean loss on what is held out."""
         self.model.train()
         for step in range(steps):
-            self.optimizer.param_groups[0]["lr"] = rate * factor(step, steps)
+            self.optimizer.param_groups[0]["lr"] = rate * task.factor(step, steps)
             self.step()
         self.model.eval()
-        ids = encoded(held_out())
+        ids = encoded(task.held_out())
         with torch.inference_mode():
-            hidden = torch.rand(ids.shape, generator=torch.Generator().manual_seed(0)) < HIDDEN
+            hidden = torch.rand(ids.shape, generator=torch.Generator().manual_seed(0)) < task.HIDDEN
             return float(self.loss(ids, hidden))
 
 
@@ -113,7 +101,7 @@ def main() -> None:
     parser.add_argument("length", type=int)
     parser.add_argument("--grouped", action="store_true")
     parser.add_argument("--steps", type=int)
-    parser.add_argument("--rate", type=float, default=RATE)
+    parser.add_argument("--rate", type=float, default=task.RATE)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(1)
@@ -122,7 +110,7 @@ def main() -> None:
         start = time.process_time()
         print(loop.quality(asked.steps, asked.rate), time.process_time() - start)
         return
-    race.serve(lambda _: sum(loop.step() for _ in range(STEPS)))
+    race.serve(lambda _: sum(loop.step() for _ in range(task.STEPS)))
 
 
 if __name__ == "__main__":
