@@ -135,7 +135,7 @@ class _Layout:
     Attributes:
         shape: rows and columns of the batch, padding and start included.
         first: [B], where each row begins.
-        rotation: cosines and sines for each token, [P, 1, 1, K] each.
+        rotation: cosines and sines for each column, [L, K] each.
         groups: rows and columns of the neighbours that attend in one go, and their mask.
         index: [P], where what lies here stands in the padded batch; None for all of it.
         wide: where each column of the groups lies, end to end, padding anywhere; None for [P].
@@ -161,9 +161,9 @@ class _Layout:
         runs = torch.unique_consecutive(wide, return_counts=True)
         padding = rows * columns - int(size.sum())
         column = torch.arange(columns, device=length.device)
+        rotation = _rotation(columns, width, length, dtype)
         if length.device.type != "cpu" or padding <= _GROUP_TOKENS * len(runs[0]):
             first = columns * torch.arange(rows, device=length.device)
-            rotation = _rotation(column.repeat(rows), width, dtype)
             group = (rows, columns, _mask(length, columns, causal, dtype))
             return cls((rows, columns), first, rotation, [group])
         groups, at = [], 0
@@ -178,7 +178,7 @@ class _Layout:
         return cls(
             (rows, columns),
             first,
-            _rotation(column.expand(rows, -1)[real], width, dtype),
+            rotation,
             groups,
             index=real.flatten().nonzero()[:, 0],
             wide=stand[slots],
@@ -216,21 +216,18 @@ class _Block(nn.Module):
         return x_pd + self._dropped(self.down(hidden))
 
     def _attend(self, x_pd: Tensor, lie: _Layout) -> Tensor:
-        qkv = self.qkv(self.norm_attention(x_pd)).view(len(x_pd), 3, self.heads, -1)
-        qk, v = qkv.split_with_sizes([2, 1], dim=1)
-        cosine, sine = lie.rotation
-        qk = (qk * cosine).addcmul_(qk.roll(qk.shape[-1] // 2, -1), sine)
-        mixed = (*qk.unbind(1), v[:, 0])
+        qkv = self.qkv(self.norm_attention(x_pd))
         if lie.wide is not None:
-            mixed = tuple(part.index_select(0, lie.wide) for part in mixed)
+            qkv = qkv.index_select(0, lie.wide)
         sizes = [rows * columns for rows, columns, _ in lie.groups]
+        parts = qkv.split_with_sizes(sizes) if len(sizes) > 1 else (qkv,)
         found = []
-        for group, *parts in zip(
-            lie.groups, *(part.split_with_sizes(sizes) for part in mixed), strict=True
-        ):
-            rows, columns, mask = group
-            q, k, v = (part.view(rows, columns, *part.shape[1:]).transpose(1, 2) for part in parts)
-            y_bhlk = attention(q, k, v, mask)
+        for (rows, columns, mask), rows_qkv in zip(lie.groups, parts, strict=True):
+            part = rows_qkv.view(rows, columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+            # One copy: what follows runs through memory in order, and so does its gradient.
+            qk, v = part.contiguous().split([2, 1])
+            q_bhlk, k_bhlk = _rotate(qk, lie.rotation, columns).unbind(0)
+            y_bhlk = attention(q_bhlk, k_bhlk, v[0], mask)
             found.append(y_bhlk.transpose(1, 2).reshape(rows * columns, -1))
         y_pd = torch.cat(found) if len(found) > 1 else found[0]
         return y_pd if lie.back is None else y_pd.index_select(0, lie.back)
@@ -283,11 +280,16 @@ def _mask(length: Tensor, columns: int, causal: bool, dtype: torch.dtype) -> Ten
     return mask.view(-1, 1, *hidden.shape[-2:])
 
 
-def _rotation(position: Tensor, width: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of rotary angles, [P, 1, 1, K] each (Su et al. 2021, eq. 34)."""
-    rate = 10_000.0 ** (-torch.arange(0, width, 2, device=position.device) / width)
-    angle = position[:, None] * rate
+def _rotation(length: int, width: int, like: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of the rotary angles, [L, K] each (Su et al. 2021, eq. 34)."""
+    rate = 10_000.0 ** (-torch.arange(0, width, 2, device=like.device) / width)
+    angle = torch.arange(length, device=like.device)[:, None] * rate
     sine = angle.sin()
     # The first half of a vector takes the second times minus the sine, and the second the first.
     cosine, sine = torch.cat([angle.cos()] * 2, dim=-1), torch.cat([-sine, sine], dim=-1)
-    return cosine[:, None, None].to(dtype), sine[:, None, None].to(dtype)
+    return cosine.to(dtype), sine.to(dtype)
+
+
+def _rotate(x: Tensor, rotation: tuple[Tensor, Tensor], length: int) -> Tensor:
+    cosine, sine = (part[:length] for part in rotation)
+    return (x * cosine).addcmul_(x.roll(x.shape[-1] // 2, -1), sine)
