@@ -1,4 +1,4 @@
-"""The choice of NumPy's sort."""
+"""What NumPy and OpenMP are told."""
 
 import os
 import subprocess
@@ -45,3 +45,15 @@ def test_numpy_takes_the_choice_without_a_warning():
         [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("given", ["GOMP_SPINCOUNT", "OMP_WAIT_POLICY"])
+def test_threads_wait_as_the_user_says_or_briefly(given, monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(given, "5")
+    processor.spin_briefly()
+    assert os.environ.get("GOMP_SPINCOUNT") == ("5" if given == "GOMP_SPINCOUNT" else None)
+    monkeypatch.delenv(given)
+    processor.spin_briefly()
+    assert os.environ["GOMP_SPINCOUNT"] == "1000"

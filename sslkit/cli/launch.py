@@ -13,6 +13,7 @@ from sslkit.cli.options import CONFIG_SET
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
+from sslkit.processor import spin_briefly
 
 #: Options that the command line itself uses up.
 _OWN = {"config", "json", "quiet"}
@@ -30,6 +31,7 @@ def launch(context: typer.Context, stage: str) -> None:
     console = Console(
         quiet=bool(context.params.get("quiet")), as_json=bool(context.params.get("json"))
     )
+    spin_briefly()
     try:
         # Loading takes seconds on a busy machine; a scheduler does not wait for it.
         with stopping() as stop:

@@ -168,6 +168,9 @@ def _torch() -> Iterator[Finding]:
     settings = ", ".join(f"{name} {value}" for name, value in found["allocator"].items())
     kept = f"large buffers are kept for the next step: {settings}"
     yield Finding("allocator", "ok", kept if settings else "as the system has it")
+    looks = os.environ.get(processor.SPIN)
+    text = f"{looks} looks, then sleep ({processor.SPIN})" if looks else "as the library has it"
+    yield Finding("waiting threads", "ok", text)
     gpus = ", ".join(f"{gpu['name']}, {sizes.show(gpu['memory'])}" for gpu in found["gpus"])
     none = "none that torch can use: the processors do the work"
     yield Finding("GPU", "ok", gpus or none)
