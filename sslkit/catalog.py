@@ -172,12 +172,19 @@ def options(module: types.ModuleType) -> list[Option]:
     return [
         Option(
             field.name,
-            getattr(hints[field.name], "__name__", str(hints[field.name])).replace("typing.", ""),
+            _type(hints[field.name]),
             str(field.default),
             field.metadata.get("help", ""),
         )
         for field in dataclasses.fields(module.Settings)
     ]
+
+
+def _type(hint: Any) -> str:
+    """A type as people write it; the values of a Literal."""
+    if typing.get_origin(hint) is typing.Literal:
+        return "|".join(map(str, typing.get_args(hint)))
+    return getattr(hint, "__name__", str(hint)).replace("typing.", "")
 
 
 def check_fit(objective: str, needs: Iterable[str], domain: str, gives: Iterable[str]) -> None:

@@ -200,11 +200,15 @@ def shares(counts: Array) -> npt.NDArray[np.float64]:
 
 
 def unigram_loss(batches: Sequence[Arrays], counts: Array | None) -> float:
-    """What the counts alone give on the ``targets`` of batches, mean nats; NaN without any."""
+    """What the counts alone give on the ``targets`` of batches, in nats; NaN without any.
+
+    Each counts by its ``weight``, as in the losses.
+    """
     targets = np.concatenate([arrays["targets"] for arrays in batches])
-    if not len(targets) or counts is None:
+    weight = np.concatenate([arrays["weight"] for arrays in batches]).astype(np.float64)
+    if counts is None or not weight.sum() > 0:
         return math.nan
-    return float(-np.log(shares(counts)[targets]).mean())
+    return float(-np.log(shares(counts)[targets]) @ weight / weight.sum())
 
 
 def pool(hidden: Tensor, start: Tensor, stop: Tensor, pooling: Pooling) -> Tensor:

@@ -110,6 +110,8 @@ def test_options() -> None:
     first, *_, last = catalog.options(module())
     assert first == catalog.Option("width", "int", "8", "how wide")
     assert (last.type, last.default) == ("int | None", "None")
+    (pool,) = (option for option in catalog.options(module()) if option.name == "pool")
+    assert pool.type == "mean|max"
 
 
 def test_fit() -> None:

@@ -111,7 +111,9 @@ def test_a_fresh_head_gives_about_the_floor() -> None:
         share.log().expand(len(prepared["targets"]), -1), torch.from_numpy(prepared["targets"])
     )
     assert objective.floor([prepared]) == pytest.approx(float(wanted))
-    assert np.isnan(objective.floor([objective.prepare(batch(spec), DRAWS) | {"targets": []}]))
+    rare = prepared | {"weight": (prepared["targets"] == 1).astype(np.float32)}
+    assert objective.floor([rare]) == pytest.approx(-float(share.log()[1]))
+    assert np.isnan(objective.floor([prepared | {"targets": np.array([], int), "weight": []}]))
 
 
 class Position(nn.Module):
