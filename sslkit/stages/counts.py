@@ -5,12 +5,12 @@ from collections.abc import Callable
 import torch
 
 from sslkit import rng
-from sslkit.contracts import Counted, Domain, Objective
+from sslkit.contracts import Counted, Objective, TokenDomain
 from sslkit.data import pairs
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.engine.loop import Learner
-from sslkit.modules import Encoder
+from sslkit.modules import Backbone, Encoder
 from sslkit.types import Arrays
 
 #: Singular vectors are so good a start that more steps gain little on pairs held out; measured on
@@ -20,7 +20,7 @@ STEPS, RATE = 8, 0.06
 SAMPLED_RATE = 0.2
 
 
-def asked(objective: Objective, encoder: Encoder) -> Counted | None:
+def asked(objective: Objective, encoder: Backbone) -> Counted | None:
     """The objective, where it is to be given pairs for that encoder."""
     return objective if isinstance(objective, Counted) and objective.is_counted(encoder) else None
 
@@ -28,7 +28,7 @@ def asked(objective: Objective, encoder: Encoder) -> Counted | None:
 def batches(
     objective: Counted,
     learner: Learner,
-    domain: Domain,
+    domain: TokenDomain,
     parts: tuple[Windows, Windows],
     processes: World,
     seed: int,
@@ -38,7 +38,8 @@ def batches(
     Args:
         parts: what is trained on, and what is held out.
     """
-    classes = learner.encoder.classes
+    encoder = learner.encoder
+    classes = encoder.classes if isinstance(encoder, Encoder) else None
     if classes is None:
         raise ValueError("pairs are counted for encoders that are tables")
     number = classes.numpy()
