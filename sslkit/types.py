@@ -117,10 +117,12 @@ class Reference:
     """The values of a field on a grid of two coordinates, as somebody else found them.
 
     Attributes:
+        name: of its file.
         first, second: places on the axes, [A] and [B], ascending.
         values: [A, B].
     """
 
+    name: str
     first: npt.NDArray[np.float64]
     second: npt.NDArray[np.float64]
     values: npt.NDArray[np.float64]

@@ -93,8 +93,9 @@ def prepare(
     if precision == "auto":
         votes = world.sum({"bf16": float(_bf16_is_faster(chosen))})["bf16"]
         precision = "bf16" if 2 * votes > world.size else "fp32"
-    elif precision not in (known := ("bf16", "fp32", *(("fp64",) if double else ()))):
-        raise UsageError(f"precision is auto, {', '.join(known)}, not {precision!r}")
+    elif precision not in {"bf16", "fp32", *(["fp64"] if double else [])}:
+        known = "bf16, fp32 or fp64" if double else "bf16 or fp32"
+        raise UsageError(f"precision is auto, {known}, not {precision!r}")
     return Runtime(chosen, precision, count)
 
 

@@ -66,13 +66,15 @@ def from_checkpoint(path: Path) -> Parts:
     """Rebuild domain and encoder from a checkpoint alone.
 
     Raises:
-        UsageError: there is none, or a plug-in of it is not installed.
+        UsageError: there is none, its domain has no records, or a plug-in is not installed.
         DataError: it is damaged, or a plug-in has another version than the one it was made with.
     """
     path = checkpoint.locate(path)
     held = checkpoint.load(path)
     vocabulary = Vocabulary(held.tokens, held.counts.numpy())
     module, settings = plugin("domain", held.manifest, path)
+    name = held.manifest.plugins["domain"]["name"]
+    catalog.check_records(name, module, f"{path} cannot read any")
     domain: TokenDomain = module.Domain(settings, vocabulary)
     encoder = _encoder(held.manifest, domain, path)
     try:

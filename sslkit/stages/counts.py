@@ -31,12 +31,13 @@ def batches(
     domain: TokenDomain,
     parts: tuple[Windows, Windows],
     processes: World,
-    seed: int,
+    seed: int | None,
 ) -> tuple[Callable[[int], list[Arrays]], list[Arrays]]:
     """The same batch for every step, and that of the evaluation; sets the first weights.
 
     Args:
         parts: what is trained on, and what is held out.
+        seed: of the first weights; None where they are given.
     """
     encoder = learner.encoder
     classes = encoder.classes if isinstance(encoder, Encoder) else None
@@ -45,8 +46,9 @@ def batches(
     number = classes.numpy()
     train, held = (pairs.count(part.segments, domain, number, objective.offsets) for part in parts)
     everything = objective.counted(train, number, slice(None))
-    torch.manual_seed(int(rng.key(seed, "begin") >> rng.SHIFT))
-    objective.begin(learner.encoder, learner.head, everything)
+    if seed is not None:
+        torch.manual_seed(int(rng.key(seed, "begin") >> rng.SHIFT))
+        objective.begin(learner.encoder, learner.head, everything)
     if processes.size > 1:
         everything = objective.counted(train, number, slice(processes.rank, None, processes.size))
     return lambda _: [everything], [objective.counted(held, number, slice(None))]

@@ -14,7 +14,9 @@ from sslkit.contracts import Domain
 from sslkit.engine.distributed import World
 from sslkit.engine.loop import Learner, Work
 from sslkit.engine.runtime import Runtime
+from sslkit.errors import UsageError
 from sslkit.stages.feed_corpus import Corpus
+from sslkit.stages.feed_equation import Equation
 from sslkit.stages.pretrain_plan import Chosen, Options
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -85,6 +87,13 @@ def of(options: Options, processes: World, talk: Console) -> Feed:
     Raises:
         UsageError: parts that do not fit together.
     """
+    if options.domain and "points" in catalog.load("domain", options.domain).GIVES:
+        return Equation.of(options, processes, talk)
+    if options.plot:
+        raise UsageError(
+            "--plot draws the solution of an equation",
+            do="leave it out, or choose --domain physics",
+        )
     return Corpus.of(options, processes, talk)
 
 

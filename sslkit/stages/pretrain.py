@@ -19,10 +19,11 @@ from sslkit.engine.loop import Plan, Training
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.stages import assemble, feeds
+from sslkit.stages import assemble, feeds, start
 from sslkit.stages.feeds import Feed
 from sslkit.stages.pretext import Pretexts
 from sslkit.stages.pretrain_plan import Options
+from sslkit.stages.start import Start
 
 __all__ = ["Options", "run"]
 
@@ -44,8 +45,9 @@ def run(options: Options, console: Console) -> None:
         with stop.at_once(kept):
             feed = feeds.of(options, processes, talk)
         learner = feeds.learner(options, feed.chosen)
+        begun = start.begin(options.start_from, feed, learner)
         options, steps = feed.settled(learner)
-        identity = _identity(options, feed, runtime, steps)
+        identity = _identity(options, feed, runtime, steps) | begun.identity()
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
             folder.claim(identity, _config(options, feed), force=options.force)
@@ -75,7 +77,7 @@ def run(options: Options, console: Console) -> None:
         )
         metrics = training.run(stop, talk)
         if processes.leads:
-            described = _described(identity, feed, runtime, processes, metrics)
+            described = _described(identity, feed, runtime, processes, metrics, begun)
             for line in feed.finish(learner, metrics, folder, runtime):
                 talk.say(line)
             assemble.write(folder, learner, described, feed.vocabulary)
@@ -109,6 +111,7 @@ def _described(
     runtime: Runtime,
     processes: World,
     metrics: Mapping[str, float],
+    begun: Start,
 ) -> manifest.Manifest:
     """What the checkpoint says of its making."""
     return manifest.make(
@@ -116,7 +119,7 @@ def _described(
         {**identity, **runtime.describe(), "processes": processes.size},
         plugins=feed.chosen.entries(),
         inputs=feed.inputs,
-        parents=feed.parents,
+        parents={**feed.parents, **begun.parents},
         results=metrics,
     )
 

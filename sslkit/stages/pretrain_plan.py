@@ -47,6 +47,8 @@ class Options(Common):
     precision: str
     shards: Path
     checkpoint_every: float
+    start_from: Path | None
+    plot: bool
 
 
 @dataclass(frozen=True)

@@ -63,9 +63,8 @@ def work(
     pretexts, read = chosen.pretexts, f"{options.batch_tokens} tokens"
     if counted := counts.asked(pretexts.objective, learner.encoder):
         read = "all pairs"
-        batches, evaluated = counts.batches(
-            counted, learner, chosen.domain, data, processes, options.seed
-        )
+        seed = options.seed if options.start_from is None else None
+        batches, evaluated = counts.batches(counted, learner, chosen.domain, data, processes, seed)
     else:
         dealing = _dealing(options, chosen, runtime)
         batches, evaluated = _batches(options, chosen, in_step, data, dealing, processes)
