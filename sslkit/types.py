@@ -98,11 +98,12 @@ class FieldSpec:
     """What objective and model must know of a domain that gives points of a space.
 
     Attributes:
-        coordinates: their names.
+        coordinates: their names; time, where there is one, comes last.
         low, high: the ends of each.
         periodic: whether its two ends are one place; a model has to give the same there.
         residual: what the equation leaves over, [N], of the values [N] of a field and of its
             derivatives; 0 where the field solves it.
+        growth: the rate at which an error may grow in time; 0 where it dies out.
     """
 
     coordinates: tuple[str, ...]
@@ -110,6 +111,7 @@ class FieldSpec:
     high: tuple[float, ...]
     periodic: tuple[bool, ...]
     residual: "Callable[[torch.Tensor, Derivative], torch.Tensor]" = field(compare=False)
+    growth: float = 0.0
 
 
 @dataclass(frozen=True)

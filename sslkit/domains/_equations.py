@@ -28,6 +28,7 @@ class Equation:
         viscosity: the factor of the second derivative where nothing else is asked for.
         boundary: the value at both ends of x; None where they are one place.
         residual: what is left over at a viscosity, of values and derivatives.
+        growth: the rate at which a small error grows, where it grows fastest.
         initial: values [N] at the places x [N] where time begins.
     """
 
@@ -35,6 +36,7 @@ class Equation:
     high: tuple[float, float]
     viscosity: float
     boundary: float | None
+    growth: float
     residual: "Callable[[torch.Tensor, Derivative, float], torch.Tensor]"
     initial: Callable[[Floats], Floats]
 
@@ -57,6 +59,7 @@ EQUATIONS = {
         high=(1.0, 1.0),
         viscosity=0.01 / np.pi,
         boundary=0.0,
+        growth=0.0,
         residual=burgers,
         initial=lambda x: -np.sin(np.pi * x),
     ),
@@ -65,6 +68,7 @@ EQUATIONS = {
         high=(1.0, 1.0),
         viscosity=1e-4,
         boundary=None,
+        growth=5.0,
         residual=allen_cahn,
         initial=lambda x: x**2 * np.cos(np.pi * x),
     ),

@@ -87,6 +87,7 @@ class Domain:
             high=equation.high,
             periodic=(equation.boundary is None, False),
             residual=self._residual,
+            growth=equation.growth,
         )
 
     def _residual(self, values: "torch.Tensor", d: Derivative) -> "torch.Tensor":

@@ -3,6 +3,10 @@
 The field is derived by its coordinates with autograd; initial and boundary conditions, and values
 that were observed, are asked for in least squares beside it (Raissi, Perdikaris & Karniadakis
 2019, eq. 4). A loss is a pure function of batch and weights.
+
+Where an error grows in time, what is wrong early is what counts: without that a field of another
+past is learned (Wang, Sankaran & Perdikaris 2024). So a point at time t weighs exp(-2 growth t),
+as in the energy estimate of the equation; the mean weight is 1.
 """
 
 import math
@@ -33,8 +37,15 @@ class Settings(Weighted):
     )
     observations_weight: float = field(default=10.0, metadata={"help": "factor of observed values"})
 
+    growth: float | None = field(
+        default=None,
+        metadata={"help": "rate at which an error grows in time; none: what the equation says"},
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.growth is not None and not 0 <= self.growth < math.inf:
+            raise ValueError(f"growth is at least 0, not {self.growth}")
         for name in ("conditions_weight", "observations_weight"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"{name} is at least 0, not {getattr(self, name)}")
@@ -76,6 +87,7 @@ class Objective:
         del counts  # there is no vocabulary
         self.settings = settings
         self.spec = spec
+        self.growth = spec.growth if settings.growth is None else settings.growth
 
     @property
     def terms(self) -> dict[str, float]:
@@ -105,7 +117,8 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squares summed over the points of each kind."""
-        found = {"residual": self.residual(encoder, head, batch["points"]).square().sum()}
+        left = self.residual(encoder, head, batch["points"])
+        found = {"residual": (self.weights(batch["points"]) * left.square()).sum()}
         for name, values in (
             ("conditions", "condition_values"),
             ("observations", "observation_values"),
@@ -127,6 +140,13 @@ class Objective:
             values = self.values(encoder, head, places)
             return self.spec.residual(values, Derivatives(places, self.spec.coordinates))
 
+    def weights(self, points: Tensor) -> Tensor:
+        """How much each point counts, [N]; 1 in the mean over the space."""
+        begin, end = self.spec.low[-1], self.spec.high[-1]
+        rate = 2 * self.growth * (end - begin)
+        mean = -math.expm1(-rate) / rate if rate else 1.0
+        return torch.exp(-rate * (points[:, -1] - begin) / (end - begin)) / mean
+
     def floor(self, batches: Sequence[Arrays]) -> float:
         """The loss of a field that is 0 everywhere."""
         total = dict.fromkeys(self.terms, 0.0)
@@ -135,7 +155,7 @@ class Objective:
             places = torch.from_numpy(batch["points"]).requires_grad_()
             zero = 0.0 * places.sum(1)
             left = self.spec.residual(zero, Derivatives(places, self.spec.coordinates))
-            total["residual"] += float(left.detach().square().sum())
+            total["residual"] += float((self.weights(places) * left.square()).sum().detach())
             total["conditions"] += float(np.square(batch["condition_values"]).sum())
             total["observations"] += float(np.square(batch["observation_values"]).sum())
             for name, count in self.count(batch).items():
