@@ -50,7 +50,7 @@ def test_a_short_run_lowers_loss_and_error(tmp_path: Path, command: Command, exa
     found = rows(tmp_path / "pretrained")
     assert found[-1]["loss"] < 0.2 * found[0]["loss"]
     judged = [row["relative_error"] for row in found if "relative_error" in row]
-    assert judged[-1] < 0.3
+    assert judged[-1] < 0.6 * judged[0]
     assert done.json["relative_error"] == judged[-1]
     assert done.json["heldout_loss"] < done.json["floor_loss"]
     assert found[-1]["points"] == 300 * 64
