@@ -35,7 +35,7 @@ BOUND = 0.01
 
 
 def cole_hopf(
-    x: npt.NDArray[np.float64], t: npt.NDArray[np.float64], viscosity: float, nodes: int = 20_001
+    x: npt.NDArray[np.float64], t: npt.NDArray[np.float64], viscosity: float, nodes: int = 8001
 ) -> npt.NDArray[np.float64]:
     """Burgers' equation from -sin(pi x), [len(x), len(t)], by the trapezium rule.
 
