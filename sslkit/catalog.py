@@ -187,14 +187,41 @@ def _type(hint: Any) -> str:
     return getattr(hint, "__name__", str(hint)).replace("typing.", "")
 
 
-def check_fit(objective: str, needs: Iterable[str], domain: str, gives: Iterable[str]) -> None:
-    """Refuse an objective whose needs a domain does not meet.
+def check_fit(
+    kind: str, name: str, needs: Iterable[str], domain: str, gives: Iterable[str]
+) -> None:
+    """Refuse an objective or a model whose needs a domain does not meet.
 
     Raises:
-        UsageError: naming what is missing.
+        UsageError: naming what is missing, and those that do fit.
     """
     if missing := sorted(set(needs) - set(gives)):
+        fit = [n for n in names(kind) if asks(kind, load(kind, n)) <= set(gives)]
         raise UsageError(
-            f"objective {objective} does not fit domain {domain}",
-            why=f"it needs {', '.join(missing)}; {domain} gives {', '.join(sorted(gives))}",
+            f"{kind} {name} does not fit domain {domain}",
+            why=f"it needs {', '.join(missing)}; {domain} gives {', '.join(sorted(gives)) or '-'}",
+            do=f"there fit: {', '.join(fit)}" if fit else "",
+        )
+
+
+def asks(kind: str, module: types.ModuleType) -> frozenset[str]:
+    """What batches must hold for an objective or a model."""
+    found: frozenset[str] = module.TAKES if kind == "model" else module.NEEDS
+    return found
+
+
+def check_records(domain: str, module: types.ModuleType, what: str) -> None:
+    """Refuse a domain that has no records.
+
+    Args:
+        what: that cannot be done without, as ``there is nothing to embed``.
+
+    Raises:
+        UsageError: naming the domains that have records.
+    """
+    if not hasattr(module, "ENDINGS"):
+        others = [name for name in names("domain") if hasattr(load("domain", name), "ENDINGS")]
+        raise UsageError(
+            f"domain {domain} has no records: {what}",
+            do=f"{domain} begins and ends with sslkit pretrain; records have: {', '.join(others)}",
         )

@@ -8,7 +8,18 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.errors import OnError
-from sslkit.types import Array, Arrays, Batch, Draws, Labelled, Record, Targets, TokenSpec
+from sslkit.types import (
+    Array,
+    Arrays,
+    Batch,
+    Draws,
+    FieldSpec,
+    Labelled,
+    Record,
+    Reference,
+    Targets,
+    TokenSpec,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -39,13 +50,15 @@ class Objective(Protocol):
 class Pretext(Objective, Protocol):
     """An objective that needs no labels. A file in ``objectives/`` holds a class ``Objective``.
 
-    It has one loss, under its own name. The module gives ``VERSION``, ``NEEDS`` (names that
-    batches must hold), ``CAUSAL`` (whether the encoder must not see what comes later; None for
-    either), ``UNIT`` (of the loss), ``FLOOR`` (what ``floor`` knows) and ``Settings``, which is
-    ``Weighted``. ``Objective`` is made of the settings, the domain's ``TokenSpec`` and the counts
-    of the vocabulary. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches
-    must hold where tokens overlap) and ``ACROSS_ROWS`` (True: its loss compares the rows of a
-    micro-batch, so that how steps are cut into micro-batches decides the result).
+    It has one loss, under its own name, or several whose factors its property ``terms`` gives by
+    name. The module gives ``VERSION``, ``NEEDS`` (names that batches must hold), ``CAUSAL``
+    (whether the encoder must not see what comes later; None for either), ``UNIT`` (of the loss),
+    ``FLOOR`` (what ``floor`` knows) and ``Settings``, which is ``Weighted``. ``Objective`` is made
+    of the settings, the domain's ``spec`` and the counts of the vocabulary, None where there is
+    none. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches must hold
+    where tokens overlap), ``ACROSS_ROWS`` (True: its loss compares the rows of a micro-batch, so
+    that how steps are cut into micro-batches decides the result) and ``FULL_BATCH`` (True: every
+    step has the same batch, and ``losses`` is a pure function of it and of the weights).
     """
 
     def floor(self, batches: Sequence[Arrays]) -> float:
@@ -122,17 +135,62 @@ class Counted(Pretext, Protocol):
 
 
 class Domain(Protocol):
-    """How raw files become examples. A file in ``domains/`` holds a class ``Domain``.
+    """What a model learns from. A file in ``domains/`` holds a class ``Domain``.
 
     The module gives ``VERSION``, ``GIVES`` (names of what its batches can hold) and
-    ``Settings``; ``Domain(settings, vocabulary)`` is made without a vocabulary where only
-    reading and counting are asked for.
+    ``Settings``. What examples are is one of the protocols below; what a model ``TAKES`` and an
+    objective ``NEEDS`` must be among what the domain ``GIVES``. Where it has them, the module also
+    gives ``USUAL``: by name of an option of pretrain, the value that stands for "not given".
     """
 
     @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids; needs a vocabulary."""
+    def spec(self) -> Any:
+        """What objective and model must know of the examples."""
         ...
+
+
+class FieldDomain(Domain, Protocol):
+    """A domain without records: an equation, whose examples are points of a space.
+
+    ``Domain`` is made of the settings alone. ``GIVES`` holds ``points``.
+    """
+
+    @property
+    def spec(self) -> FieldSpec:
+        """The space and its equation."""
+        ...
+
+    @property
+    def files(self) -> Sequence[Path]:
+        """The files that it reads, if any."""
+        ...
+
+    def batch(self, seed: int, part: str) -> Arrays:
+        """The examples of a part, ``train`` or ``heldout``, all of them float64.
+
+        Returns:
+            ``points`` [N, coordinates], at which the equation holds; ``conditions`` [M,
+            coordinates], at which ``condition_values`` [M] are given by the problem; and
+            ``observations`` [K, coordinates] with ``observation_values`` [K], which somebody
+            measured; K may be 0, as it is in what is held out.
+        """
+        ...
+
+    def reference(self) -> Reference | None:
+        """The solution that somebody else found; None where there is no file of it.
+
+        Raises:
+            DataError: a file that cannot be used.
+        """
+        ...
+
+
+class RecordDomain(Domain, Protocol):
+    """How raw files become examples.
+
+    The module also gives ``ENDINGS``, of the names of its files. ``Domain(settings, vocabulary)``
+    is made without a vocabulary where only reading and counting are asked for.
+    """
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The records of one file, in its order. Bad ones carry ``error`` or stop the run."""
@@ -153,6 +211,44 @@ class Domain(Protocol):
 
     def encode(self, record: Record) -> Array:
         """The record as a compact 1-D array of units, which is what shards keep."""
+        ...
+
+    @property
+    def unit_type(self) -> "np.dtype[Any]":
+        """The type of a unit, as shards keep it."""
+        ...
+
+    def signature(self, record: Record) -> bytes:
+        """Equal for records that must not stand on two sides of a split."""
+        ...
+
+    def batch(
+        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
+    ) -> Arrays:
+        """Model inputs from a padded array of units, shape [rows, units].
+
+        ``draws`` asks for the random choices of training (a strand, say); without it nothing is
+        random. What more an objective ``needs``, of what the domain ``GIVES``, asks for ``draws``.
+        """
+        ...
+
+
+class TokenDomain(RecordDomain, Protocol):
+    """A domain whose records are sequences of tokens; ``GIVES`` holds ``tokens``.
+
+    Batches always hold ``tokens`` [rows, tokens] and ``length`` [rows], in tokens. What more can
+    be asked for:
+
+    - ``corrupted``: [rows, tokens], what an instrument would have made of the same tokens;
+    - ``view``: tokens of another record that says the same as each, [rows, any], and
+      ``view_length`` [rows];
+    - ``boundary``: whether a sentence begins with a token, [rows, tokens];
+    - ``token_weight``: how much each token counts in a loss, [rows, tokens] float32.
+    """
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids; needs a vocabulary."""
         ...
 
     def twin(self, units: Array) -> Array:
@@ -181,32 +277,6 @@ class Domain(Protocol):
 
         All examples have the same number of units.
         """
-        ...
-
-    def signature(self, record: Record) -> bytes:
-        """Equal for records that must not stand on two sides of a split."""
-        ...
-
-    def batch(
-        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
-    ) -> Arrays:
-        """Model inputs from a padded array of units, shape [rows, units].
-
-        Always ``tokens`` [rows, tokens] and ``length`` [rows], in tokens. ``draws`` asks for the
-        random choices of training (a strand, say); without it nothing is random. What more an
-        objective ``needs``, of what the domain ``GIVES``, asks for ``draws``:
-
-        - ``corrupted``: [rows, tokens], what an instrument would have made of the same tokens;
-        - ``view``: tokens of another record that says the same as each, [rows, any], and
-          ``view_length`` [rows];
-        - ``boundary``: whether a sentence begins with a token, [rows, tokens];
-        - ``token_weight``: how much each token counts in a loss, [rows, tokens] float32.
-        """
-        ...
-
-    @property
-    def unit_type(self) -> "np.dtype[Any]":
-        """The type of a unit, as shards keep it."""
         ...
 
 

@@ -23,18 +23,40 @@ _SCORES = 2**26
 _LOOKED_AT = 2**24
 
 
-class Encoder(nn.Module, ABC):
-    """Base of the encoders in ``models/``.
+class Backbone(nn.Module, ABC):
+    """Base of all models: what stands before an objective's head.
+
+    The file in ``models/`` also gives ``TAKES``, names of what batches must hold for it.
 
     Attributes:
-        width: numbers per token in the output.
+        width: numbers in the output, per token or per point.
+    """
+
+    width: int
+
+    @abstractmethod
+    def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
+        """Parameters from the input to the output, by name; blocks are ``block 1``, ..."""
+
+
+class Field(Backbone):
+    """Base of models that take points; ``TAKES`` is ``points``."""
+
+    @abstractmethod
+    def forward(self, points: Tensor) -> Tensor:
+        """Hidden states [N, width] at points [N, coordinates], to be derived by them twice."""
+
+
+class Encoder(Backbone):
+    """Base of models of sequences; ``TAKES`` is ``tokens``.
+
+    Attributes:
         depth: layers that can be asked for, from 0, the embeddings, to the last.
         causal: whether a token's state knows nothing of the tokens behind it.
         sight: how far off a token can stand that a state depends on; None for any distance.
         skips_padding: whether padding costs it next to nothing on a CPU.
     """
 
-    width: int
     depth: int
     causal: bool
     sight: int | None = None
@@ -44,10 +66,6 @@ class Encoder(nn.Module, ABC):
     def classes(self) -> Tensor | None:
         """For each token the number of its vector, [size], where a vector is all of an encoder."""
         return None
-
-    @abstractmethod
-    def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
-        """Parameters from the input to the output, by name; blocks are ``block 1``, ..."""
 
     @abstractmethod
     def forward(

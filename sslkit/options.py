@@ -18,6 +18,7 @@ class Common:
         threads: None stands for the processors that the process may use.
         set: ``name=value`` pairs for the chosen plug-ins.
         force: overwrite what another run wrote.
+        given: names of the options that are not at their defaults by omission.
     """
 
     out: Path | None = None
@@ -27,6 +28,7 @@ class Common:
     set: tuple[str, ...] = ()
     force: bool = False
     on_error: OnError = "stop"
+    given: frozenset[str] = frozenset()
 
 
 def thread_count(asked: int | None) -> int:

@@ -1,7 +1,7 @@
 """The words that all floors share: records, batches and what plug-ins promise each other."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -87,6 +87,53 @@ class TokenSpec:
     def total(self) -> int:
         """Rows of an embedding table: the vocabulary and the special ids."""
         return self.size + 4
+
+
+#: The derivative of values [N] with respect to a coordinate of their points, by its name; [N].
+Derivative: TypeAlias = "Callable[[torch.Tensor, str], torch.Tensor]"
+
+
+@dataclass(frozen=True)
+class FieldSpec:
+    """What objective and model must know of a domain that gives points of a space.
+
+    Attributes:
+        coordinates: their names; time, where there is one, comes last.
+        low, high: the ends of each.
+        periodic: whether its two ends are one place; a model has to give the same there.
+        residual: what the equation leaves over, [N], of the values [N] of a field and of its
+            derivatives; 0 where the field solves it.
+        growth: the rate at which an error may grow in time; 0 where it dies out.
+    """
+
+    coordinates: tuple[str, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    periodic: tuple[bool, ...]
+    residual: "Callable[[torch.Tensor, Derivative], torch.Tensor]" = field(compare=False)
+    growth: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The values of a field on a grid of two coordinates, as somebody else found them.
+
+    Attributes:
+        name: of its file.
+        first, second: places on the axes, [A] and [B], ascending.
+        values: [A, B].
+    """
+
+    name: str
+    first: npt.NDArray[np.float64]
+    second: npt.NDArray[np.float64]
+    values: npt.NDArray[np.float64]
+
+    @property
+    def points(self) -> npt.NDArray[np.float64]:
+        """All places of the grid, [A * B, 2]."""
+        grid = np.meshgrid(self.first, self.second, indexing="ij")
+        return np.stack(grid, -1).reshape(-1, 2)
 
 
 class Draws(Protocol):

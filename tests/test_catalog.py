@@ -115,7 +115,7 @@ def test_options() -> None:
 
 
 def test_fit() -> None:
-    catalog.check_fit("mlm", {"tokens"}, "genome", {"tokens", "strand"})
+    catalog.check_fit("objective", "mlm", {"tokens"}, "genome", {"tokens", "strand"})
     with pytest.raises(UsageError) as caught:
-        catalog.check_fit("x", {"views", "tokens"}, "genome", {"tokens"})
+        catalog.check_fit("objective", "x", {"views", "tokens"}, "genome", {"tokens"})
     assert "it needs views; genome gives tokens" in caught.value.why

@@ -19,6 +19,12 @@ from sslkit.processor import spin_briefly
 _OWN = {"config", "json", "quiet"}
 
 
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether a flag, a variable or a configuration file says what an option is."""
+    where = context.get_parameter_source(name)
+    return where is not None and where.name != "DEFAULT"
+
+
 def launch(context: typer.Context, stage: str) -> None:
     """Run ``stages/<stage>.py`` with the options of ``context``; end with its exit code.
 
@@ -37,6 +43,8 @@ def launch(context: typer.Context, stage: str) -> None:
         with stopping() as stop:
             module = importlib.import_module(f"sslkit.stages.{stage}")
             stop.check("nothing was begun")
+        if hasattr(module.Options, "given"):
+            values["given"] = frozenset(name for name in values if _is_given(context, name))
         module.run(module.Options(**values), console)
     except SslkitError as error:
         console.fail(error)

@@ -23,10 +23,13 @@ def pretrain(
         options.option("--k", help="Bases per token (genomes). Default: the vocabulary's.", min=1),
     ] = None,
     objective: Annotated[
-        str, options.option("--objective", help="What is predicted; `sslkit show objective`.")
+        str,
+        options.option(
+            "--objective", help="What is predicted; `sslkit show objective`. For physics: residual."
+        ),
     ] = "mlm",
     model: Annotated[
-        str, options.option("--model", help="The encoder; `sslkit show model`.")
+        str, options.option("--model", help="The encoder; `sslkit show model`. For physics: field.")
     ] = "transformer",
     vocab: options.Vocab = Path("vocab.parquet"),
     steps: options.Steps = None,
@@ -48,23 +51,43 @@ def pretrain(
         ),
     ] = None,
     weight_decay: Annotated[
-        float, options.option("--weight-decay", help="Weight decay of matrices.", min=0)
+        float,
+        options.option("--weight-decay", help="Weight decay of matrices; for physics 0.", min=0),
     ] = 0.01,
     clip: Annotated[
         float,
-        options.option("--clip", help="Largest norm of the gradient; 0 does not clip.", min=0),
+        options.option(
+            "--clip", help="Largest norm of the gradient; 0 does not clip; for physics 0.", min=0
+        ),
     ] = 1.0,
     heldout: Annotated[
         float,
         options.option("--heldout", help="Share of the corpus that is held out.", min=0, max=0.5),
     ] = 0.05,
     precision: Annotated[
-        str, options.option("--precision", help="fp32, bf16, or auto: the faster one here.")
+        str,
+        options.option(
+            "--precision",
+            help="fp32, bf16, fp64, or auto: the faster of fp32 and bf16 here; for physics fp32.",
+        ),
     ] = "auto",
     shards: Annotated[
         Path, options.option("--shards", help="Where encoded corpora are kept and reused.")
     ] = Path(".sslkit/shards"),
     checkpoint_every: options.CheckpointEvery = 120.0,
+    start_from: Annotated[
+        Path | None,
+        options.option(
+            "--start-from",
+            help="Checkpoint, or the folder of a run, whose weights come first. Default: random.",
+        ),
+    ] = None,
+    plot: Annotated[
+        bool,
+        options.option(
+            "--plot", help="Draw the solution of an equation, as solution.png. Extra: plot."
+        ),
+    ] = False,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,
@@ -79,6 +102,8 @@ def pretrain(
     """Train an encoder on unlabelled data and write pretrained/.
 
     Example: sslkit pretrain --domain genome --k 6
+
+    An equation needs no corpus: sslkit pretrain --domain physics --set equation=burgers
 
     A killed run continues with the same command line. Under torchrun all processes train one
     model: torchrun --nproc-per-node 2 -m sslkit pretrain --domain genome --k 6

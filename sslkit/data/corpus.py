@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sslkit.artifacts.manifest import Input
-from sslkit.contracts import Domain
+from sslkit.contracts import RecordDomain
 from sslkit.data import shards
 from sslkit.data.shards import Shard
 from sslkit.errors import DataError, OnError
@@ -12,7 +12,7 @@ from sslkit.types import Array
 
 
 def open_shards(
-    inputs: Sequence[Input], domain: Domain, version: str, folder: Path, on_error: OnError
+    inputs: Sequence[Input], domain: RecordDomain, version: str, folder: Path, on_error: OnError
 ) -> list[Shard]:
     """The shard of every input file, made where it is missing.
 
@@ -41,7 +41,7 @@ def open_shards(
 class _Encoded:
     """The units of one file's records, read anew at every call."""
 
-    def __init__(self, path: Path, domain: Domain, on_error: OnError) -> None:
+    def __init__(self, path: Path, domain: RecordDomain, on_error: OnError) -> None:
         self._path, self._domain, self._on_error = path, domain, on_error
 
     def units(self) -> Iterator[Array | None]:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.types import Array, Arrays
 
 
@@ -22,7 +22,7 @@ class LabelledRows:
         window: tokens that are read of a record.
     """
 
-    domain: Domain
+    domain: TokenDomain
     units: Sequence[Array]
     target: Array
     weight: npt.NDArray[np.float32]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.data.shards import Segments
 from sslkit.types import Array
 
@@ -22,7 +22,7 @@ _TOKENS = 2**20
 
 def count(
     segments: Segments,
-    domain: Domain,
+    domain: TokenDomain,
     classes: npt.NDArray[np.int64],
     offsets: Sequence[tuple[int, int]],
 ) -> npt.NDArray[np.int64]:
@@ -68,7 +68,7 @@ def count(
 
 
 def _streams(
-    segments: Segments, domain: Domain, table: Array, gap: int, forms: int, least: int
+    segments: Segments, domain: TokenDomain, table: Array, gap: int, forms: int, least: int
 ) -> Iterator[Array]:
     """Classes of all tokens end to end, rows apart by ``gap``, in blocks of ``least`` or more."""
     held: list[Array] = []
@@ -92,7 +92,7 @@ def _batches(segments: Segments) -> list[npt.NDArray[np.int64]]:
 
 
 def _tokens(
-    segments: Segments, rows: npt.NDArray[np.int64], form: int, phase: int, domain: Domain
+    segments: Segments, rows: npt.NDArray[np.int64], form: int, phase: int, domain: TokenDomain
 ) -> Array:
     """Token ids of some segments, or of their twins, from unit ``phase`` on, [rows, tokens]."""
     lengths = segments.length[rows]

@@ -56,7 +56,7 @@ class Settings:
 
 
 class Domain:
-    """Genomes; implements ``contracts.Domain``."""
+    """Genomes; implements ``contracts.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings

@@ -69,7 +69,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
 
 
 class Domain:
-    """Running text; implements ``contracts.Domain``."""
+    """Running text; implements ``contracts.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sslkit.artifacts import embeddings
 from sslkit.artifacts.embeddings import Block
 from sslkit.artifacts.parts import Parts
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.engine.inference import Piece, pieces
 from sslkit.engine.pooling import Combined
 from sslkit.engine.runtime import Runtime
@@ -67,7 +67,7 @@ class Work:
     """
 
     encoder: Encoder
-    domain: Domain
+    domain: TokenDomain
     plan: Plan
     runtime: Runtime
     examples: Callable[[int], Iterator[Example]]

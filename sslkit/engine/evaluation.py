@@ -29,7 +29,8 @@ def mean_losses(
         for what in ("loss", "count")
     }
     learner.eval()
-    with torch.inference_mode(), runtime.autocast():
+    # Losses may need derivatives by their inputs, which inference mode forbids.
+    with torch.no_grad(), runtime.autocast():
         for arrays in batches[world.rank :: world.size]:
             for name, value in learner(to_device(arrays, runtime)).items():
                 total[f"loss {name}"] += float(value)

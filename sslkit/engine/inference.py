@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.engine.pooling import Combined, Vectors
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
@@ -76,7 +76,7 @@ def resolve_layer(layer: int, depth: int) -> int:
 
 def pieces(
     encoder: Encoder,
-    domain: Domain,
+    domain: TokenDomain,
     examples: Iterable[Array],
     plan: Plan,
     runtime: Runtime,
@@ -107,7 +107,7 @@ def pieces(
 
 
 def embed(
-    encoder: Encoder, domain: Domain, examples: Iterable[Array], plan: Plan, runtime: Runtime
+    encoder: Encoder, domain: TokenDomain, examples: Iterable[Array], plan: Plan, runtime: Runtime
 ) -> Iterator[Vectors | None]:
     """One pooled vector [width] for each record, in order; None where it has no token."""
     if plan.pooling is None:
@@ -131,7 +131,7 @@ def _evaluating(encoder: Encoder) -> Iterator[None]:
         encoder.train(before)
 
 
-def _cut(domain: Domain, examples: Iterable[Array], plan: Plan) -> Iterator[_Waiting]:
+def _cut(domain: TokenDomain, examples: Iterable[Array], plan: Plan) -> Iterator[_Waiting]:
     first = domain.units(1)
     for row, units in enumerate(examples):
         tokens = domain.length(len(units))
@@ -146,7 +146,7 @@ def _cut(domain: Domain, examples: Iterable[Array], plan: Plan) -> Iterator[_Wai
 
 
 def _run(
-    encoder: Encoder, domain: Domain, lot: list[_Waiting], plan: Plan, runtime: Runtime
+    encoder: Encoder, domain: TokenDomain, lot: list[_Waiting], plan: Plan, runtime: Runtime
 ) -> list[Piece]:
     full = [place for place, piece in enumerate(lot) if piece.window is not None]
     # Longest first: what does not fit into memory fails at once.
@@ -201,7 +201,7 @@ def padded(records: Sequence[Array]) -> tuple[Array, npt.NDArray[np.int64]]:
 
 
 def _forward(
-    encoder: Encoder, domain: Domain, batch: list[_Waiting], plan: Plan, runtime: Runtime
+    encoder: Encoder, domain: TokenDomain, batch: list[_Waiting], plan: Plan, runtime: Runtime
 ) -> torch.Tensor:
     """Vectors of a batch one below the other, [rows, width] float32, on the device."""
     arrays = domain.batch(*padded([piece.units for piece in batch]), None)

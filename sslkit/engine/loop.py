@@ -23,7 +23,7 @@ from sslkit.engine.runlog import RunLog
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.errors import DataError, RequeueError, SslkitError
-from sslkit.modules import Encoder
+from sslkit.modules import Backbone
 from sslkit.types import Arrays, Batch
 
 
@@ -60,21 +60,28 @@ class Work:
     Attributes:
         batches: the micro-batches of this process for a step, a pure function of the step.
         evaluate: metrics of a learner, the same on every process.
+        unit: what a batch holds, as metrics name it: tokens, as ``length`` counts them, or the
+            rows of an array of that name.
     """
 
     batches: Callable[[int], Sequence[Arrays]]
     evaluate: Callable[["Learner"], dict[str, float]]
+    unit: str = "tokens"
+
+    def size(self, arrays: Arrays) -> float:
+        """How much of its unit a batch holds."""
+        return float(arrays["length"].sum() if "length" in arrays else len(arrays[self.unit]))
 
 
 class Learner(nn.Module):
-    """An encoder and what an objective adds to it; its forward gives the summed losses.
+    """A model and what an objective adds to it; its forward gives the summed losses.
 
     Attributes:
         weights: factors of the losses, by name, where they are added up; 1 for others.
     """
 
     def __init__(
-        self, encoder: Encoder, objective: Objective, weights: Mapping[str, float] | None = None
+        self, encoder: Backbone, objective: Objective, weights: Mapping[str, float] | None = None
     ) -> None:
         super().__init__()
         self.weights = dict(weights or {})
@@ -105,7 +112,10 @@ class _Position:
 
 def to_device(arrays: Arrays, runtime: Runtime) -> Batch:
     """Arrays as tensors where the model is."""
-    return {name: torch.from_numpy(a).to(runtime.device) for name, a in arrays.items()}
+    found = {name: torch.from_numpy(a).to(runtime.device) for name, a in arrays.items()}
+    if runtime.precision == "fp64":
+        return {n: t.double() if t.is_floating_point() else t for n, t in found.items()}
+    return found
 
 
 @dataclass
@@ -123,7 +133,7 @@ class Training:
     _best: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.learner.to(self.runtime.device)
+        self.learner.to(self.runtime.device, self.runtime.dtype)
         self.rates.freeze()
         self._moving = [p for p in self.learner.parameters() if p.requires_grad]
         self._optimizer = optimizers.of(
@@ -144,7 +154,7 @@ class Training:
         self._load(console)
         # A rebuilt encoder may come as it is evaluated, without dropout.
         self.learner.train()
-        log = RunLog(self.folder, silent=not self.world.leads)
+        log = RunLog(self.folder, silent=not self.world.leads, unit=self.work.unit)
         log.rewind(self._at.step)
         saved = time.monotonic()
         label = self.folder.path.name
@@ -187,7 +197,7 @@ class Training:
         batches = self.work.batches(step)
         local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop))}
         for arrays in batches:
-            local["tokens"] += float(arrays["length"].sum())
+            local["tokens"] += self.work.size(arrays)
             for name, count in self.learner.objective.count(arrays).items():
                 local[f"count {name}"] = local.get(f"count {name}", 0.0) + count
         total = self.world.sum(local)
@@ -212,7 +222,7 @@ class Training:
         if len(losses) > 1:
             row |= {f"loss_{name}": value for name, value in losses.items()}
         row |= {"learning_rate": factor * plan.learning_rate, "gradient_norm": norm}
-        return {**row, "tokens": self._at.tokens}, total["stop"] > 0
+        return {**row, self.work.unit: self._at.tokens}, total["stop"] > 0
 
     def _gradients(self, batches: Sequence[Arrays], total: Mapping[str, float]) -> dict[str, float]:
         """Add up the gradients of this process's micro-batches; the losses' sums."""

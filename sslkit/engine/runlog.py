@@ -18,11 +18,12 @@ _LOG_SECONDS = 10.0
 class RunLog:
     """Writes ``metrics.jsonl`` and ``log.jsonl``; ``silent`` processes write nothing."""
 
-    def __init__(self, folder: RunFolder, *, silent: bool) -> None:
+    def __init__(self, folder: RunFolder, *, silent: bool, unit: str = "tokens") -> None:
         self._folder = folder
         self._silent = silent
+        self._unit = unit
         self._since = time.monotonic()
-        self._tokens = 0
+        self._read = 0
 
     def rewind(self, step: int) -> None:
         """Forget the rows after ``step``: they will be written again."""
@@ -38,22 +39,22 @@ class RunLog:
                 kept.append(line + "\n")
         atomic.write_text(self._folder.metrics, "".join(kept))
 
-    def write(self, row: Mapping[str, Any], tokens: int) -> None:
-        """Add the row of one step, in which ``tokens`` tokens were read."""
+    def write(self, row: Mapping[str, Any], read: int) -> None:
+        """Add the row of one step, in which so many tokens (or other units) were read."""
         if self._silent:
             return
         _append(self._folder.metrics, row)
-        self._tokens += tokens
+        self._read += read
         if (passed := time.monotonic() - self._since) > _LOG_SECONDS:
             entry = {
                 "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "host": platform.node(),
                 "process": os.getpid(),
                 "step": row["step"],
-                "tokens_per_second": round(self._tokens / passed, 1),
+                f"{self._unit}_per_second": round(self._read / passed, 1),
             }
             _append(self._folder.log, entry)
-            self._since, self._tokens = time.monotonic(), 0
+            self._since, self._read = time.monotonic(), 0
 
 
 def _append(path: Path, row: Mapping[str, Any]) -> None:

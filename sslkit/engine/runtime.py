@@ -31,12 +31,17 @@ class Runtime:
     """A device and the number format of matrix products on it.
 
     Attributes:
-        precision: ``bf16`` (autocast, parameters stay float32) or ``fp32``.
+        precision: ``bf16`` (autocast, parameters stay float32), ``fp32`` or ``fp64``.
     """
 
     device: torch.device
     precision: str
     threads: int
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of parameters."""
+        return torch.float64 if self.precision == "fp64" else torch.float32
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context in which a model is called."""
@@ -54,19 +59,25 @@ class Runtime:
 
 
 def prepare(
-    device: str, threads: int | None, precision: str = "auto", world: World = ALONE
+    device: str,
+    threads: int | None,
+    precision: str = "auto",
+    world: World = ALONE,
+    *,
+    double: bool = False,
 ) -> Runtime:
     """Choose a device and settle everything that must be settled before the first tensor.
 
     Args:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
         threads: None for what the process may use.
-        precision: ``bf16``, ``fp32`` or ``auto``, which times one small product in both: the
-            processor's own word for what it can do is not always true.
+        precision: ``bf16``, ``fp32``, ``fp64`` or ``auto``, which times one small product in the
+            first two: the processor's own word for what it can do is not always true.
         world: the processes that work together, in one precision.
+        double: whether the work can be done in ``fp64``.
 
     Raises:
-        UsageError: the device is not there.
+        UsageError: the device or the precision is not there.
     """
     chosen = _device(device)
     count = thread_count(threads)
@@ -82,8 +93,9 @@ def prepare(
     if precision == "auto":
         votes = world.sum({"bf16": float(_bf16_is_faster(chosen))})["bf16"]
         precision = "bf16" if 2 * votes > world.size else "fp32"
-    elif precision not in {"bf16", "fp32"}:
-        raise UsageError(f"precision is auto, bf16 or fp32, not {precision!r}")
+    elif precision not in {"bf16", "fp32", *(["fp64"] if double else [])}:
+        known = "bf16, fp32 or fp64" if double else "bf16 or fp32"
+        raise UsageError(f"precision is auto, {known}, not {precision!r}")
     return Runtime(chosen, precision, count)
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sslkit.contracts import Domain, Energy, Likelihood
+from sslkit.contracts import Energy, Likelihood, TokenDomain
 from sslkit.engine.inference import batches, padded
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
@@ -106,7 +106,7 @@ class Scorer:
     encoder: Encoder
     head: nn.Module
     objective: Likelihood | Energy
-    domain: Domain
+    domain: TokenDomain
     plan: Plan
     runtime: Runtime
     spacing: int | None = None

@@ -25,6 +25,7 @@ from sslkit.models import _blocks
 from sslkit.types import TokenSpec
 
 VERSION = 1
+TAKES = frozenset({"tokens"})
 
 #: Tokens that pass all taps before the next ones do: their numbers stay in the cache meanwhile.
 _TILE = 512

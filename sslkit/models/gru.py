@@ -26,6 +26,7 @@ from sslkit.models._scan import scan
 from sslkit.types import TokenSpec
 
 VERSION = 1
+TAKES = frozenset({"tokens"})
 
 
 @dataclass(frozen=True)

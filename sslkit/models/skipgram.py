@@ -17,6 +17,7 @@ from sslkit.modules import Encoder, RowTable
 from sslkit.types import TokenSpec
 
 VERSION = 1
+TAKES = frozenset({"tokens"})
 
 
 @dataclass(frozen=True)

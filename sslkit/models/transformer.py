@@ -16,6 +16,7 @@ from sslkit.modules import Encoder, TokenTable
 from sslkit.types import TokenSpec
 
 VERSION = 1
+TAKES = frozenset({"tokens"})
 
 #: Up to this length a CPU makes attention by plain matrix products, which beat the fused kernel
 #: there; beyond it the same for some queries at a time, and again for the gradient, since scores

@@ -14,7 +14,7 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.engine.loop import Learner
 from sslkit.errors import DataError
 from sslkit.files import source
@@ -33,7 +33,7 @@ class Parts:
     """
 
     domain_name: str
-    domain: Domain
+    domain: TokenDomain
     encoder: Encoder
     vocabulary: Vocabulary
     checkpoint: Checkpoint
@@ -66,14 +66,16 @@ def from_checkpoint(path: Path) -> Parts:
     """Rebuild domain and encoder from a checkpoint alone.
 
     Raises:
-        UsageError: there is none, or a plug-in of it is not installed.
+        UsageError: there is none, its domain has no records, or a plug-in is not installed.
         DataError: it is damaged, or a plug-in has another version than the one it was made with.
     """
     path = checkpoint.locate(path)
     held = checkpoint.load(path)
     vocabulary = Vocabulary(held.tokens, held.counts.numpy())
     module, settings = plugin("domain", held.manifest, path)
-    domain: Domain = module.Domain(settings, vocabulary)
+    name = held.manifest.plugins["domain"]["name"]
+    catalog.check_records(name, module, f"{path} cannot read any")
+    domain: TokenDomain = module.Domain(settings, vocabulary)
     encoder = _encoder(held.manifest, domain, path)
     try:
         encoder.load_state_dict(held.tensors["encoder"])
@@ -154,7 +156,7 @@ def plugin(kind: str, made: manifest.Manifest, path: Path) -> tuple[ModuleType, 
     return module, found[entry["name"]]
 
 
-def _encoder(made: manifest.Manifest, domain: Domain, path: Path) -> Encoder:
+def _encoder(made: manifest.Manifest, domain: TokenDomain, path: Path) -> Encoder:
     module, settings = plugin("model", made, path)
     encoder: Encoder = module.Model(settings, domain.spec)
     return encoder

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from sslkit import rng
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.console import Console, human
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.data import corpus, heldout, shards
 from sslkit.data.batching import Dealing, cropped
 from sslkit.data.windows import Windows
@@ -68,7 +68,7 @@ def files(
 
 def windows(
     inputs: tuple[Input, ...],
-    domain: Domain,
+    domain: TokenDomain,
     version: str,
     cut: Cut,
     processes: World,

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import torch
 
 from sslkit import rng
-from sslkit.contracts import Counted, Domain, Objective
+from sslkit.contracts import Counted, Objective, TokenDomain
 from sslkit.data import pairs
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.engine.loop import Learner
-from sslkit.modules import Encoder
+from sslkit.modules import Backbone, Encoder
 from sslkit.types import Arrays
 
 #: Singular vectors are so good a start that more steps gain little on pairs held out; measured on
@@ -20,7 +20,7 @@ STEPS, RATE = 8, 0.06
 SAMPLED_RATE = 0.2
 
 
-def asked(objective: Objective, encoder: Encoder) -> Counted | None:
+def asked(objective: Objective, encoder: Backbone) -> Counted | None:
     """The objective, where it is to be given pairs for that encoder."""
     return objective if isinstance(objective, Counted) and objective.is_counted(encoder) else None
 
@@ -28,24 +28,27 @@ def asked(objective: Objective, encoder: Encoder) -> Counted | None:
 def batches(
     objective: Counted,
     learner: Learner,
-    domain: Domain,
+    domain: TokenDomain,
     parts: tuple[Windows, Windows],
     processes: World,
-    seed: int,
+    seed: int | None,
 ) -> tuple[Callable[[int], list[Arrays]], list[Arrays]]:
     """The same batch for every step, and that of the evaluation; sets the first weights.
 
     Args:
         parts: what is trained on, and what is held out.
+        seed: of the first weights; None where they are given.
     """
-    classes = learner.encoder.classes
+    encoder = learner.encoder
+    classes = encoder.classes if isinstance(encoder, Encoder) else None
     if classes is None:
         raise ValueError("pairs are counted for encoders that are tables")
     number = classes.numpy()
     train, held = (pairs.count(part.segments, domain, number, objective.offsets) for part in parts)
     everything = objective.counted(train, number, slice(None))
-    torch.manual_seed(int(rng.key(seed, "begin") >> rng.SHIFT))
-    objective.begin(learner.encoder, learner.head, everything)
+    if seed is not None:
+        torch.manual_seed(int(rng.key(seed, "begin") >> rng.SHIFT))
+        objective.begin(learner.encoder, learner.head, everything)
     if processes.size > 1:
         everything = objective.counted(train, number, slice(processes.rank, None, processes.size))
     return lambda _: [everything], [objective.counted(held, number, slice(None))]

@@ -13,7 +13,7 @@ from sslkit import catalog
 from sslkit.artifacts import embeddings, manifest
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.console import Console, Progress
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.data import splits
 from sslkit.engine import inference
 from sslkit.engine.runtime import Runtime
@@ -108,7 +108,7 @@ def from_checkpoint(
     )
 
 
-def _floors(domain: Domain, examples: Examples) -> dict[str, Floats]:
+def _floors(domain: TokenDomain, examples: Examples) -> dict[str, Floats]:
     """What can be told without a model: composition, and places where records are aligned."""
     sets = {"composition": domain.composition(examples.units).astype(np.float64)}
     if len({len(units) for units in examples.units}) == 1:
@@ -129,7 +129,7 @@ def _plan(asked: Mapping[str, Any], context: int, depth: int) -> Plan:
 
 def _embedded(
     encoder: Encoder,
-    domain: Domain,
+    domain: TokenDomain,
     examples: Examples,
     plan: Plan,
     runtime: Runtime,
@@ -195,7 +195,7 @@ def _joined(
 ) -> tuple[Examples, list[int]]:
     """Labelled records, and the row of the table that has each one's vector."""
     module, settings = assemble.plugin("domain", held.manifest, path)
-    domain: Domain = module.Domain(settings)
+    domain: TokenDomain = module.Domain(settings)
     examples = labels.read(*task, asked.files, domain, asked.on_error, console)
     place: dict[str, int] = {}
     for row, name in enumerate(held.ids):

@@ -51,7 +51,7 @@ def run(options: Options, console: Console) -> None:
         decisive = identity(resolved, runtime)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
-            config = to_toml("finetune", {**vars(options), "force": None})
+            config = to_toml("finetune", {**vars(options), "force": None, "given": None})
             folder.claim(decisive, config, force=options.force)
         processes.wait()
         if folder.checkpoint.is_file():

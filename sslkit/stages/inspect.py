@@ -56,6 +56,9 @@ def run(options: Options, console: Console) -> None:
         UsageError: nothing there.
         DataError: a file that cannot be read, or records that a stage would refuse.
     """
+    if options.domain:
+        module = catalog.load("domain", options.domain)
+        catalog.check_records(options.domain, module, "there is no file to inspect")
     schemes = _schemes(options.domain)
     endings = {end for name in schemes for end in catalog.load("domain", name).ENDINGS}
     files = source.find(options.input, (*sorted(endings), *sequences.ENDINGS, *table.ENDINGS))

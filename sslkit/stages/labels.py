@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sslkit import catalog
 from sslkit.console import Console
-from sslkit.contracts import Domain
+from sslkit.contracts import TokenDomain
 from sslkit.data import splits
 from sslkit.data.labelled import balanced
 from sslkit.data.splits import Split
@@ -56,7 +56,7 @@ def read(
     module: ModuleType,
     settings: Any,
     files: Mapping[str, Sequence[Path]],
-    domain: Domain,
+    domain: TokenDomain,
     on_error: OnError,
     console: Console,
 ) -> Examples:
@@ -102,7 +102,7 @@ def read(
     return Examples(labelled, tuple(units), targets, strata, splits.group_numbers(signatures))
 
 
-def _too_short(domain: Domain, record: Record) -> str:
+def _too_short(domain: TokenDomain, record: Record) -> str:
     size = len(domain.encode(record))
     needed = domain.units(1)
     return "" if size >= needed else f"it is {size} long, and one token takes {needed}"

@@ -13,6 +13,8 @@ from sslkit.errors import DataError, UsageError
 from sslkit.types import Array, Arrays, TokenSpec
 
 _PER_TOKEN = "nats per token"
+#: Losses below it are shown by their power of ten.
+_SMALL = 0.01
 
 
 def modules(names: str) -> dict[str, ModuleType]:
@@ -44,10 +46,11 @@ def causal(found: Mapping[str, ModuleType]) -> bool | None:
     return next(iter(asked), None)
 
 
-def needs(module: ModuleType, spec: TokenSpec) -> frozenset[str]:
-    """What an objective needs of batches of such tokens."""
+def needs(module: ModuleType, spec: Any) -> frozenset[str]:
+    """What an objective needs of batches of such examples."""
     found: frozenset[str] = module.NEEDS
-    return found | getattr(module, "OVERLAP_NEEDS", found) if spec.reach else found
+    overlap = isinstance(spec, TokenSpec) and spec.reach
+    return found | getattr(module, "OVERLAP_NEEDS", found) if overlap else found
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Pretexts:
 
     Attributes:
         modules, objectives: by name.
-        weights: factors of their losses.
+        weights: their factors.
         needs: what batches must hold.
     """
 
@@ -70,8 +73,8 @@ class Pretexts:
         cls,
         found: Mapping[str, ModuleType],
         settings: Mapping[str, Any],
-        spec: TokenSpec,
-        counts: Array,
+        spec: Any,
+        counts: Array | None,
     ) -> "Pretexts":
         """Objectives of modules and settings, both by name."""
         made = {name: m.Objective(settings[name], spec, counts) for name, m in found.items()}
@@ -84,6 +87,15 @@ class Pretexts:
         if len(self.objectives) == 1:
             return next(iter(self.objectives.values()))
         return Mixture(self.objectives)
+
+    @property
+    def factors(self) -> dict[str, float]:
+        """Those of all losses, by name of the loss."""
+        return {
+            loss: self.weights[name] * factor
+            for name, one in self.objectives.items()
+            for loss, factor in getattr(one, "terms", {name: 1.0}).items()
+        }
 
     @property
     def across_rows(self) -> list[str]:
@@ -134,7 +146,7 @@ class Pretexts:
                 )
             else:
                 lines.append(
-                    f"{what} loss {loss:.3f} {module.UNIT}, {module.FLOOR} {floor:.3f}: "
+                    f"{what} loss {_shown(loss)} {module.UNIT}, {module.FLOOR} {_shown(floor)}: "
                     f"{floor - loss:+.3f} learned beyond it"
                 )
             if loss >= floor:
@@ -142,3 +154,8 @@ class Pretexts:
                     f"{name} is no better than {module.FLOOR}: train longer, or check the data"
                 )
         return lines, warnings
+
+
+def _shown(loss: float) -> str:
+    """With three figures, however small."""
+    return f"{loss:.3f}" if abs(loss) >= _SMALL else f"{loss:.2e}"

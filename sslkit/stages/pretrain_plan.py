@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from sslkit import catalog
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
-from sslkit.contracts import Domain
+from sslkit.contracts import Domain, TokenDomain
 from sslkit.errors import DataError, UsageError
 from sslkit.options import Common
 from sslkit.stages import pretext
@@ -21,6 +21,9 @@ from sslkit.vocab.vocabulary import Vocabulary
 
 #: The kind of the first objective; further ones carry their name behind it.
 OBJECTIVE = "objective"
+
+D = TypeVar("D", bound=Domain)
+D_co = TypeVar("D_co", bound=Domain, covariant=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +47,19 @@ class Options(Common):
     precision: str
     shards: Path
     checkpoint_every: float
+    start_from: Path | None
+    plot: bool
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Chosen(Generic[D_co]):
     """The plug-ins of a run by kind: name, module and settings.
 
     Objectives after the first are of the kind ``objective NAME``.
     """
 
     plugins: dict[str, tuple[str, ModuleType, Any]]
-    domain: Domain
+    domain: D_co
     pretexts: Pretexts
 
     def entries(self) -> dict[str, dict[str, Any]]:
@@ -74,7 +79,9 @@ def vocabulary(path: Path) -> tuple[Vocabulary, Manifest]:
     return vocab, manifest.from_json(text, str(path))
 
 
-def choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -> Chosen:
+def choose(
+    options: Options, vocab: Vocabulary, made: Manifest, talk: Console
+) -> Chosen[TokenDomain]:
     """The plug-ins: what the vocabulary was made with, unless a flag says otherwise."""
     inherited = made.plugins["domain"]
     name = options.domain or inherited["name"]
@@ -94,12 +101,12 @@ def choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -
             why=f"it was made with --subword {method}",
             do="sslkit build-vocab without --subword",
         )
-    modules = _modules(options, name)
-    label = _labels(modules)
+    modules = chosen_modules(options, name)
+    label = labels(modules)
     pairs = catalog.parse_pairs(options.set)
     if options.k is not None:
         pairs[f"{label['domain']}.k"] = str(options.k)
-    objectives = {n: module for kind, (n, module) in modules.items() if kind.startswith(OBJECTIVE)}
+    objectives = of_objectives(modules)
     causal = pretext.causal(objectives)
     fixed = {"causal": causal} if _knows_causal(modules["model"][1]) and causal is not None else {}
     settings = catalog.settings(
@@ -114,28 +121,48 @@ def choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -
             do="leave it out: the objective decides it",
         )
     try:
-        domain: Domain = modules["domain"][1].Domain(settings[label["domain"]], vocab)
+        domain: TokenDomain = modules["domain"][1].Domain(settings[label["domain"]], vocab)
     except UsageError as error:
         raise DataError(error.what, where=str(options.vocab), do=error.do) from error
     for objective, module in objectives.items():
         needs = pretext.needs(module, domain.spec)
-        catalog.check_fit(objective, needs, name, modules["domain"][1].GIVES)
+        catalog.check_fit(OBJECTIVE, objective, needs, name, modules["domain"][1].GIVES)
     talk.say(f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {plugins['domain'][2]}")
-    asked = {n: chosen for kind, (n, _, chosen) in plugins.items() if kind.startswith(OBJECTIVE)}
-    return Chosen(plugins, domain, Pretexts.of(objectives, asked, domain.spec, vocab.counts))
+    return made_of(plugins, domain, vocab)
 
 
-def _modules(options: Options, domain: str) -> dict[str, tuple[str, ModuleType]]:
-    """The chosen plug-ins by kind: name and module."""
+def made_of(
+    plugins: dict[str, tuple[str, ModuleType, Any]], domain: D, vocab: Vocabulary
+) -> Chosen[D]:
+    """Plug-ins with their domain and objectives."""
+    modules = {n: m for kind, (n, m, _) in plugins.items() if kind.startswith(OBJECTIVE)}
+    asked = {n: s for kind, (n, _, s) in plugins.items() if kind.startswith(OBJECTIVE)}
+    counts = vocab.counts if len(vocab) else None
+    return Chosen(plugins, domain, Pretexts.of(modules, asked, domain.spec, counts))
+
+
+def of_objectives(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, ModuleType]:
+    """The objectives among the chosen plug-ins, by name."""
+    return {n: module for kind, (n, module) in modules.items() if kind.startswith(OBJECTIVE)}
+
+
+def chosen_modules(options: Options, domain: str) -> dict[str, tuple[str, ModuleType]]:
+    """The chosen plug-ins by kind: name and module.
+
+    Raises:
+        UsageError: objective or model do not fit the domain.
+    """
     found = {"domain": (domain, catalog.load("domain", domain))}
-    kind = OBJECTIVE
+    gives, kind = found["domain"][1].GIVES, OBJECTIVE
     for name, module in pretext.modules(options.objective).items():
-        catalog.check_fit(name, module.NEEDS, domain, found["domain"][1].GIVES)
+        catalog.check_fit(OBJECTIVE, name, catalog.asks(OBJECTIVE, module), domain, gives)
         found[kind if kind not in found else f"{kind} {name}"] = (name, module)
-    return found | {"model": (options.model, catalog.load("model", options.model))}
+    model = catalog.load("model", options.model)
+    catalog.check_fit("model", options.model, catalog.asks("model", model), domain, gives)
+    return found | {"model": (options.model, model)}
 
 
-def _labels(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, str]:
+def labels(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, str]:
     """What ``--set`` calls each plug-in: its name, or its kind where two have one name."""
     names = [name for name, _ in modules.values()]
     return {kind: name if names.count(name) == 1 else kind for kind, (name, _) in modules.items()}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from sslkit import rng
+from sslkit.contracts import TokenDomain
 from sslkit.data import batching
 from sslkit.data.batching import Dealing
 from sslkit.data.windows import Windows
@@ -22,12 +23,14 @@ from sslkit.types import Array, Arrays, Draws
 _CPU_OVERHEAD = 256
 
 
-def rows(options: Options, chosen: Chosen, train: Windows) -> int:
+def rows(options: Options, chosen: Chosen[TokenDomain], train: Windows) -> int:
     """Windows of a step: where records are shorter than a window, more of them."""
     return max(1, options.batch_tokens // max(1, chosen.domain.length(math.ceil(train.mean))))
 
 
-def check_company(options: Options, chosen: Chosen, in_step: int, processes: World) -> None:
+def check_company(
+    options: Options, chosen: Chosen[TokenDomain], in_step: int, processes: World
+) -> None:
     """Refuse micro-batches of one row where an objective compares rows.
 
     Raises:
@@ -44,7 +47,7 @@ def check_company(options: Options, chosen: Chosen, in_step: int, processes: Wor
 
 def work(
     options: Options,
-    chosen: Chosen,
+    chosen: Chosen[TokenDomain],
     in_step: int,
     learner: Learner,
     data: tuple[Windows, Windows],
@@ -60,9 +63,8 @@ def work(
     pretexts, read = chosen.pretexts, f"{options.batch_tokens} tokens"
     if counted := counts.asked(pretexts.objective, learner.encoder):
         read = "all pairs"
-        batches, evaluated = counts.batches(
-            counted, learner, chosen.domain, data, processes, options.seed
-        )
+        seed = options.seed if options.start_from is None else None
+        batches, evaluated = counts.batches(counted, learner, chosen.domain, data, processes, seed)
     else:
         dealing = _dealing(options, chosen, runtime)
         batches, evaluated = _batches(options, chosen, in_step, data, dealing, processes)
@@ -76,7 +78,7 @@ def work(
 
 def _batches(
     options: Options,
-    chosen: Chosen,
+    chosen: Chosen[TokenDomain],
     in_step: int,
     data: tuple[Windows, Windows],
     dealing: Dealing,
@@ -102,7 +104,7 @@ def _batches(
     return batches, corpora.evaluation(held, options.window, dealing, prepared)
 
 
-def _dealing(options: Options, chosen: Chosen, runtime: Runtime) -> Dealing:
+def _dealing(options: Options, chosen: Chosen[TokenDomain], runtime: Runtime) -> Dealing:
     """How the rows of a step become micro-batches."""
     if chosen.pretexts.across_rows:
         return batching.in_order(_micro_rows(options))

@@ -16,11 +16,14 @@ def recognise(paths: list[Path], domain: str | None, column: str | None) -> tupl
     if column is not None:
         if domain is None:
             raise UsageError("what a column holds is not plain", do="name it with --domain")
+        catalog.check_records(domain, catalog.load("domain", domain), "there is nothing to count")
         return domain, source.find(paths, table.ENDINGS)
     modules = {
         name: catalog.load("domain", name)
         for name in ([domain] if domain else catalog.names("domain"))
     }
+    if domain:
+        catalog.check_records(domain, modules[domain], "there is nothing to count")
     endings = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
     files = source.find(paths, tuple(sorted({end for ends in endings.values() for end in ends})))
     if domain:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input
-from sslkit.contracts import Domain
+from sslkit.contracts import RecordDomain
 from sslkit.errors import DataError, OnError, ResourceError
 from sslkit.files import atomic, sequences, source, table
 from sslkit.types import Record
@@ -78,7 +78,7 @@ def _kept(path: Path, folder: Path) -> Path:
 class Reading:
     """How the files become records of a domain."""
 
-    domain: Domain
+    domain: RecordDomain
     files: Files
     on_error: OnError
     sequence_column: str | None

@@ -24,6 +24,7 @@ _DIGEST_SHOWN = 12
 _PROMISES = {
     "GIVES": "gives",
     "NEEDS": "needs",
+    "TAKES": "takes",
     "OVERLAP_NEEDS": "needs where tokens overlap",
     "METRICS": "metrics",
 }

@@ -25,7 +25,7 @@ class Doubling(Encoder):
         self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
     ) -> Tensor:
         assert not self.training
-        assert torch.is_inference_mode_enabled()
+        assert not torch.is_grad_enabled()
         return 2 * tokens
 
 

@@ -39,10 +39,13 @@ SPEC = TokenSpec(SIZE, reach=1)
 #: Small shapes, of settings that the encoder has.
 SHAPE = {"blocks": 2, "width": 16, "heads": 2, "dropout": 0.0}
 OBJECTIVES = [
-    name for name in catalog.names("objective") if hasattr(catalog.load("objective", name), "FLOOR")
+    name
+    for name in catalog.names("objective")
+    if hasattr(module := catalog.load("objective", name), "FLOOR") and "tokens" in module.NEEDS
 ]
+ENCODERS = [n for n in catalog.names("model") if "tokens" in catalog.load("model", n).TAKES]
 each = pytest.mark.parametrize("name", OBJECTIVES)
-with_each = pytest.mark.parametrize("model", catalog.names("model"))
+with_each = pytest.mark.parametrize("model", ENCODERS)
 
 
 @pytest.fixture(autouse=True)
@@ -134,7 +137,7 @@ def fingerprint() -> str:
 @each
 def test_golden_losses(tmp_path: Path, name: str) -> None:
     found = {}
-    for model in catalog.names("model"):
+    for model in ENCODERS:
         final = training(tmp_path / model, name, model).run(Stop(), QUIET)
         found[model] = [*losses(tmp_path / model), final["heldout_loss"]]
     held = GOLDEN / f"{name}.json"

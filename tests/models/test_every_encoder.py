@@ -27,6 +27,7 @@ PARTS = np.array([(a, 4 + b) for a, b in itertools.product(range(4), repeat=2)])
 SPEC = TokenSpec(16, reach=1, parts=PARTS)
 #: Small shapes; a setting that a model has not is left out.
 SMALL: dict[str, Any] = {"blocks": 3, "width": 16, "heads": 2, "expansion": 2, "kernel": 5}
+ENCODERS = [n for n in catalog.names("model") if "tokens" in catalog.load("model", n).TAKES]
 #: Ways to build a model beside its default.
 VARIANTS: dict[str, list[dict[str, Any]]] = {"gru": [{}, {"cell": "classic"}]}
 
@@ -34,7 +35,7 @@ Make = Callable[..., Encoder]
 
 
 @pytest.fixture(
-    params=[(name, more) for name in catalog.names("model") for more in VARIANTS.get(name, [{}])],
+    params=[(name, more) for name in ENCODERS for more in VARIANTS.get(name, [{}])],
     ids=lambda made: "-".join([made[0], *map(str, made[1].values())]),
 )
 def make(request: pytest.FixtureRequest) -> Make:

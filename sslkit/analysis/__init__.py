@@ -1,0 +1,1 @@
+"""What results look like: pictures of what was learned."""

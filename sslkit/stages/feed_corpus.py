@@ -1,0 +1,152 @@
+"""Runs on a corpus: its windows or, where objective and model agree on it, its counted pairs."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sslkit.artifacts import manifest
+from sslkit.artifacts.manifest import Input, Manifest
+from sslkit.artifacts.run import RunFolder
+from sslkit.console import Console
+from sslkit.contracts import Counted, TokenDomain
+from sslkit.data.windows import Windows
+from sslkit.engine import optimizers
+from sslkit.engine.distributed import World
+from sslkit.engine.loop import Learner, Work
+from sslkit.engine.runtime import Runtime
+from sslkit.files import source
+from sslkit.modules import Encoder
+from sslkit.stages import corpora, counts
+from sslkit.stages import pretrain_plan as plans
+from sslkit.stages import pretrain_work as works
+from sslkit.stages.pretrain_plan import Chosen, Options
+from sslkit.vocab.vocabulary import Vocabulary
+
+#: The default number of steps reads the corpus so many times, within limits.
+_PASSES = 4
+_FEWEST_STEPS, _MOST_STEPS = 200, 20_000
+_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A vocabulary and the corpus that it names; implements ``feeds.Feed``.
+
+    Attributes:
+        data: windows to train on and windows held out.
+        rows: windows of a step.
+    """
+
+    options: Options
+    chosen: Chosen[TokenDomain]
+    inputs: tuple[Input, ...]
+    vocabulary: Vocabulary
+    data: tuple[Windows, Windows]
+    rows: int
+    processes: World
+
+    @classmethod
+    def of(cls, options: Options, processes: World, talk: Console) -> "Corpus":
+        """Choose, read and cut.
+
+        Raises:
+            UsageError: parts that do not fit together.
+            DataError: a vocabulary or a corpus that cannot be used.
+        """
+        processes.share(max(1, options.batch_tokens // options.window), "--batch-tokens")
+        vocab, made = plans.vocabulary(options.vocab)
+        chosen = plans.choose(options, vocab, made, talk)
+        inputs, data = _data(options, chosen, made, processes, talk)
+        rows = works.rows(options, chosen, data[0])
+        works.check_company(options, chosen, rows, processes)
+        return cls(options, chosen, inputs, vocab, data, rows, processes)
+
+    @property
+    def parents(self) -> Mapping[str, str]:
+        """The vocabulary."""
+        return {str(self.options.vocab): source.digest(self.options.vocab)}
+
+    @property
+    def unused(self) -> frozenset[str]:
+        """Nothing: every option means something here."""
+        return frozenset()
+
+    def settled(self, learner: Learner) -> tuple[Options, int]:
+        """The options with a learning rate, and the number of steps."""
+        objective = self.chosen.pretexts.objective
+        counted = counts.asked(objective, learner.encoder)
+        steps = self.options.steps or (counts.STEPS if counted else self._default_steps())
+        rate = self.options.learning_rate
+        if counted:
+            rate = counts.RATE if rate is None else rate
+        elif isinstance(objective, Counted):
+            optimizers.make_sparse(learner)
+            rate = counts.SAMPLED_RATE if rate is None else rate
+        elif rate is None:
+            rate = _RATE
+        return replace(self.options, learning_rate=rate), steps
+
+    def _default_steps(self) -> int:
+        wanted = math.ceil(_PASSES * len(self.data[0]) / self.rows)
+        return min(max(wanted, _FEWEST_STEPS), _MOST_STEPS)
+
+    def identity(self) -> dict[str, Any]:
+        """All that decides the result, but for what changes its rounding only.
+
+        That is how a step is cut into micro-batches and dealt out to processes, unless an
+        objective compares rows that lie in one micro-batch.
+        """
+        options = self.options
+        cut = {"micro_tokens": options.micro_tokens, "processes": self.processes.size}
+        return {
+            **(cut if self.chosen.pretexts.across_rows else {}),
+            "window": options.window,
+            "context": options.window,
+            "batch_tokens": options.batch_tokens,
+            "heldout": options.heldout,
+            "vocabulary": source.digest(options.vocab),
+        }
+
+    def work(self, learner: Learner, runtime: Runtime) -> tuple[Work, str]:
+        """What is trained on, and what a step reads of it."""
+        return works.work(
+            self.options, self.chosen, self.rows, learner, self.data, self.processes, runtime
+        )
+
+    def told(self, learner: Learner) -> list[str]:
+        """How far a state of the encoder sees."""
+        encoder = learner.encoder
+        if not isinstance(encoder, Encoder) or encoder.sight is None:
+            return []
+        where = "back" if encoder.causal else "to each side"
+        window = self.options.window
+        return [f"a state depends on {encoder.sight} tokens {where}; a window has {window}"]
+
+    def finish(
+        self, learner: Learner, metrics: Mapping[str, float], folder: RunFolder, runtime: Runtime
+    ) -> list[str]:
+        """The checkpoint is all."""
+        del learner, metrics, folder, runtime
+        return []
+
+
+def _data(
+    options: Options,
+    chosen: Chosen[TokenDomain],
+    made: Manifest,
+    processes: World,
+    talk: Console,
+) -> tuple[tuple[Input, ...], tuple[Windows, Windows]]:
+    """The corpus: its files, windows to train on and windows held out."""
+    name, module, _ = chosen.plugins["domain"]
+    inputs = manifest.describe(corpora.files(options.corpus, module.ENDINGS, made, talk))
+    cut = corpora.Cut(
+        window=options.window,
+        heldout=options.heldout,
+        seed=options.seed,
+        cache=options.shards,
+        on_error=options.on_error,
+    )
+    version = f"{name} {module.VERSION}"
+    return inputs, corpora.windows(inputs, chosen.domain, version, cut, processes, talk)
