@@ -45,7 +45,8 @@ class Pretext(Objective, Protocol):
     ``Weighted``. ``Objective`` is made of the settings, the domain's ``TokenSpec`` and the counts
     of the vocabulary. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches
     must hold where tokens overlap) and ``ACROSS_ROWS`` (True: its loss compares the rows of a
-    micro-batch, so that how steps are cut into micro-batches decides the result).
+    micro-batch, so that how steps are cut into micro-batches decides the result) and
+    ``FULL_BATCH`` (True: nothing is drawn, every step asks the same).
     """
 
     def floor(self, batches: Sequence[Arrays]) -> float:

@@ -22,10 +22,10 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 FLOORS = (
     ("errors", "limits"),
     ("types", "rng", "options", "sizes", "processor"),
-    ("catalog", "console", "tables", "files", "modules", "bases", "contracts"),
+    ("catalog", "console", "tables", "files", "modules", "bases", "contracts", "steering"),
     ("artifacts",),
     ("vocab",),
-    ("domains", "objectives", "models", "adapt", "tasks", "data"),
+    ("domains", "objectives", "models", "schedules", "optimizers", "adapt", "tasks", "data"),
     ("engine", "probes"),
     ("analysis",),
     ("stages",),

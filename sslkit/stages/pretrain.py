@@ -30,7 +30,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.files import source
 from sslkit.modules import Encoder
-from sslkit.stages import assemble, corpora, counts
+from sslkit.stages import assemble, corpora, counts, training_picture, training_plan
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretext import Pretexts
@@ -49,7 +49,7 @@ def run(options: Options, console: Console) -> None:
     with world() as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         folder = RunFolder(options.out or Path("pretrained"))
-        precision = folder.settled("precision", options.precision)
+        precision = training_plan.precision(folder, options.precision, options.optimizer)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
         processes.share(max(1, options.batch_tokens // options.window), "--batch-tokens")
         kept = f"what was encoded is in {options.shards}"
@@ -61,6 +61,7 @@ def run(options: Options, console: Console) -> None:
         works.check_company(options, chosen, rows, processes)
         learner = _learner(options, chosen)
         options, steps = _settled(options, chosen, learner, data[0], rows)
+        plan = _plan(options, chosen, learner, steps, len(data[0]) / rows)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -84,7 +85,7 @@ def run(options: Options, console: Console) -> None:
             learner=learner,
             rates=Rates({}),
             work=work,
-            plan=_plan(options, steps),
+            plan=plan,
             runtime=runtime,
             world=processes,
             folder=folder,
@@ -132,11 +133,10 @@ def _settled(
     rate = options.learning_rate
     if counted:
         rate = counts.RATE if rate is None else rate
-    elif isinstance(objective, Counted):
+    elif isinstance(objective, Counted) and training_plan.takes_sparse(chosen.plugins):
         optimizers.make_sparse(learner)
         rate = counts.SAMPLED_RATE if rate is None else rate
-    elif rate is None:
-        rate = _RATE
+    rate = training_plan.rate(rate, chosen.plugins, _RATE)
     return replace(options, learning_rate=rate), steps
 
 
@@ -190,8 +190,11 @@ def _tell_sight(encoder: Encoder, window: int, talk: Console) -> None:
         talk.say(f"a state depends on {encoder.sight} tokens {where}; a window has {window}")
 
 
-def _plan(options: Options, steps: int) -> Plan:
-    return Plan(
+def _plan(options: Options, chosen: Chosen, learner: Learner, steps: int, passes: float) -> Plan:
+    """How long and how fast; refused where schedule or optimizer do not fit."""
+    pretexts = chosen.pretexts
+    counted = counts.asked(pretexts.objective, learner.encoder) is not None
+    plan = Plan(
         steps=steps,
         learning_rate=options.learning_rate or 0.0,
         warmup=max(1, round(_WARMUP_SHARE * steps)),
@@ -200,12 +203,16 @@ def _plan(options: Options, steps: int) -> Plan:
         evaluate_every=max(_EVALUATE_STEPS, math.ceil(steps / _EVALUATIONS)),
         seed=options.seed,
         checkpoint_seconds=options.checkpoint_every,
+        steering=training_plan.steering(chosen.plugins, 1.0 if counted else passes),
     )
+    full_batch = counted or pretexts.full_batch
+    return training_plan.check(plan, full_batch=full_batch, losses=len(pretexts.modules))
 
 
 def _report(
     folder: RunFolder, pretexts: Pretexts, metrics: Mapping[str, float], talk: Console
 ) -> None:
+    training_picture.draw(folder, talk)
     lines, warnings = pretexts.told(metrics)
     for line in lines:
         talk.say(line)

@@ -14,7 +14,7 @@ from sslkit.console import Console
 from sslkit.contracts import Domain
 from sslkit.errors import DataError, UsageError
 from sslkit.options import Common
-from sslkit.stages import pretext
+from sslkit.stages import pretext, training_plan
 from sslkit.stages.pretext import Pretexts
 from sslkit.vocab import vocabulary as vocabularies
 from sslkit.vocab.vocabulary import Vocabulary
@@ -38,6 +38,8 @@ class Options(Common):
     batch_tokens: int
     micro_tokens: int
     learning_rate: float | None
+    schedule: str
+    optimizer: str
     weight_decay: float
     clip: float
     heldout: float
@@ -132,7 +134,8 @@ def _modules(options: Options, domain: str) -> dict[str, tuple[str, ModuleType]]
     for name, module in pretext.modules(options.objective).items():
         catalog.check_fit(name, module.NEEDS, domain, found["domain"][1].GIVES)
         found[kind if kind not in found else f"{kind} {name}"] = (name, module)
-    return found | {"model": (options.model, catalog.load("model", options.model))}
+    found["model"] = (options.model, catalog.load("model", options.model))
+    return found | training_plan.modules(options.schedule, options.optimizer)
 
 
 def _labels(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, str]:

@@ -7,6 +7,7 @@ matplotlib's own, whatever the user's is, and nothing tells the time.
 import importlib
 import importlib.util
 import io
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from sslkit.vocab.spectrum import Fit, Spectrum
 
 _BINS = 64
 _POINTS = 2000
-_INK, _FAINT, _LINE = "#1f4e79", "#9db8d2", "#c0504d"
+#: Colours that the pictures have in common: of what counts, of what lies behind, of a line over it.
+INK, FAINT, LINE = "#1f4e79", "#9db8d2", "#c0504d"
 
 
 def check() -> None:
@@ -31,17 +33,29 @@ def check() -> None:
 
 def png(spectrum: Spectrum, title: str) -> bytes:
     """The picture as the bytes of a PNG file; ``check`` comes before."""
+
+    def paint(axes: Any) -> None:
+        _histogram(axes[0], spectrum)
+        _ranks(axes[1], spectrum, spectrum.fit())
+
+    return framed(title, 2, paint)
+
+
+def framed(title: str, panels: int, paint: Callable[[Any], None]) -> bytes:
+    """The bytes of a PNG file with panels side by side; ``check`` comes before.
+
+    Args:
+        paint: draws on the axes of matplotlib that it is given, one for each panel.
+    """
     matplotlib = importlib.import_module("matplotlib")
     figures = importlib.import_module("matplotlib.figure")
     canvases = importlib.import_module("matplotlib.backends.backend_agg")
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        figure = figures.Figure(figsize=(10, 4.2), dpi=150, layout="constrained")
+        figure = figures.Figure(figsize=(5 * panels, 4.2), dpi=150, layout="constrained")
         canvases.FigureCanvasAgg(figure)
         figure.suptitle(title, fontsize=11)
-        left, right = figure.subplots(1, 2)
-        _histogram(left, spectrum)
-        _ranks(right, spectrum, spectrum.fit())
+        paint(figure.subplots(1, panels, squeeze=False)[0])
         made = io.BytesIO()
         figure.savefig(made, format="png", metadata={"Software": None})
     return made.getvalue()
@@ -51,7 +65,7 @@ def _histogram(axes: Any, spectrum: Spectrum) -> None:
     bins = spectrum.bins(_BINS)
     axes.bar(
         bins.edges[:-1], bins.tokens, np.diff(bins.edges), align="edge",
-        color=_FAINT, edgecolor=_INK, linewidth=0.6,
+        color=FAINT, edgecolor=INK, linewidth=0.6,
     )  # fmt: skip
     axes.set(
         xscale="log", yscale="log", xlim=(bins.edges[0] / 1.1, bins.edges[-1] * 1.1),
@@ -63,11 +77,11 @@ def _histogram(axes: Any, spectrum: Spectrum) -> None:
 def _ranks(axes: Any, spectrum: Spectrum, fit: Fit | None) -> None:
     ranks = spectrum.ranks(_POINTS)
     counts = spectrum.at(ranks)
-    axes.plot(ranks, counts, color=_INK, linewidth=1.5, label="tokens")
+    axes.plot(ranks, counts, color=INK, linewidth=1.5, label="tokens")
     if fit is not None:
         ends = np.array([fit.first, fit.last])
         axes.plot(
-            ends, fit.scale * ends**fit.slope, color=_LINE, linewidth=1, linestyle="--",
+            ends, fit.scale * ends**fit.slope, color=LINE, linewidth=1, linestyle="--",
             label=f"slope {fit.slope:.2f}, least squares over ranks {fit.first:,} to "
             f"{fit.last:,}\n(R² = {fit.explained:.3f})",
         )  # fmt: skip
