@@ -18,6 +18,8 @@ VERSION = 1
 NEEDS_FULL_BATCH = True
 #: It takes no rate from a schedule.
 FOLLOWS = False
+#: Evaluations that a long search may take.
+_SEARCH = 25
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ class Optimizer:
             [parameter for group in groups for parameter in group["params"]],
             lr=settings.rate,
             max_iter=settings.iterations,
+            # A search that is cut off moves nothing: the first one has no curvature to go by.
+            max_eval=2 * settings.iterations + _SEARCH,
             tolerance_grad=settings.tolerance,
             # Stop for want of slope, not because one move was short.
             tolerance_change=0.0,

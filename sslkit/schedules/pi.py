@@ -31,10 +31,10 @@ class Settings(_warmup.Warmed):
         metadata={"help": "gradient norm over loss to hold. None: the median late in warm-up"},
     )
     proportional: float = field(
-        default=0.5, metadata={"help": "gain: change of log rate for an error of 1 in log ratio"}
+        default=1.0, metadata={"help": "gain: change of log rate for an error of 1 in log ratio"}
     )
     integral: float = field(
-        default=0.02, metadata={"help": "gain a step: the same, of the error added up over steps"}
+        default=0.05, metadata={"help": "gain a step: the same, of the error added up over steps"}
     )
     smoothing: float = field(
         default=0.9, metadata={"help": "share of the old in the running mean of the log ratio"}
@@ -44,7 +44,7 @@ class Settings(_warmup.Warmed):
         metadata={"help": "direct: a ratio above the set point raises the rate; reverse: lowers"},
     )
     least: float = field(default=0.01, metadata={"help": "lowest factor of the peak"})
-    most: float = field(default=3.0, metadata={"help": "highest factor of the peak"})
+    most: float = field(default=10.0, metadata={"help": "highest factor of the peak"})
     change: float = field(
         default=0.05, metadata={"help": "largest change of the log rate in a step"}
     )

@@ -1,5 +1,6 @@
 """L-BFGS as the loop gives it its work."""
 
+import itertools
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,9 @@ def rosenbrock(x: Tensor) -> Tensor:
     return (1 - x[::2]).square().sum() + 100 * (x[1::2] - x[::2].square()).square().sum()
 
 
-def begun(start: list[float], **changed: int) -> tuple[Tensor, lbfgs.Optimizer, Callable[[], float]]:
+def begun(
+    start: list[float], **changed: int
+) -> tuple[Tensor, lbfgs.Optimizer, Callable[[], float]]:
     x = torch.nn.Parameter(torch.tensor(start, dtype=torch.float64))
     group = {"params": [x], "weight_decay": 0.5, "peak": 1e-3}
     made = lbfgs.Optimizer([group], lbfgs.Settings(**changed), Course(10))
@@ -42,7 +45,7 @@ def test_it_finds_the_bottom_of_a_bent_valley() -> None:
     losses = run(made, evaluate, range(8))
     assert evaluate() < 1e-16
     torch.testing.assert_close(x.detach(), torch.ones(4, dtype=torch.float64))
-    assert all(later <= earlier for earlier, later in zip(losses, losses[1:], strict=False))
+    assert all(later <= earlier for earlier, later in itertools.pairwise(losses))
 
 
 def test_the_first_evaluation_is_not_made_twice() -> None:
