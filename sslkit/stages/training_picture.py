@@ -49,9 +49,11 @@ def _paint(axes: Any, rows: list[dict[str, float]]) -> None:
         ("set_point", {"color": picture.LINE, "linewidth": 1.2, "linestyle": "--"}),
     ):
         seen = [(row["step"], row[name]) for row in rows if name in row]
-        left.plot(*zip(*seen, strict=True), label=name.replace("_", " "), **look)
+        if seen:
+            left.plot(*zip(*seen, strict=True), label=name.replace("_", " "), **look)
     left.set(yscale="log", title="What is held", xlabel="step", ylabel="gradient norm / loss")
-    left.legend(fontsize=8, frameon=False)
+    if left.lines:
+        left.legend(fontsize=8, frameon=False)
     steps = [row["step"] for row in rows]
     right.plot(steps, [row["factor"] for row in rows], color=picture.INK, label="factor")
     limited = [(row["step"], row["factor"]) for row in rows if row["saturated"]]
