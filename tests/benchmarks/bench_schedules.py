@@ -5,8 +5,9 @@
 
 A small encoder reads a made-up genome (a Markov chain of order 5, whose rules must be learned) as
 3-mers, by next-token modelling, always for the same number of steps. The peak of the cosine is
-chosen on seeds of its own; the controller has the default peak and nothing tuned. Both are then
-trained with the same further seeds. Shown are held-out losses with Student's interval over the
+chosen on seeds of its own. The controller has its defaults and the default peak; those defaults
+(action, gains, highest factor) were themselves chosen on single runs of a chain of this kind drawn
+with another seed, so corpus and seeds here are others. Both are then trained with the same seeds. Shown are held-out losses with Student's interval over the
 seeds, that of the differences seed by seed, and how closely set points were held: the median ratio
 of the second half over the set point, the share of its steps at a limit, and the range of rates.
 """
@@ -28,13 +29,14 @@ SHAPE = (
     "--set blocks=2 --set width=64 --set heads=2 --set dropout=0 --window 48 --batch-tokens 1536"
 )
 WORDS = f"pretrain --objective clm {SHAPE} --precision fp32 --threads 1 --device cpu --quiet"
-#: Seeds that the cosine's peak is chosen on; the comparison takes those from 1 on.
+#: Seeds that the cosine's peak is chosen on; the comparison takes those from _FIRST on.
 TUNING = (101, 102)
+_FIRST = 11
 
 
 def corpus(folder: Path) -> None:
     """A Markov chain over the four bases, in records."""
-    draws = np.random.default_rng(3)
+    draws = np.random.default_rng(7)
     steps = draws.dirichlet([0.25] * 4, 4**ORDER).cumsum(1)
     chance, state, letters = draws.random(BASES), 0, np.empty(BASES, np.uint8)
     for place in range(BASES):
@@ -103,7 +105,9 @@ def main() -> None:
         "pi, falling at the end": "--schedule pi --set pi.decay=0.2",
     }
     for name, words in sides.items():
-        found[name] = [trained(asked.steps, seed, words) for seed in range(1, asked.seeds + 1)]
+        found[name] = [
+            trained(asked.steps, seed, words) for seed in range(_FIRST, _FIRST + asked.seeds)
+        ]
     losses = {n: np.array([rows[-1]["heldout_loss"] for rows in r]) for n, r in found.items()}
     base = next(iter(losses.values()))
     print(f"\nHeld-out loss in nats after {asked.steps} steps, {asked.seeds} seeds\n")
@@ -114,7 +118,7 @@ def main() -> None:
     shown = [("pi, its own", found["pi"][0])]
     for target in asked.targets:
         words = f"--schedule pi --set pi.target={target}"
-        shown.append((f"pi, given {target:g}", trained(asked.steps, 1, words)))
+        shown.append((f"pi, given {target:g}", trained(asked.steps, _FIRST, words)))
     for name, rows in shown:
         print(f"| {name} | {' | '.join(held(rows))} |")
 
