@@ -7,7 +7,9 @@ A small encoder reads a made-up genome (a Markov chain of order 5, whose rules m
 3-mers, by next-token modelling, always for the same number of steps. The peak of the cosine is
 chosen on seeds of its own. The controller has its defaults and the default peak; those defaults
 (action, gains, highest factor) were themselves chosen on single runs of a chain of this kind drawn
-with another seed, so corpus and seeds here are others. Both are then trained with the same seeds. Shown are held-out losses with Student's interval over the
+with another seed, so corpus and seeds here are others. Both are then trained with the same seeds.
+
+Shown are held-out losses with Student's interval over the
 seeds, that of the differences seed by seed, and how closely set points were held: the median ratio
 of the second half over the set point, the share of its steps at a limit, and the range of rates.
 """
