@@ -22,6 +22,8 @@ ROOMS = {
     "domain": "domains",
     "objective": "objectives",
     "model": "models",
+    "schedule": "schedules",
+    "optimizer": "optimizers",
     "adaptation": "adapt",
     "task": "tasks",
 }

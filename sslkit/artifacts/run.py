@@ -33,6 +33,16 @@ class RunFolder:
         return self.path / _STATE
 
     @property
+    def samples(self) -> Path:
+        """Folder of the weights that were kept on the way (see ``artifacts.samples``)."""
+        return self.path / "samples"
+
+    @property
+    def picture(self) -> Path:
+        """What a schedule that looks at the run measured and did."""
+        return self.path / "schedule.png"
+
+    @property
     def metrics(self) -> Path:
         """One JSON object a step; equal runs write equal files."""
         return self.path / "metrics.jsonl"
@@ -134,8 +144,11 @@ class RunFolder:
                 f"{self.checkpoint} is there, and nothing says which run made it",
                 do="choose another folder with --out, or overwrite it with --force",
             )
-        for old in (self.checkpoint, self.state, self.metrics, self.log):
+        kept = self.samples.glob("*.pt")
+        for old in (self.checkpoint, self.state, self.metrics, self.log, self.picture, *kept):
             old.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.samples.rmdir()
         atomic.write_text(self.config, config)
         atomic.write_text(self.path / _IDENTITY, json.dumps(mine, indent=1, sort_keys=True) + "\n")
         return "new"

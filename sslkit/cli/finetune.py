@@ -39,8 +39,15 @@ def finetune(
     steps: options.Steps = None,
     batch: Annotated[int, options.option("--batch", help="Records of a step.", min=1)] = 32,
     learning_rate: Annotated[
-        float, options.option("--learning-rate", help="Peak rate of the last block.", min=0)
-    ] = 1e-3,
+        float | None,
+        options.option(
+            "--learning-rate",
+            help="Peak rate of the last block. Default: 1e-3, or the optimizer's own.",
+            min=0,
+        ),
+    ] = None,
+    schedule: options.Schedule = "cosine",
+    optimizer: options.Optimizer = "adamw",
     weight_decay: Annotated[
         float, options.option("--weight-decay", help="Weight decay of matrices.", min=0)
     ] = 0.01,

@@ -67,6 +67,14 @@ Vocab = Annotated[Path, option("--vocab", help="Vocabulary made by build-vocab."
 Checkpoint = Annotated[
     Path, option("--checkpoint", help="Checkpoint, or the folder of a run, made by pretrain.")
 ]
+Schedule = Annotated[
+    str, option("--schedule", help="Learning rate over the run; `sslkit show schedule`.")
+]
+Optimizer = Annotated[
+    str,
+    option("--optimizer", help="How weights are moved; `sslkit show optimizer`. Two in turn as "
+           "adamw+lbfgs."),
+]  # fmt: skip
 CheckpointEvery = Annotated[
     float,
     option("--checkpoint-every", min=0,

@@ -47,9 +47,13 @@ def pretrain(
     learning_rate: Annotated[
         float | None,
         options.option(
-            "--learning-rate", help="Peak rate. Default: 1e-3, or the objective's own.", min=0
+            "--learning-rate",
+            help="Peak rate. Default: 1e-3, or the objective's or the optimizer's own.",
+            min=0,
         ),
     ] = None,
+    schedule: options.Schedule = "cosine",
+    optimizer: options.Optimizer = "adamw",
     weight_decay: Annotated[
         float,
         options.option("--weight-decay", help="Weight decay of matrices; for physics 0.", min=0),

@@ -12,7 +12,10 @@ def show(
     context: typer.Context,
     what: Annotated[
         str | None,
-        typer.Argument(help="domain, objective, model, adaptation, task; or a file or run folder."),
+        typer.Argument(
+            help="domain, objective, model, schedule, optimizer, adaptation, task; or a file or "
+            "run folder."
+        ),
     ] = None,
     name: Annotated[
         str | None, typer.Argument(help="One of that kind. Default: list them all.")

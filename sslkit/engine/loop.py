@@ -3,27 +3,28 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from sslkit import rng
-from sslkit.artifacts import checkpoint
+from sslkit.artifacts import checkpoint, samples
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.contracts import Objective
-from sslkit.engine import optimizers, schedule
+from sslkit.engine import optimizers
 from sslkit.engine.distributed import World
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runlog import RunLog
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
+from sslkit.engine.slope import Slope
+from sslkit.engine.steering import Steering
 from sslkit.errors import DataError, RequeueError, SslkitError
 from sslkit.modules import Backbone
+from sslkit.steering import Course, Moment
 from sslkit.types import Arrays, Batch
 
 
@@ -32,13 +33,14 @@ class Plan:
     """How long and how fast.
 
     Attributes:
-        warmup: steps until the peak rate.
+        warmup: steps until the peak rate, where the schedule's settings do not say.
         clip: largest norm of the gradient; 0 for any.
         evaluate_every: steps between evaluations; the last step is always evaluated.
         keep_best: a metric of ``evaluate`` whose smallest value chooses the final weights; empty
             for the weights of the last step.
         patience: evaluations without a better value before the run ends.
         checkpoint_seconds: time between the states that a killed run can continue from.
+        steering: the schedule and the optimizers.
     """
 
     steps: int
@@ -51,6 +53,7 @@ class Plan:
     keep_best: str = ""
     patience: int = 0
     checkpoint_seconds: float = 120.0
+    steering: Steering = field(default_factory=Steering)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,13 @@ class Learner(nn.Module):
     def forward(self, batch: Batch) -> dict[str, Tensor]:
         """Each loss summed over its terms."""
         return self.objective.losses(self.encoder, self.head, batch)
+
+    def parts(self) -> dict[str, dict[str, Tensor]]:
+        """Copies of the tensors of encoder and head, as checkpoints hold them."""
+        return {
+            name: {key: value.detach().cpu().clone() for key, value in part.state_dict().items()}
+            for name, part in (("encoder", self.encoder), ("head", self.head))
+        }
 
     def total(self, losses: Mapping[str, float]) -> float:
         """The weighted sum of losses."""
@@ -136,8 +146,11 @@ class Training:
         self.learner.to(self.runtime.device, self.runtime.dtype)
         self.rates.freeze()
         self._moving = [p for p in self.learner.parameters() if p.requires_grad]
-        self._optimizer = optimizers.of(
-            self.learner, self.rates, self.plan.learning_rate, self.plan.weight_decay
+        plan = self.plan
+        course = Course(plan.steps, plan.warmup, seed=plan.seed)
+        self._schedule = plan.steering.schedule_for(course)
+        self._optimizers = plan.steering.optimizers_for(
+            self.learner, self.rates, plan.learning_rate, plan.weight_decay, course
         )
         self._wrapped = self.world.wrap(self.learner, self.runtime.device)
 
@@ -175,7 +188,8 @@ class Training:
         if self._best:
             self.learner.load_state_dict(self._best)
         final = self.work.evaluate(self.learner)
-        return {**final, "step": self._at.best_step if self._best else self._at.step}
+        step = self._at.best_step if self._best else self._at.step
+        return {**final, **self._schedule.results(), "step": step}
 
     def _leave(self, stop: Stop) -> NoReturn:
         """End all processes, whichever of them was asked to stop."""
@@ -193,7 +207,6 @@ class Training:
     def _step(self, stop: Stop) -> tuple[dict[str, float], bool]:
         """One step of the optimizer; its row of metrics, and whether a stop was asked for."""
         plan, step = self.plan, self._at.step
-        torch.manual_seed(int(rng.key(plan.seed, "torch", step, self.world.rank) >> rng.SHIFT))
         batches = self.work.batches(step)
         local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop))}
         for arrays in batches:
@@ -201,10 +214,11 @@ class Training:
             for name, count in self.learner.objective.count(arrays).items():
                 local[f"count {name}"] = local.get(f"count {name}", 0.0) + count
         total = self.world.sum(local)
-        sums = self.world.sum(self._gradients(batches, total))
-        losses = {name: value / max(total[f"count {name}"], 1) for name, value in sums.items()}
+        slope = self._slope(step, batches, total)
+        losses = slope.evaluate()
         loss = self.learner.total(losses)
-        norm = optimizers.clip(self._moving, plan.clip or math.inf)
+        optimizer = self._optimizers.at(step)
+        norm = optimizers.clip(self._moving, (plan.clip if optimizer.clips else 0.0) or math.inf)
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise SslkitError(
                 f"the loss is not a number at step {step + 1}",
@@ -212,41 +226,39 @@ class Training:
                 why=f"loss {loss}, gradient norm {norm}",
                 do="lower --learning-rate and begin anew with --force; a kept state is still good",
             )
-        factor = schedule.cosine(step, plan.steps, plan.warmup)
-        optimizers.set_rate(self._optimizer, factor)
-        self._optimizer.step()
-        self._optimizer.zero_grad()
+        factor = self._schedule.factor(step, loss, norm)
+        optimizers.set_rate(optimizer, factor)
+        terms = sum(slope.counts.values()) * plan.steering.passes
+        optimizer.step(Moment(step, loss, terms, lambda: self.learner.total(slope.evaluate())))
+        optimizer.zero_grad()
         self._at.step += 1
         self._at.tokens += int(total["tokens"])
+        if self._at.step in optimizer.keeps and self.world.leads:
+            samples.keep(self.folder, self._at.step, self.learner.parts())
         row = {"step": self._at.step, "loss": loss}
         if len(losses) > 1:
             row |= {f"loss_{name}": value for name, value in losses.items()}
         row |= {"learning_rate": factor * plan.learning_rate, "gradient_norm": norm}
-        return {**row, self.work.unit: self._at.tokens}, total["stop"] > 0
+        row |= self._schedule.trace() if optimizer.param_groups else {}
+        return {**row, **optimizer.trace(), self.work.unit: self._at.tokens}, total["stop"] > 0
 
-    def _gradients(self, batches: Sequence[Arrays], total: Mapping[str, float]) -> dict[str, float]:
-        """Add up the gradients of this process's micro-batches; the losses' sums."""
-        sums = {name[6:]: 0.0 for name in total if name.startswith("count ")}
-        # DDP takes the mean over processes, and each sum is a part of the whole mean.
-        share = {name: self.world.size / max(total[f"count {name}"], 1) for name in sums}
-        for number, arrays in enumerate(batches, 1):
-            with self._quiet(number < len(batches)):
-                with self.runtime.autocast():
-                    losses = self._wrapped(to_device(arrays, self.runtime))
-                parts = [
-                    value * self.learner.weights.get(name, 1.0) * share[name]
-                    for name, value in losses.items()
-                ]
-                torch.autograd.backward(torch.stack(parts).sum())
-            for name, value in losses.items():
-                sums[name] += float(value.detach())
-        return sums
+    def _slope(self, step: int, batches: Sequence[Arrays], total: Mapping[str, float]) -> Slope:
+        """The step's losses as a function of the weights."""
 
-    def _quiet(self, more_to_come: bool) -> AbstractContextManager[object]:
-        """Exchange gradients with the last micro-batch only."""
-        if more_to_come and isinstance(self._wrapped, DistributedDataParallel):
-            return self._wrapped.no_sync()
-        return nullcontext()
+        def losses(arrays: Arrays) -> dict[str, Tensor]:
+            with self.runtime.autocast():
+                found: dict[str, Tensor] = self._wrapped(to_device(arrays, self.runtime))
+            return found
+
+        return Slope(
+            wrapped=self._wrapped,
+            losses=losses,
+            weights=self.learner.weights,
+            world=self.world,
+            batches=batches,
+            counts={name[6:]: n for name, n in total.items() if name.startswith("count ")},
+            seed=int(rng.key(self.plan.seed, "torch", step, self.world.rank) >> rng.SHIFT),
+        )
 
     def _judged(self, metrics: dict[str, float]) -> dict[str, float]:
         """Keep the weights if they are the best so far; end when patience does."""
@@ -265,7 +277,8 @@ class Training:
         if self.world.leads:
             state = {
                 "learner": self.learner.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
+                "optimizer": self._optimizers.state_dict(),
+                "schedule": self._schedule.state_dict(),
                 "position": vars(self._at),
                 "best": self._best,
             }
@@ -277,7 +290,8 @@ class Training:
         try:
             state = checkpoint.read_tensors(self.folder.state)
             self.learner.load_state_dict(state["learner"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            self._optimizers.load_state_dict(state["optimizer"])
+            self._schedule.load_state_dict(state["schedule"])
             self._at = _Position(**state["position"])
             self._best = state["best"]
         except (DataError, RuntimeError, LookupError, TypeError, ValueError) as error:

@@ -1,15 +1,18 @@
 """Optimizers over parameters with rates of their own."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from types import ModuleType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.errors import UsageError
 from sslkit.modules import RowTable
+from sslkit.steering import Course, Moment, Optimizer
 
 _EPSILON = 1e-10
 
@@ -26,54 +29,26 @@ class Rates:
             parameter.requires_grad_(factor > 0)
 
 
-def adamw(
+def groups(
     named: Iterable[tuple[str, nn.Parameter]],
     rates: Rates,
     learning_rate: float,
     weight_decay: float,
-    betas: tuple[float, float] = (0.9, 0.98),
-) -> torch.optim.AdamW:
-    """Fused AdamW (Loshchilov & Hutter 2019); only matrices decay.
+) -> list[dict[str, Any]]:
+    """Parameters by rate and decay; only matrices decay.
 
-    Every parameter group keeps its peak rate in ``peak``, which schedules multiply.
+    Every group keeps its peak rate in ``peak``, which schedules multiply.
     """
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    found: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in named:
         factor = rates.factors.get(parameter, 1.0)
         if factor > 0:
             decays = parameter.ndim >= 2 and "table" not in name
-            groups.setdefault((factor, weight_decay if decays else 0.0), []).append(parameter)
-    return torch.optim.AdamW(
-        [
-            {"params": members, "weight_decay": decay, "peak": factor * learning_rate}
-            for (factor, decay), members in groups.items()
-        ],
-        lr=learning_rate,
-        betas=betas,
-        fused=True,
-    )
-
-
-class Optimizer(Protocol):
-    """What the loop asks of an optimizer."""
-
-    param_groups: list[dict[str, Any]]
-
-    def step(self) -> Any:
-        """Move all parameters that have a gradient."""
-        ...
-
-    def zero_grad(self) -> None:
-        """Forget all gradients."""
-        ...
-
-    def state_dict(self) -> dict[str, Any]:
-        """All that a continued run must know."""
-        ...
-
-    def load_state_dict(self, state: dict[str, Any]) -> Any:
-        """Go on from what ``state_dict`` gave."""
-        ...
+            found.setdefault((factor, weight_decay if decays else 0.0), []).append(parameter)
+    return [
+        {"params": members, "weight_decay": decay, "peak": factor * learning_rate}
+        for (factor, decay), members in found.items()
+    ]
 
 
 class RowAdagrad:
@@ -84,13 +59,16 @@ class RowAdagrad:
     of the loss does not matter.
     """
 
+    clips = True
+    keeps: Collection[int] = ()
+
     def __init__(self, tables: Sequence[nn.Parameter], learning_rate: float) -> None:
         self.param_groups: list[dict[str, Any]] = [{"lr": learning_rate, "peak": learning_rate}]
         self._tables = tuple(tables)
         self._squares = [torch.zeros(len(t), device=t.device) for t in tables]
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self, now: Moment) -> None:
         """Move every row that has a gradient."""
         for table, squares in zip(self._tables, self._squares, strict=True):
             if table.grad is not None:
@@ -103,6 +81,10 @@ class RowAdagrad:
         """Forget all gradients."""
         for table in self._tables:
             table.grad = None
+
+    def trace(self) -> dict[str, float]:
+        """Nothing."""
+        return {}
 
     def state_dict(self) -> dict[str, Any]:
         """The summed squares of each table."""
@@ -126,19 +108,30 @@ def _summed(gradient: Tensor) -> tuple[Tensor, Tensor]:
 class Together:
     """Optimizers of different parameters as one."""
 
+    clips = True
+    keeps: Collection[int] = ()
+
     def __init__(self, parts: Sequence[Optimizer]) -> None:
         self._parts = tuple(parts)
-        self.param_groups = [group for part in parts for group in part.param_groups]
 
-    def step(self) -> None:
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        """Those of all parts, as they are now: a state that is loaded brings new ones."""
+        return [group for part in self._parts for group in part.param_groups]
+
+    def step(self, now: Moment) -> None:
         """One step of each."""
         for part in self._parts:
-            part.step()
+            part.step(now)
 
     def zero_grad(self) -> None:
         """Forget all gradients."""
         for part in self._parts:
             part.zero_grad()
+
+    def trace(self) -> dict[str, float]:
+        """What the parts say."""
+        return {name: value for part in self._parts for name, value in part.trace().items()}
 
     def state_dict(self) -> dict[str, Any]:
         """The states of all parts, in order."""
@@ -157,15 +150,35 @@ def make_sparse(learner: nn.Module) -> None:
             module.sparse = True
 
 
-def of(learner: nn.Module, rates: Rates, learning_rate: float, weight_decay: float) -> Optimizer:
-    """AdamW, and ``RowAdagrad`` for the tables that are sparse."""
+def of(
+    learner: nn.Module,
+    rates: Rates,
+    learning_rate: float,
+    weight_decay: float,
+    plugin: tuple[ModuleType, Any],
+    course: Course,
+) -> Optimizer:
+    """The chosen optimizer, and beside AdamW ``RowAdagrad`` for the tables that are sparse.
+
+    Args:
+        plugin: module and settings.
+
+    Raises:
+        UsageError: a table is sparse, and the optimizer takes no sparse gradients.
+    """
+    module, settings = plugin
     rows = [m.weight for m in learner.modules() if isinstance(m, RowTable) and m.sparse]
+    if rows and not getattr(module, "SPARSE", False):
+        raise UsageError(f"{module.__name__} takes no sparse gradients", do="--optimizer adamw")
     sparse = {id(parameter) for parameter in rows}
     dense = [(n, p) for n, p in learner.named_parameters() if id(p) not in sparse]
-    if not rows:
-        return adamw(dense, rates, learning_rate, weight_decay)
     own = RowAdagrad(rows, learning_rate)
-    return Together([adamw(dense, rates, learning_rate, weight_decay), own]) if dense else own
+    if rows and not dense:
+        return own
+    made: Optimizer = module.Optimizer(
+        groups(dense, rates, learning_rate, weight_decay), settings, course
+    )
+    return Together([made, own]) if rows else made
 
 
 def clip(parameters: Iterable[nn.Parameter], largest: float) -> float:

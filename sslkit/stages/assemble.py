@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sslkit import catalog, rng
-from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts import checkpoint, manifest, samples
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
@@ -123,13 +123,13 @@ def moving(
 
 
 def write(folder: RunFolder, learner: Learner, made: Manifest, vocabulary: Vocabulary) -> None:
-    """Write the checkpoint of a finished run and drop its state: later stages need no more."""
-    tensors = {
-        name: {key: value.detach().cpu() for key, value in part.state_dict().items()}
-        for name, part in (("encoder", learner.encoder), ("head", learner.head))
-    }
+    """Write the checkpoint of a finished run and drop its state: later stages need no more.
+
+    What was kept on the way becomes checkpoints first: the last one says that all is done.
+    """
     counts = torch.tensor(vocabulary.counts)
-    held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts)
+    held = Checkpoint(made, learner.parts(), tuple(vocabulary.tokens), counts)
+    samples.finish(folder, held)
     checkpoint.save(folder.checkpoint, held)
     folder.state.unlink(missing_ok=True)
 

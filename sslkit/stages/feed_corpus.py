@@ -17,7 +17,7 @@ from sslkit.engine.loop import Learner, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.files import source
 from sslkit.modules import Encoder
-from sslkit.stages import corpora, counts
+from sslkit.stages import corpora, counts, training_plan
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretrain_plan import Chosen, Options
@@ -72,6 +72,15 @@ class Corpus:
         """Nothing: every option means something here."""
         return frozenset()
 
+    @property
+    def passes(self) -> float:
+        """Windows over those of a step."""
+        return len(self.data[0]) / self.rows
+
+    def is_whole(self, learner: Learner) -> bool:
+        """Counted pairs are taken all at once, windows are drawn."""
+        return counts.asked(self.chosen.pretexts.objective, learner.encoder) is not None
+
     def settled(self, learner: Learner) -> tuple[Options, int]:
         """The options with a learning rate, and the number of steps."""
         objective = self.chosen.pretexts.objective
@@ -80,11 +89,10 @@ class Corpus:
         rate = self.options.learning_rate
         if counted:
             rate = counts.RATE if rate is None else rate
-        elif isinstance(objective, Counted):
+        elif isinstance(objective, Counted) and training_plan.takes_sparse(self.chosen.plugins):
             optimizers.make_sparse(learner)
             rate = counts.SAMPLED_RATE if rate is None else rate
-        elif rate is None:
-            rate = _RATE
+        rate = training_plan.rate(rate, self.chosen.plugins, _RATE)
         return replace(self.options, learning_rate=rate), steps
 
     def _default_steps(self) -> int:

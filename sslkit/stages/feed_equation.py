@@ -97,6 +97,16 @@ class Equation:
         """All that is about records and tokens."""
         return _UNUSED
 
+    @property
+    def passes(self) -> float:
+        """A step reads all points."""
+        return 1.0
+
+    def is_whole(self, learner: Learner) -> bool:
+        """The same points at every step, unless an objective draws something."""
+        del learner
+        return self.chosen.pretexts.full_batch
+
     def settled(self, learner: Learner) -> tuple[Options, int]:
         """The options and the number of steps; the domain has said what is usual."""
         del learner

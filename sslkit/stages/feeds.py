@@ -49,6 +49,15 @@ class Feed(Protocol):
         """Names of options that mean nothing here."""
         ...
 
+    @property
+    def passes(self) -> float:
+        """Steps in which all of the data is read once, where each reads a part."""
+        ...
+
+    def is_whole(self, learner: Learner) -> bool:
+        """Whether every step asks the same of all the data."""
+        ...
+
     def settled(self, learner: Learner) -> tuple[Options, int]:
         """The options with a learning rate, and the number of steps."""
         ...

@@ -29,7 +29,7 @@ from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.objectives import supervised
-from sslkit.stages import assemble
+from sslkit.stages import assemble, training_picture, training_plan
 from sslkit.stages import finetune_report as report
 from sslkit.stages.finetune_plan import Options, Resolved, identity, resolve
 from sslkit.types import Arrays
@@ -43,12 +43,12 @@ def run(options: Options, console: Console) -> None:
     with world() as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         folder = RunFolder(options.out or Path("finetuned") / options.task)
-        precision = folder.settled("precision", options.precision)
+        precision = training_plan.precision(folder, options.precision, options.optimizer)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
         with stop.at_once("nothing was begun"):
             resolved = resolve(options, talk)
         processes.share(_rows(resolved), "--batch")
-        decisive = identity(resolved, runtime)
+        plan, decisive = _plan(resolved), identity(resolved, runtime)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
             config = to_toml("finetune", {**vars(options), "force": None, "given": None})
@@ -63,7 +63,7 @@ def run(options: Options, console: Console) -> None:
             learner=learner,
             rates=rates,
             work=_work(resolved, processes, runtime),
-            plan=_plan(resolved),
+            plan=plan,
             runtime=runtime,
             world=processes,
             folder=folder,
@@ -100,9 +100,9 @@ def _objective(resolved: Resolved) -> supervised.Objective:
 def _plan(resolved: Resolved) -> Plan:
     options = resolved.options
     in_pass = math.ceil(len(resolved.split.rows("train")) / options.batch)
-    return Plan(
+    plan = Plan(
         steps=resolved.steps,
-        learning_rate=options.learning_rate,
+        learning_rate=options.learning_rate or 0.0,
         warmup=max(1, round(_WARMUP_SHARE * resolved.steps)),
         weight_decay=options.weight_decay,
         clip=1.0,
@@ -111,7 +111,11 @@ def _plan(resolved: Resolved) -> Plan:
         keep_best="heldout_loss" if resolved.chooses else "",
         patience=options.patience,
         checkpoint_seconds=options.checkpoint_every,
+        steering=training_plan.steering(
+            resolved.plugins, len(resolved.split.rows("train")) / _rows(resolved)
+        ),
     )
+    return training_plan.check(plan, full_batch=False)
 
 
 def _rows(resolved: Resolved) -> int:
@@ -159,13 +163,19 @@ def _finish(
 ) -> None:
     """Predict and score; write the predictions, then the checkpoint, which says all is done."""
     parts, examples, split = resolved.parts, resolved.examples, resolved.split
-    predicted = _predicted(resolved, learner, runtime)
+    predicted, drawn = training_plan.averaged(
+        folder, learner, lambda: _predicted(resolved, learner, runtime)
+    )
+    if drawn:
+        talk.say(f"predictions are means over {drawn} samples of the weights")
     task = resolved.plugins["task"][1]
     scored = report.score(examples, split, predicted, task, resolved.options.seed)
+    trained = parts.manifest.plugins
+    inherited = {k: v for k, v in trained.items() if not training_plan.is_training(k)}
     made = manifest.make(
         "finetune",
         decisive | {"context": parts.context} | runtime.describe(),
-        plugins=parts.manifest.plugins | decisive["plugins"],
+        plugins=inherited | decisive["plugins"],
         inputs=manifest.describe(examples.labelled.files),
         parents={str(parts.path): parts.sha256},
         results=reached | scored,
@@ -173,5 +183,6 @@ def _finish(
     table = folder.path / predictions.NAME
     predictions.save(table, report.table(examples, split, predicted), made.to_json())
     assemble.write(folder, learner, made, parts.vocabulary)
+    training_picture.draw(folder, talk)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
     report.show(made, folder, talk)

@@ -16,11 +16,12 @@ from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError
 from sslkit.objectives import supervised
 from sslkit.options import Common
-from sslkit.stages import assemble, labels
+from sslkit.stages import assemble, labels, training_plan
 from sslkit.stages.assemble import Parts
 from sslkit.stages.labels import Examples
 
 _PASSES = 4
+_RATE = 1e-3
 _FEWEST_STEPS = 400
 _VALID_SHARE, _TEST_SHARE = 0.1, 0.2
 #: With fewer validation records chance decides which weights look best.
@@ -40,7 +41,9 @@ class Options(Common):
     freeze: int
     steps: int | None
     batch: int
-    learning_rate: float
+    learning_rate: float | None
+    schedule: str
+    optimizer: str
     weight_decay: float
     class_weights: str
     patience: int
@@ -64,8 +67,9 @@ class Resolved:
 
     @property
     def chooses(self) -> bool:
-        """Whether the validation part is large enough to choose weights by."""
-        return len(self.split.rows("valid")) >= _FEWEST_TO_CHOOSE
+        """Whether weights are chosen by the validation part: large enough, and one wanted."""
+        few = len(self.split.rows("valid")) < _FEWEST_TO_CHOOSE
+        return not few and not training_plan.samples_weights(self.plugins)
 
 
 def resolve(options: Options, talk: Console) -> Resolved:
@@ -77,7 +81,7 @@ def resolve(options: Options, talk: Console) -> Resolved:
         "task": (options.task, task),
         "objective": ("supervised", supervised),
         "adaptation": ("freeze", freeze),
-    }
+    } | training_plan.modules(options.schedule, options.optimizer)
     pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(options.set)
     settings = catalog.settings(dict(chosen.values()), pairs)
     freeze.Adaptation(settings["freeze"]).factors(parts.encoder.groups())
@@ -106,17 +110,19 @@ def resolve(options: Options, talk: Console) -> Resolved:
         weight=labels.weights(options.class_weights, examples, train),
         window=window,
     )
+    plugins = {kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()}
+    rate = training_plan.rate(options.learning_rate, plugins, _RATE)
     resolved = Resolved(
-        options=options,
+        options=replace(options, learning_rate=rate),
         parts=parts,
         examples=examples,
         split=split,
-        plugins={kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()},
+        plugins=plugins,
         scale=scale,
         rows=rows,
         steps=options.steps or max(passes, _FEWEST_STEPS),
     )
-    if not resolved.chooses:
+    if len(split.rows("valid")) < _FEWEST_TO_CHOOSE:
         talk.say(
             f"fewer than {_FEWEST_TO_CHOOSE} validation records: too few to choose weights by, so "
             "those of the last step are kept"

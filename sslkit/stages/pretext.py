@@ -102,6 +102,11 @@ class Pretexts:
         """Those whose loss compares the rows of a micro-batch, by name."""
         return [n for n, module in self.modules.items() if getattr(module, "ACROSS_ROWS", False)]
 
+    @property
+    def full_batch(self) -> bool:
+        """Whether nothing is drawn: every step asks the same."""
+        return all(getattr(module, "FULL_BATCH", False) for module in self.modules.values())
+
     def floors(self, batches: Sequence[Arrays]) -> dict[str, float]:
         """The losses of guesses that need no model, as ``evaluation.mean_losses`` names losses.
 

@@ -15,11 +15,11 @@ from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
-from sslkit.engine.loop import Plan, Training
+from sslkit.engine.loop import Learner, Plan, Training
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.stages import assemble, feeds, start
+from sslkit.stages import assemble, feeds, start, training_picture, training_plan
 from sslkit.stages.feeds import Feed
 from sslkit.stages.pretext import Pretexts
 from sslkit.stages.pretrain_plan import Options
@@ -37,7 +37,7 @@ def run(options: Options, console: Console) -> None:
         talk = console if processes.leads else Console(quiet=True)
         folder = RunFolder(options.out or Path("pretrained"))
         options = feeds.settled_by_domain(options)
-        precision = folder.settled("precision", options.precision)
+        precision = training_plan.precision(folder, options.precision, options.optimizer)
         runtime = runtimes.prepare(
             options.device, options.threads, precision, processes, double=True
         )
@@ -47,6 +47,7 @@ def run(options: Options, console: Console) -> None:
         learner = feeds.learner(options, feed.chosen)
         begun = start.begin(options.start_from, feed, learner)
         options, steps = feed.settled(learner)
+        plan = _plan(options, feed, learner, steps)
         identity = _identity(options, feed, runtime, steps) | begun.identity()
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -70,7 +71,7 @@ def run(options: Options, console: Console) -> None:
             learner=learner,
             rates=Rates({}),
             work=work,
-            plan=_plan(options, steps),
+            plan=plan,
             runtime=runtime,
             world=processes,
             folder=folder,
@@ -124,8 +125,10 @@ def _described(
     )
 
 
-def _plan(options: Options, steps: int) -> Plan:
-    return Plan(
+def _plan(options: Options, feed: Feed, learner: Learner, steps: int) -> Plan:
+    """How long and how fast; refused where schedule or optimizer do not fit."""
+    whole = feed.is_whole(learner)
+    plan = Plan(
         steps=steps,
         learning_rate=options.learning_rate or 0.0,
         warmup=max(1, round(_WARMUP_SHARE * steps)),
@@ -134,12 +137,16 @@ def _plan(options: Options, steps: int) -> Plan:
         evaluate_every=max(_EVALUATE_STEPS, math.ceil(steps / _EVALUATIONS)),
         seed=options.seed,
         checkpoint_seconds=options.checkpoint_every,
+        steering=training_plan.steering(feed.chosen.plugins, 1.0 if whole else feed.passes),
     )
+    losses = len(feed.chosen.pretexts.modules)
+    return training_plan.check(plan, full_batch=whole, losses=losses)
 
 
 def _report(
     folder: RunFolder, pretexts: Pretexts, metrics: Mapping[str, float], talk: Console
 ) -> None:
+    training_picture.draw(folder, talk)
     lines, warnings = pretexts.told(metrics)
     for line in lines:
         talk.say(line)

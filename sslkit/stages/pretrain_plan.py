@@ -14,7 +14,7 @@ from sslkit.console import Console
 from sslkit.contracts import Domain, TokenDomain
 from sslkit.errors import DataError, UsageError
 from sslkit.options import Common
-from sslkit.stages import pretext
+from sslkit.stages import pretext, training_plan
 from sslkit.stages.pretext import Pretexts
 from sslkit.vocab import vocabulary as vocabularies
 from sslkit.vocab.vocabulary import Vocabulary
@@ -41,6 +41,8 @@ class Options(Common):
     batch_tokens: int
     micro_tokens: int
     learning_rate: float | None
+    schedule: str
+    optimizer: str
     weight_decay: float
     clip: float
     heldout: float
@@ -159,7 +161,8 @@ def chosen_modules(options: Options, domain: str) -> dict[str, tuple[str, Module
         found[kind if kind not in found else f"{kind} {name}"] = (name, module)
     model = catalog.load("model", options.model)
     catalog.check_fit("model", options.model, catalog.asks("model", model), domain, gives)
-    return found | {"model": (options.model, model)}
+    found["model"] = (options.model, model)
+    return found | training_plan.modules(options.schedule, options.optimizer)
 
 
 def labels(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""How weights are moved: one file, one optimizer."""
