@@ -21,6 +21,7 @@ from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.contracts import Pretext
+from sslkit.engine import runtime
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
 from sslkit.engine.loop import Learner, Plan, Training, Work, to_device
@@ -49,8 +50,9 @@ with_each = pytest.mark.parametrize("model", ENCODERS)
 
 
 @pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
+def _settled() -> None:
+    # As a command has it, and whatever ran before in this process.
+    runtime.prepare("cpu", 1, "fp32")
 
 
 def example(step: int, rows: Array) -> Arrays:
