@@ -65,6 +65,14 @@ def pretrain(
         Path, options.option("--shards", help="Where encoded corpora are kept and reused.")
     ] = Path(".sslkit/shards"),
     checkpoint_every: options.CheckpointEvery = 120.0,
+    parallel: Annotated[
+        str,
+        options.option(
+            "--parallel",
+            help="How several processes share the model: ddp, each holds all of it; fsdp, each "
+            "holds a part of weights, gradients and moments, for what one device cannot hold.",
+        ),
+    ] = "ddp",
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

@@ -2,8 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
-
 from sslkit.engine.distributed import World
 from sslkit.engine.loop import Learner, to_device
 from sslkit.engine.runtime import Runtime
@@ -29,12 +27,13 @@ def mean_losses(
         for what in ("loss", "count")
     }
     learner.eval()
-    with torch.inference_mode(), runtime.autocast():
-        for arrays in batches[world.rank :: world.size]:
+    mine = batches[world.rank :: world.size]
+    with world.judging(), runtime.autocast():
+        for arrays, counts in world.passes(mine, spare=batches[:1]):
             for name, value in learner(to_device(arrays, runtime)).items():
-                total[f"loss {name}"] += float(value)
+                total[f"loss {name}"] += float(value) * counts
             for name, count in learner.objective.count(arrays).items():
-                total[f"count {name}"] += count
+                total[f"count {name}"] += count * counts
     learner.train()
     total = world.sum(total)
     names = [key.removeprefix("loss ") for key in total if key.startswith("loss ")]

@@ -16,7 +16,7 @@ from sslkit.artifacts import checkpoint
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.contracts import Objective
-from sslkit.engine import optimizers, schedule
+from sslkit.engine import optimizers, schedule, sharded
 from sslkit.engine.distributed import World
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.runlog import RunLog
@@ -123,13 +123,12 @@ class Training:
     _best: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.learner.to(self.runtime.device)
         self.rates.freeze()
+        self._wrapped = self.world.wrap(self.learner, self.runtime.device)
         self._moving = [p for p in self.learner.parameters() if p.requires_grad]
         self._optimizer = optimizers.of(
             self.learner, self.rates, self.plan.learning_rate, self.plan.weight_decay
         )
-        self._wrapped = self.world.wrap(self.learner, self.runtime.device)
 
     def run(self, stop: Stop, console: Console) -> dict[str, float]:
         """Train to the end, from the saved state where there is one.
@@ -219,17 +218,17 @@ class Training:
         sums = {name[6:]: 0.0 for name in total if name.startswith("count ")}
         # DDP takes the mean over processes, and each sum is a part of the whole mean.
         share = {name: self.world.size / max(total[f"count {name}"], 1) for name in sums}
-        for number, arrays in enumerate(batches, 1):
+        for number, (arrays, counts) in enumerate(self.world.passes(batches), 1):
             with self._quiet(number < len(batches)):
                 with self.runtime.autocast():
                     losses = self._wrapped(to_device(arrays, self.runtime))
                 parts = [
-                    value * self.learner.weights.get(name, 1.0) * share[name]
+                    value * self.learner.weights.get(name, 1.0) * share[name] * counts
                     for name, value in losses.items()
                 ]
                 torch.autograd.backward(torch.stack(parts).sum())
             for name, value in losses.items():
-                sums[name] += float(value.detach())
+                sums[name] += float(value.detach()) * counts
         return sums
 
     def _quiet(self, more_to_come: bool) -> AbstractContextManager[object]:
@@ -252,13 +251,14 @@ class Training:
         return metrics
 
     def _save(self) -> None:
+        state = {
+            "learner": self.learner.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "position": vars(self._at),
+            "best": self._best,
+        }
+        state = sharded.whole(state, keep=self.world.leads)
         if self.world.leads:
-            state = {
-                "learner": self.learner.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "position": vars(self._at),
-                "best": self._best,
-            }
             checkpoint.write_tensors(self.folder.state, state)
 
     def _load(self, console: Console) -> None:
@@ -266,10 +266,13 @@ class Training:
             return
         try:
             state = checkpoint.read_tensors(self.folder.state)
-            self.learner.load_state_dict(state["learner"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            shards = self.learner.state_dict()
+            self.learner.load_state_dict(sharded.cut(state["learner"], shards))
+            self._optimizer.load_state_dict(
+                sharded.cut_moments(state["optimizer"], self._optimizer.param_groups)
+            )
             self._at = _Position(**state["position"])
-            self._best = state["best"]
+            self._best = sharded.cut(state["best"], shards)
         except (DataError, RuntimeError, LookupError, TypeError, ValueError) as error:
             raise DataError(
                 "an unfinished run cannot be continued",

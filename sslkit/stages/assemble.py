@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sslkit import catalog, rng
 from sslkit.artifacts import checkpoint, manifest
@@ -15,12 +15,16 @@ from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
 from sslkit.contracts import Domain
+from sslkit.engine import sharded
 from sslkit.engine.loop import Learner
 from sslkit.errors import DataError
 from sslkit.files import source
 from sslkit.modules import Encoder
 from sslkit.types import TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary
+
+#: ``state_dict`` of each part of a learner, by the part's name.
+Weights: TypeAlias = dict[str, dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -120,12 +124,21 @@ def moving(
     return lines
 
 
-def write(folder: RunFolder, learner: Learner, made: Manifest, vocabulary: Vocabulary) -> None:
-    """Write the checkpoint of a finished run and drop its state: later stages need no more."""
-    tensors = {
-        name: {key: value.detach().cpu() for key, value in part.state_dict().items()}
-        for name, part in (("encoder", learner.encoder), ("head", learner.head))
+def weights(learner: Learner, *, keep: bool = True) -> Weights:
+    """What a checkpoint holds of a learner, by part.
+
+    Every process asks for it at once; what those get that do not ``keep`` it is of no use.
+    """
+    parts = (("encoder", learner.encoder), ("head", learner.head))
+    held = sharded.whole({name: part.state_dict() for name, part in parts}, keep=keep)
+    return {
+        name: {key: value.detach().cpu() for key, value in part.items()}
+        for name, part in held.items()
     }
+
+
+def write(folder: RunFolder, tensors: Weights, made: Manifest, vocabulary: Vocabulary) -> None:
+    """Write the checkpoint of a finished run and drop its state: later stages need no more."""
     counts = torch.tensor(vocabulary.counts)
     held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts)
     checkpoint.save(folder.checkpoint, held)

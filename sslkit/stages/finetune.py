@@ -172,6 +172,6 @@ def _finish(
     )
     table = folder.path / predictions.NAME
     predictions.save(table, report.table(examples, split, predicted), made.to_json())
-    assemble.write(folder, learner, made, parts.vocabulary)
+    assemble.write(folder, assemble.weights(learner), made, parts.vocabulary)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
     report.show(made, folder, talk)

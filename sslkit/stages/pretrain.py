@@ -46,7 +46,7 @@ _RATE = 1e-3
 
 def run(options: Options, console: Console) -> None:
     """Pretrain, or continue to; see the command's help."""
-    with world() as processes, stopping() as stop, ExitStack() as stack:
+    with world(options.parallel) as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         folder = RunFolder(options.out or Path("pretrained"))
         precision = folder.settled("precision", options.precision)
@@ -80,7 +80,7 @@ def run(options: Options, console: Console) -> None:
             f"{processes.size} process(es), {runtime.threads} thread(s) each"
         )
         _tell_sight(learner.encoder, options.window, talk)
-        training = Training(
+        metrics = Training(
             learner=learner,
             rates=Rates({}),
             work=work,
@@ -88,8 +88,8 @@ def run(options: Options, console: Console) -> None:
             runtime=runtime,
             world=processes,
             folder=folder,
-        )
-        metrics = training.run(stop, talk)
+        ).run(stop, talk)
+        weights = assemble.weights(learner, keep=processes.leads)
         if processes.leads:
             described = manifest.make(
                 "pretrain",
@@ -99,7 +99,7 @@ def run(options: Options, console: Console) -> None:
                 parents={str(options.vocab): source.digest(options.vocab)},
                 results=metrics,
             )
-            assemble.write(folder, learner, described, vocab)
+            assemble.write(folder, weights, described, vocab)
             talk.say(f"wrote {folder.checkpoint}")
             _report(folder, chosen.pretexts, metrics, talk)
         processes.wait()

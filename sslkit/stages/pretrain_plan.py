@@ -44,6 +44,7 @@ class Options(Common):
     precision: str
     shards: Path
     checkpoint_every: float
+    parallel: str = "ddp"
 
 
 @dataclass(frozen=True)
