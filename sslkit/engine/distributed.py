@@ -1,6 +1,9 @@
 """One process or many under torchrun or srun; the same code either way."""
 
+import ctypes
 import os
+import signal
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -18,6 +21,8 @@ _Batch = TypeVar("_Batch")
 
 #: How processes share a model: each holds all of it, or a part.
 PARALLEL = ("ddp", "fsdp")
+#: PR_SET_PDEATHSIG of prctl(2).
+_PARENT_DEATH = 1
 
 
 @dataclass(frozen=True)
@@ -134,6 +139,13 @@ def _is_lost(error: RuntimeError) -> bool:
     return isinstance(error, distributed.DistError) or "gloo" in str(error)
 
 
+def _end_with_launcher() -> None:
+    """Be told to stop when torchrun dies, as of a SIGUSR1; its processes would work on alone."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+    if prctl is not None and "TORCHELASTIC_RUN_ID" in os.environ:
+        prctl(_PARENT_DEATH, signal.SIGTERM)
+
+
 @contextmanager
 def world(parallel: str = "ddp") -> Iterator[World]:
     """Join the processes that torchrun or srun started, or stand alone.
@@ -148,6 +160,7 @@ def world(parallel: str = "ddp") -> Iterator[World]:
     if size == 1:
         yield ALONE
         return
+    _end_with_launcher()
     # Counts and flags are summed on the CPU, also where gradients travel between GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend)

@@ -121,6 +121,7 @@ class Training:
     folder: RunFolder
     _at: _Position = field(default_factory=_Position)
     _best: dict[str, Tensor] = field(default_factory=dict)
+    _saved: float = 0.0
 
     def __post_init__(self) -> None:
         self.rates.freeze()
@@ -145,20 +146,19 @@ class Training:
         self.learner.train()
         log = RunLog(self.folder, silent=not self.world.leads)
         log.rewind(self._at.step)
-        saved = time.monotonic()
+        self._saved = time.monotonic()
         label = self.folder.path.name
         with console.progress(label, self.plan.steps, "steps") as progress:
             progress.start_at(self._at.step)
             while self._at.step < self.plan.steps and not self._at.ended:
                 tokens = self._at.tokens
-                row, asked = self._step(stop)
+                row, asked, due = self._step(stop)
                 if self._evaluation_due():
                     row |= self._judged(self.work.evaluate(self.learner))
                 log.write(row, self._at.tokens - tokens)
                 progress.advance(1, f"loss {row['loss']:.4f}")
-                if asked or time.monotonic() - saved > self.plan.checkpoint_seconds:
+                if asked or due:
                     self._save()
-                    saved = time.monotonic()
                 if asked:
                     self._leave(stop)
         if self._best:
@@ -179,12 +179,14 @@ class Training:
         last = self._at.step == self.plan.steps
         return last or self._at.step % self.plan.evaluate_every == 0
 
-    def _step(self, stop: Stop) -> tuple[dict[str, float], bool]:
-        """One step of the optimizer; its row of metrics, and whether a stop was asked for."""
+    def _step(self, stop: Stop) -> tuple[dict[str, float], bool, bool]:
+        """One step; its row of metrics, whether a stop was asked for, whether to save."""
         plan, step = self.plan, self._at.step
         torch.manual_seed(int(rng.key(plan.seed, "torch", step, self.world.rank) >> rng.SHIFT))
         batches = self.work.batches(step)
-        local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop))}
+        # Clocks differ, and all processes have a part in a state.
+        due = time.monotonic() - self._saved > plan.checkpoint_seconds
+        local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop)), "due": float(due)}
         for arrays in batches:
             local["tokens"] += float(arrays["length"].sum())
             for name, count in self.learner.objective.count(arrays).items():
@@ -211,7 +213,7 @@ class Training:
         if len(losses) > 1:
             row |= {f"loss_{name}": value for name, value in losses.items()}
         row |= {"learning_rate": factor * plan.learning_rate, "gradient_norm": norm}
-        return {**row, "tokens": self._at.tokens}, total["stop"] > 0
+        return {**row, "tokens": self._at.tokens}, total["stop"] > 0, total["due"] > 0
 
     def _gradients(self, batches: Sequence[Arrays], total: Mapping[str, float]) -> dict[str, float]:
         """Add up the gradients of this process's micro-batches; the losses' sums."""
@@ -260,6 +262,7 @@ class Training:
         state = sharded.whole(state, keep=self.world.leads)
         if self.world.leads:
             checkpoint.write_tensors(self.folder.state, state)
+        self._saved = time.monotonic()
 
     def _load(self, console: Console) -> None:
         if not self.folder.state.is_file():
