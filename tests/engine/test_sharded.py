@@ -54,10 +54,8 @@ _TWO = """
             if here.size == 1:
                 parts = [part for rank in (0, 1) for part in parts[: 1 + (step + rank) % 2]]
             for part, counts in here.passes(parts):
-                (wrapped(torch.tensor(part)) * counts / here.size * here.size).backward()
-            if here.size > 1:
-                for each in model.parameters():
-                    each.grad *= here.size
+                # The mean over processes is taken of what each gives.
+                (wrapped(torch.tensor(part)) * counts * here.size).backward()
             norms.append(optimizers.clip(model.parameters(), 1.0))
             optimizer.step()
             optimizer.zero_grad()
