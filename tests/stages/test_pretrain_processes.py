@@ -26,7 +26,7 @@ TINY = (
 MLM = (*TINY, "--set", "blocks=2", "--set", "width=16", "--set", "heads=2")
 #: By windows: with gradients of single rows.
 PAIRS = (*TINY, "--objective", "skipgram", "--model", "skipgram", "--set", "algorithm=sampled")
-SECONDS = 100
+SECONDS = 200
 
 
 @pytest.fixture
@@ -120,21 +120,17 @@ def test_two_go_on_to_the_same_bytes(
     ("words", "equal"),
     [
         (PAIRS, True),
-        ((*PAIRS, "--parallel", "fsdp"), False),
-        pytest.param((*MLM, "--objective", "mlm+contrastive", "--parallel", "fsdp"), None,
+        # It compares the rows of a micro-batch: two make other ones.
+        pytest.param((*MLM, "--objective", "mlm+contrastive", "--parallel", "fsdp"), False,
                      marks=pytest.mark.slow),
     ],
 )  # fmt: skip
-def test_two_learn_as_one_or_say_why_not(
-    folder: Path, command: Command, words: tuple[str, ...], equal: bool | None
+def test_two_learn_as_one(
+    folder: Path, command: Command, words: tuple[str, ...], equal: bool
 ) -> None:
     words = (*words, "--steps", "12")
     with torchrun(folder, *words, "-o", "two") as process:
         _, said = process.communicate(timeout=SECONDS)
-    if equal is False:
-        assert process.returncode != 0
-        assert "cannot deal out a table whose gradient holds single rows" in said
-        return
     assert process.returncode == 0, said
     if equal:
         command(*words, "-o", "one")
