@@ -185,7 +185,7 @@ class Training:
         torch.manual_seed(int(rng.key(plan.seed, "torch", step, self.world.rank) >> rng.SHIFT))
         batches = self.work.batches(step)
         # Clocks differ, and all processes have a part in a state.
-        due = time.monotonic() - self._saved > plan.checkpoint_seconds
+        due = time.monotonic() - self._saved > self.plan.checkpoint_seconds
         local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop)), "due": float(due)}
         for arrays in batches:
             local["tokens"] += float(arrays["length"].sum())
