@@ -15,6 +15,7 @@ from sslkit.cli.pretrain import pretrain
 from sslkit.cli.probe import probe
 from sslkit.cli.score import score
 from sslkit.cli.show import show
+from sslkit.cli.slurm import slurm
 
 app = typer.Typer(
     name="sslkit",
@@ -56,6 +57,7 @@ _add("embed", embed)
 _add("score", score)
 _add("finetune", finetune)
 _add("probe", probe)
+_add("slurm", slurm)
 _add("show", show)
 _add("doctor", doctor)
 

@@ -108,8 +108,8 @@ def states_at(
     return encoder.states_at(tokens, length, places, start)
 
 
-class RowTable(nn.Module):
-    """A vector for each row, looked up.
+class RowTable(nn.Embedding):
+    """A vector for each row, looked up; an embedding by type, so that DDP sums sparse gradients.
 
     Attributes:
         sparse: whether the gradient holds only the rows that were looked up; an optimizer of its
@@ -117,14 +117,14 @@ class RowTable(nn.Module):
     """
 
     sparse = False
+    weight: nn.Parameter
 
     def __init__(self, rows: int, width: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.zeros(rows, width))
+        super().__init__(rows, width, _weight=torch.zeros(rows, width))
 
-    def forward(self, rows: Tensor) -> Tensor:
+    def forward(self, input: Tensor) -> Tensor:
         """The vectors of row numbers, [...] to [..., width]."""
-        return functional.embedding(rows, self.weight, sparse=self.sparse and self.training)
+        return functional.embedding(input, self.weight, sparse=self.sparse and self.training)
 
 
 class TokenTable(nn.Module):

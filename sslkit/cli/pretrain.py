@@ -92,6 +92,14 @@ def pretrain(
             "--plot", help="Draw the solution of an equation, as solution.png. Extra: plot."
         ),
     ] = False,
+    parallel: Annotated[
+        str,
+        options.option(
+            "--parallel",
+            help="How several processes share the model: ddp, each holds all of it; fsdp, each "
+            "holds a part of weights, gradients and moments, for what one device cannot hold.",
+        ),
+    ] = "ddp",
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

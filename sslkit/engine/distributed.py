@@ -1,23 +1,46 @@
-"""One process or many under torchrun; the same code either way."""
+"""One process or many under torchrun or srun; the same code either way."""
 
+import ctypes
 import os
-from collections.abc import Iterator, Mapping
+import signal
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sslkit.engine import sharded
 from sslkit.errors import SslkitError, UsageError
+from sslkit.modules import RowTable
+
+_Batch = TypeVar("_Batch")
+
+#: How processes share a model: each holds all of it, or a part.
+PARALLEL = ("ddp", "fsdp")
+#: PR_SET_PDEATHSIG of prctl(2).
+_PARENT_DEATH = 1
 
 
 @dataclass(frozen=True)
 class World:
-    """This process's number and how many there are."""
+    """This process's number, how many there are, and how they share a model.
+
+    Attributes:
+        parallel: ``ddp`` where each holds all of it, ``fsdp`` where each holds a part.
+    """
 
     rank: int = 0
     size: int = 1
+    parallel: str = "ddp"
+
+    @property
+    def shards(self) -> bool:
+        """Whether weights are dealt out."""
+        return self.size > 1 and self.parallel == "fsdp"
 
     @property
     def leads(self) -> bool:
@@ -55,34 +78,92 @@ class World:
         try:
             distributed.barrier()
         except RuntimeError as error:
-            why = str(error).splitlines()[0]
-            raise SslkitError(
-                "another process has ended", why=why, do="see what that one said"
-            ) from error
+            raise _ended(error) from error
+
+    def passes(
+        self, batches: Sequence[_Batch], spare: Sequence[_Batch] = ()
+    ) -> Iterator[tuple[_Batch, float]]:
+        """This process's batches, each with 1, how much it counts.
+
+        A model that is dealt out is put together by all processes at once: there a process that
+        has fewer batches than another goes through its last one again, or through ``spare``,
+        which counts 0.
+        """
+        again: Sequence[_Batch] = ()
+        if self.shards:
+            most = torch.tensor(len(batches))
+            distributed.all_reduce(most, distributed.ReduceOp.MAX)
+            again = [*spare, *batches][-1:] * (int(most) - len(batches))
+        yield from ((batch, 1.0) for batch in batches)
+        yield from ((batch, 0.0) for batch in again)
 
     def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """``module`` with gradients averaged over the processes."""
+        """``module`` on the device, with gradients averaged over the processes.
+
+        Where weights are dealt out its parameters are others afterwards.
+
+        Raises:
+            UsageError: it has gradients that cannot be exchanged.
+        """
+        if self.shards:
+            sharded.shard(module, device, self.size)
+            return module
+        module.to(device)
         if self.size == 1:
             return module
-        ids = [device] if device.type == "cuda" else None
-        return DistributedDataParallel(module, device_ids=ids)
+        cuda = device.type == "cuda"
+        if cuda and any(isinstance(each, RowTable) and each.sparse for each in module.modules()):
+            raise UsageError(
+                "several GPUs cannot exchange gradients that hold single rows of a table",
+                do="use one process, --device cpu, or --set algorithm=counted",
+            )
+        return DistributedDataParallel(module, device_ids=[device] if cuda else None)
 
 
 #: One process, as without torchrun.
 ALONE = World()
 
 
+def _ended(error: RuntimeError) -> SslkitError:
+    why = str(error).splitlines()[0]
+    return SslkitError("another process has ended", why=why, do="see what that one said")
+
+
+def _is_lost(error: RuntimeError) -> bool:
+    """Whether another process did not answer; gloo has no class of errors for it."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
+
+
+def _end_with_launcher() -> None:
+    """Be told to stop when torchrun dies, as of a SIGUSR1; its processes would work on alone."""
+    prctl = getattr(ctypes.CDLL(None), "prctl", None) if sys.platform == "linux" else None
+    if prctl is not None and "TORCHELASTIC_RUN_ID" in os.environ:
+        prctl(_PARENT_DEATH, signal.SIGTERM)
+
+
 @contextmanager
-def world() -> Iterator[World]:
-    """Join the processes that torchrun started, or stand alone."""
+def world(parallel: str = "ddp") -> Iterator[World]:
+    """Join the processes that torchrun or srun started, or stand alone.
+
+    Raises:
+        SslkitError: another process has ended before this one had done its work.
+        UsageError: there is no such way to share a model.
+    """
+    if parallel not in PARALLEL:
+        raise UsageError(f"--parallel is {' or '.join(PARALLEL)}, not {parallel!r}")
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield ALONE
         return
+    _end_with_launcher()
     # Counts and flags are summed on the CPU, also where gradients travel between GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     distributed.init_process_group(backend)
     try:
-        yield World(distributed.get_rank(), size)
+        yield World(distributed.get_rank(), size, parallel)
+    except RuntimeError as error:
+        if _is_lost(error):
+            raise _ended(error) from error
+        raise
     finally:
         distributed.destroy_process_group()

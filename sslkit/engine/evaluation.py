@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from sslkit.engine.distributed import World
-from sslkit.engine.loop import Learner, to_device
+from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.types import Arrays
 
@@ -29,13 +29,15 @@ def mean_losses(
         for what in ("loss", "count")
     }
     learner.eval()
-    # Losses may need derivatives by their inputs, which inference mode forbids.
+    mine = batches[world.rank :: world.size]
+    # Losses may need derivatives by their inputs, which inference mode forbids, and weights that
+    # were put together in inference mode could not be trained later.
     with torch.no_grad(), runtime.autocast():
-        for arrays in batches[world.rank :: world.size]:
+        for arrays, counts in world.passes(mine, spare=batches[:1]):
             for name, value in learner(to_device(arrays, runtime)).items():
-                total[f"loss {name}"] += float(value)
+                total[f"loss {name}"] += float(value) * counts
             for name, count in learner.objective.count(arrays).items():
-                total[f"count {name}"] += count
+                total[f"count {name}"] += count * counts
     learner.train()
     total = world.sum(total)
     names = [key.removeprefix("loss ") for key in total if key.startswith("loss ")]

@@ -2,110 +2,28 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sslkit import rng
 from sslkit.artifacts import checkpoint, samples
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
-from sslkit.contracts import Objective
-from sslkit.engine import optimizers
+from sslkit.engine import optimizers, sharded
 from sslkit.engine.distributed import World
+from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runlog import RunLog
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.engine.slope import Slope
-from sslkit.engine.steering import Steering
 from sslkit.errors import DataError, RequeueError, SslkitError
-from sslkit.modules import Backbone
 from sslkit.steering import Course, Moment
-from sslkit.types import Arrays, Batch
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How long and how fast.
-
-    Attributes:
-        warmup: steps until the peak rate, where the schedule's settings do not say.
-        clip: largest norm of the gradient; 0 for any.
-        evaluate_every: steps between evaluations; the last step is always evaluated.
-        keep_best: a metric of ``evaluate`` whose smallest value chooses the final weights; empty
-            for the weights of the last step.
-        patience: evaluations without a better value before the run ends.
-        checkpoint_seconds: time between the states that a killed run can continue from.
-        steering: the schedule and the optimizers.
-    """
-
-    steps: int
-    learning_rate: float
-    warmup: int
-    weight_decay: float
-    clip: float
-    evaluate_every: int
-    seed: int
-    keep_best: str = ""
-    patience: int = 0
-    checkpoint_seconds: float = 120.0
-    steering: Steering = field(default_factory=Steering)
-
-
-@dataclass(frozen=True)
-class Work:
-    """What one run trains on.
-
-    Attributes:
-        batches: the micro-batches of this process for a step, a pure function of the step.
-        evaluate: metrics of a learner, the same on every process.
-        unit: what a batch holds, as metrics name it: tokens, as ``length`` counts them, or the
-            rows of an array of that name.
-    """
-
-    batches: Callable[[int], Sequence[Arrays]]
-    evaluate: Callable[["Learner"], dict[str, float]]
-    unit: str = "tokens"
-
-    def size(self, arrays: Arrays) -> float:
-        """How much of its unit a batch holds."""
-        return float(arrays["length"].sum() if "length" in arrays else len(arrays[self.unit]))
-
-
-class Learner(nn.Module):
-    """A model and what an objective adds to it; its forward gives the summed losses.
-
-    Attributes:
-        weights: factors of the losses, by name, where they are added up; 1 for others.
-    """
-
-    def __init__(
-        self, encoder: Backbone, objective: Objective, weights: Mapping[str, float] | None = None
-    ) -> None:
-        super().__init__()
-        self.weights = dict(weights or {})
-        self.encoder = encoder
-        self.head = objective.head(encoder.width)
-        self.objective = objective
-
-    def forward(self, batch: Batch) -> dict[str, Tensor]:
-        """Each loss summed over its terms."""
-        return self.objective.losses(self.encoder, self.head, batch)
-
-    def parts(self) -> dict[str, dict[str, Tensor]]:
-        """Copies of the tensors of encoder and head, as checkpoints hold them."""
-        return {
-            name: {key: value.detach().cpu().clone() for key, value in part.state_dict().items()}
-            for name, part in (("encoder", self.encoder), ("head", self.head))
-        }
-
-    def total(self, losses: Mapping[str, float]) -> float:
-        """The weighted sum of losses."""
-        return sum(self.weights.get(name, 1.0) * value for name, value in losses.items())
+from sslkit.types import Arrays
 
 
 @dataclass
@@ -118,14 +36,6 @@ class _Position:
     best_step: int = 0
     waited: int = 0
     ended: bool = False
-
-
-def to_device(arrays: Arrays, runtime: Runtime) -> Batch:
-    """Arrays as tensors where the model is."""
-    found = {name: torch.from_numpy(a).to(runtime.device) for name, a in arrays.items()}
-    if runtime.precision == "fp64":
-        return {n: t.double() if t.is_floating_point() else t for n, t in found.items()}
-    return found
 
 
 @dataclass
@@ -141,10 +51,12 @@ class Training:
     folder: RunFolder
     _at: _Position = field(default_factory=_Position)
     _best: dict[str, Tensor] = field(default_factory=dict)
+    _saved: float = 0.0
 
     def __post_init__(self) -> None:
-        self.learner.to(self.runtime.device, self.runtime.dtype)
+        self.learner.to(self.runtime.dtype)
         self.rates.freeze()
+        self._wrapped = self.world.wrap(self.learner, self.runtime.device)
         self._moving = [p for p in self.learner.parameters() if p.requires_grad]
         plan = self.plan
         course = Course(plan.steps, plan.warmup, seed=plan.seed)
@@ -152,7 +64,6 @@ class Training:
         self._optimizers = plan.steering.optimizers_for(
             self.learner, self.rates, plan.learning_rate, plan.weight_decay, course
         )
-        self._wrapped = self.world.wrap(self.learner, self.runtime.device)
 
     def run(self, stop: Stop, console: Console) -> dict[str, float]:
         """Train to the end, from the saved state where there is one.
@@ -169,21 +80,20 @@ class Training:
         self.learner.train()
         log = RunLog(self.folder, silent=not self.world.leads, unit=self.work.unit)
         log.rewind(self._at.step)
-        saved = time.monotonic()
+        self._saved = time.monotonic()
         label = self.folder.path.name
         with console.progress(label, self.plan.steps, "steps") as progress:
             progress.start_at(self._at.step)
             while self._at.step < self.plan.steps and not self._at.ended:
                 tokens = self._at.tokens
-                row, asked = self._step(stop)
+                row, told = self._step(stop)
                 if self._evaluation_due():
                     row |= self._judged(self.work.evaluate(self.learner))
                 log.write(row, self._at.tokens - tokens)
                 progress.advance(1, f"loss {row['loss']:.4f}")
-                if asked or time.monotonic() - saved > self.plan.checkpoint_seconds:
+                if told["stop"] or told["due"]:
                     self._save()
-                    saved = time.monotonic()
-                if asked:
+                if told["stop"]:
                     self._leave(stop)
         if self._best:
             self.learner.load_state_dict(self._best)
@@ -204,11 +114,13 @@ class Training:
         last = self._at.step == self.plan.steps
         return last or self._at.step % self.plan.evaluate_every == 0
 
-    def _step(self, stop: Stop) -> tuple[dict[str, float], bool]:
-        """One step of the optimizer; its row of metrics, and whether a stop was asked for."""
+    def _step(self, stop: Stop) -> tuple[dict[str, float], dict[str, float]]:
+        """One step; its row of metrics, and what all processes told, wishes to stop among it."""
         plan, step = self.plan, self._at.step
         batches = self.work.batches(step)
-        local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop))}
+        # Clocks differ, and all processes have a part in a state.
+        due = time.monotonic() - self._saved > self.plan.checkpoint_seconds
+        local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop)), "due": float(due)}
         for arrays in batches:
             local["tokens"] += self.work.size(arrays)
             for name, count in self.learner.objective.count(arrays).items():
@@ -233,14 +145,16 @@ class Training:
         optimizer.zero_grad()
         self._at.step += 1
         self._at.tokens += int(total["tokens"])
-        if self._at.step in optimizer.keeps and self.world.leads:
-            samples.keep(self.folder, self._at.step, self.learner.parts())
+        if self._at.step in optimizer.keeps:
+            parts = self.learner.parts(keep=self.world.leads)
+            if self.world.leads:
+                samples.keep(self.folder, self._at.step, parts)
         row = {"step": self._at.step, "loss": loss}
         if len(losses) > 1:
             row |= {f"loss_{name}": value for name, value in losses.items()}
         row |= {"learning_rate": factor * plan.learning_rate, "gradient_norm": norm}
         row |= self._schedule.trace() if optimizer.param_groups else {}
-        return {**row, **optimizer.trace(), self.work.unit: self._at.tokens}, total["stop"] > 0
+        return {**row, **optimizer.trace(), self.work.unit: self._at.tokens}, total
 
     def _slope(self, step: int, batches: Sequence[Arrays], total: Mapping[str, float]) -> Slope:
         """The step's losses as a function of the weights."""
@@ -274,26 +188,29 @@ class Training:
         return metrics
 
     def _save(self) -> None:
+        state = {
+            "learner": self.learner.state_dict(),
+            "optimizer": self._optimizers.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "position": vars(self._at),
+            "best": self._best,
+        }
+        state = sharded.whole(state, keep=self.world.leads)
         if self.world.leads:
-            state = {
-                "learner": self.learner.state_dict(),
-                "optimizer": self._optimizers.state_dict(),
-                "schedule": self._schedule.state_dict(),
-                "position": vars(self._at),
-                "best": self._best,
-            }
             checkpoint.write_tensors(self.folder.state, state)
+        self._saved = time.monotonic()
 
     def _load(self, console: Console) -> None:
         if not self.folder.state.is_file():
             return
         try:
             state = checkpoint.read_tensors(self.folder.state)
-            self.learner.load_state_dict(state["learner"])
+            shards = self.learner.state_dict()
+            self.learner.load_state_dict(sharded.cut(state["learner"], shards))
             self._optimizers.load_state_dict(state["optimizer"])
             self._schedule.load_state_dict(state["schedule"])
             self._at = _Position(**state["position"])
-            self._best = state["best"]
+            self._best = sharded.cut(state["best"], shards)
         except (DataError, RuntimeError, LookupError, TypeError, ValueError) as error:
             raise DataError(
                 "an unfinished run cannot be continued",

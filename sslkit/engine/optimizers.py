@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.engine import sharded
 from sslkit.errors import UsageError
 from sslkit.modules import RowTable
 from sslkit.steering import Course, Moment, Optimizer
@@ -190,7 +191,7 @@ def clip(parameters: Iterable[nn.Parameter], largest: float) -> float:
     gradients = [p.grad for p in parameters if p.grad is not None]
     sparse = [float(g._values().norm()) for g in gradients if g.is_sparse]
     dense = [p for p in parameters if p.grad is not None and not p.grad.is_sparse]
-    norm = float(nn.utils.clip_grad_norm_(dense, largest)) if dense else 0.0
+    norm = float(sharded.whole(nn.utils.clip_grad_norm_(dense, largest))) if dense else 0.0
     return math.hypot(norm, *sparse) if sparse else norm
 
 

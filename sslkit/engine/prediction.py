@@ -5,7 +5,7 @@ import numpy.typing as npt
 import torch
 
 from sslkit.data.labelled import LabelledRows
-from sslkit.engine.loop import Learner, to_device
+from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.objectives import supervised
 

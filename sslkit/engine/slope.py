@@ -41,16 +41,16 @@ class Slope:
         sums = dict.fromkeys(self.counts, 0.0)
         # DDP takes the mean over processes, and each sum is a part of the whole mean.
         share = {name: self.world.size / max(count, 1) for name, count in self.counts.items()}
-        for number, arrays in enumerate(self.batches, 1):
+        for number, (arrays, counts) in enumerate(self.world.passes(self.batches), 1):
             with self._quiet(number < len(self.batches)):
                 losses = self.losses(arrays)
                 parts = [
-                    value * self.weights.get(name, 1.0) * share[name]
+                    value * self.weights.get(name, 1.0) * share[name] * counts
                     for name, value in losses.items()
                 ]
                 torch.autograd.backward(torch.stack(parts).sum())
             for name, value in losses.items():
-                sums[name] += float(value.detach())
+                sums[name] += float(value.detach()) * counts
         sums = self.world.sum(sums)
         return {name: value / max(self.counts[name], 1) for name, value in sums.items()}
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from sslkit.engine import optimizers
+from sslkit.engine import optimizers, sharded
 from sslkit.engine.optimizers import Rates
 from sslkit.optimizers import adamw
 from sslkit.schedules import cosine
@@ -88,4 +88,4 @@ class InTurn:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """What ``state_dict`` gave."""
         for number, part in enumerate(self._parts):
-            part.load_state_dict(state[str(number)])
+            part.load_state_dict(sharded.cut_moments(state[str(number)], part.param_groups))

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sslkit import catalog, rng
 from sslkit.artifacts import checkpoint, manifest, samples
@@ -15,12 +15,15 @@ from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
 from sslkit.contracts import TokenDomain
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.errors import DataError
 from sslkit.files import source
 from sslkit.modules import Encoder
 from sslkit.types import TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary
+
+#: ``state_dict`` of each part of a learner, by the part's name.
+Weights: TypeAlias = dict[str, dict[str, Tensor]]
 
 
 @dataclass(frozen=True)
@@ -122,13 +125,13 @@ def moving(
     return lines
 
 
-def write(folder: RunFolder, learner: Learner, made: Manifest, vocabulary: Vocabulary) -> None:
+def write(folder: RunFolder, tensors: Weights, made: Manifest, vocabulary: Vocabulary) -> None:
     """Write the checkpoint of a finished run and drop its state: later stages need no more.
 
     What was kept on the way becomes checkpoints first: the last one says that all is done.
     """
     counts = torch.tensor(vocabulary.counts)
-    held = Checkpoint(made, learner.parts(), tuple(vocabulary.tokens), counts)
+    held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts)
     samples.finish(folder, held)
     checkpoint.save(folder.checkpoint, held)
     folder.state.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from sslkit.contracts import Counted, Objective, TokenDomain
 from sslkit.data import pairs
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.modules import Backbone, Encoder
 from sslkit.types import Arrays
 

@@ -13,7 +13,8 @@ from sslkit.contracts import Counted, TokenDomain
 from sslkit.data.windows import Windows
 from sslkit.engine import optimizers
 from sslkit.engine.distributed import World
-from sslkit.engine.loop import Learner, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.files import source
 from sslkit.modules import Encoder

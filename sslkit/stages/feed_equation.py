@@ -15,7 +15,8 @@ from sslkit.console import Console
 from sslkit.contracts import FieldDomain
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import UsageError
 from sslkit.files import atomic

@@ -12,7 +12,8 @@ from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.contracts import Domain
 from sslkit.engine.distributed import World
-from sslkit.engine.loop import Learner, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import UsageError
 from sslkit.stages.feed_corpus import Corpus

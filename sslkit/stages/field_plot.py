@@ -8,7 +8,7 @@ import torch
 
 from sslkit.analysis import solution
 from sslkit.contracts import FieldDomain
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
 from sslkit.stages.pretrain_plan import Chosen
 from sslkit.types import Reference

@@ -24,8 +24,10 @@ from sslkit.engine import prediction
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Plan, Training, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.objectives import supervised
@@ -182,7 +184,7 @@ def _finish(
     )
     table = folder.path / predictions.NAME
     predictions.save(table, report.table(examples, split, predicted), made.to_json())
-    assemble.write(folder, learner, made, parts.vocabulary)
+    assemble.write(folder, learner.parts(), made, parts.vocabulary)
     training_picture.draw(folder, talk)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
     report.show(made, folder, talk)

@@ -15,8 +15,10 @@ from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
-from sslkit.engine.loop import Learner, Plan, Training
+from sslkit.engine.learner import Learner
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.stages import assemble, feeds, start, training_picture, training_plan
@@ -33,7 +35,7 @@ _WARMUP_SHARE = 0.05
 
 def run(options: Options, console: Console) -> None:
     """Pretrain, or continue to; see the command's help."""
-    with world() as processes, stopping() as stop, ExitStack() as stack:
+    with world(options.parallel) as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         folder = RunFolder(options.out or Path("pretrained"))
         options = feeds.settled_by_domain(options)
@@ -47,7 +49,7 @@ def run(options: Options, console: Console) -> None:
         learner = feeds.learner(options, feed.chosen)
         begun = start.begin(options.start_from, feed, learner)
         options, steps = feed.settled(learner)
-        plan = _plan(options, feed, learner, steps)
+        plan = _plan(options, feed, learner, steps, processes)
         identity = _identity(options, feed, runtime, steps) | begun.identity()
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -67,7 +69,7 @@ def run(options: Options, console: Console) -> None:
         )
         for line in feed.told(learner):
             talk.say(line)
-        training = Training(
+        metrics = Training(
             learner=learner,
             rates=Rates({}),
             work=work,
@@ -75,13 +77,13 @@ def run(options: Options, console: Console) -> None:
             runtime=runtime,
             world=processes,
             folder=folder,
-        )
-        metrics = training.run(stop, talk)
+        ).run(stop, talk)
+        tensors = learner.parts(keep=processes.leads)
         if processes.leads:
             described = _described(identity, feed, runtime, processes, metrics, begun)
             for line in feed.finish(learner, metrics, folder, runtime):
                 talk.say(line)
-            assemble.write(folder, learner, described, feed.vocabulary)
+            assemble.write(folder, tensors, described, feed.vocabulary)
             talk.say(f"wrote {folder.checkpoint}")
             _report(folder, feed.chosen.pretexts, metrics, talk)
         processes.wait()
@@ -125,7 +127,7 @@ def _described(
     )
 
 
-def _plan(options: Options, feed: Feed, learner: Learner, steps: int) -> Plan:
+def _plan(options: Options, feed: Feed, learner: Learner, steps: int, processes: World) -> Plan:
     """How long and how fast; refused where schedule or optimizer do not fit."""
     whole = feed.is_whole(learner)
     plan = Plan(
@@ -140,7 +142,7 @@ def _plan(options: Options, feed: Feed, learner: Learner, steps: int) -> Plan:
         steering=training_plan.steering(feed.chosen.plugins, 1.0 if whole else feed.passes),
     )
     losses = len(feed.chosen.pretexts.modules)
-    return training_plan.check(plan, full_batch=whole, losses=losses)
+    return training_plan.check(plan, full_batch=whole, losses=losses, shards=processes.shards)
 
 
 def _report(

@@ -49,6 +49,7 @@ class Options(Common):
     precision: str
     shards: Path
     checkpoint_every: float
+    parallel: str
     start_from: Path | None
     plot: bool
 

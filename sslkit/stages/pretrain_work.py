@@ -12,7 +12,8 @@ from sslkit.data.batching import Dealing
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import UsageError
 from sslkit.stages import corpora, counts

@@ -9,7 +9,7 @@ import torch
 
 from sslkit.artifacts import checkpoint
 from sslkit.artifacts.checkpoint import Checkpoint
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.errors import UsageError
 from sslkit.files import source
 from sslkit.stages.feeds import Feed

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from sslkit import catalog
 from sslkit.artifacts import samples
 from sslkit.artifacts.run import RunFolder
-from sslkit.engine.loop import Learner, Plan
+from sslkit.engine.learner import Learner
+from sslkit.engine.plan import Plan
 from sslkit.engine.steering import Steering
 from sslkit.errors import UsageError
 from sslkit.steering import Course
@@ -113,12 +114,13 @@ def steering(plugins: Plugins, passes: float = 1.0) -> Steering:
     return Steering(plugins[SCHEDULE][1:], tuple(optimizers), passes)
 
 
-def check(plan: Plan, *, full_batch: bool, losses: int = 1) -> Plan:
+def check(plan: Plan, *, full_batch: bool, losses: int = 1, shards: bool = False) -> Plan:
     """The plan, unless it asks for what cannot be done.
 
     Args:
         full_batch: whether every step asks the same.
         losses: how many are added up.
+        shards: whether weights are dealt out to the processes.
 
     Raises:
         UsageError: saying what would fit.
@@ -138,6 +140,8 @@ def check(plan: Plan, *, full_batch: bool, losses: int = 1) -> Plan:
                 f"{name} compares losses of one and the same batch, and every step draws another",
                 do="--optimizer adamw, sgd or sgld; or an objective that draws nothing",
             )
+        if shards and (getattr(module, "NEEDS_FULL_BATCH", False) or hasattr(module, "kept")):
+            raise UsageError(f"{name} needs all weights in one place", do="use --parallel ddp")
         if hasattr(module, "kept"):
             if losses > 1:
                 raise UsageError(

@@ -18,8 +18,10 @@ from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.engine import runtime
 from sslkit.engine.distributed import World
-from sslkit.engine.loop import Learner, Plan, Training, Work, to_device
+from sslkit.engine.learner import Learner, to_device
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.signals import Stop
 from sslkit.modules import Encoder
 from sslkit.objectives import clm

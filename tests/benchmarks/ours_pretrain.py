@@ -21,8 +21,10 @@ from sslkit.domains import genome
 from sslkit.engine import runtime
 from sslkit.engine.distributed import ALONE
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Plan, Training, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.signals import Stop
 from sslkit.models import transformer
 from sslkit.objectives import mlm

@@ -25,8 +25,10 @@ from sslkit.data.windows import Windows
 from sslkit.domains import genome
 from sslkit.engine import optimizers, runtime
 from sslkit.engine.distributed import World
-from sslkit.engine.loop import Learner, Plan, Training, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.signals import Stop
 from sslkit.models import skipgram as tables
 from sslkit.objectives import skipgram

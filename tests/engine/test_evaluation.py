@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
 from sslkit.modules import Encoder
 from sslkit.types import Arrays, Batch, Draws

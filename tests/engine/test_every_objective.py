@@ -24,8 +24,10 @@ from sslkit.contracts import Pretext
 from sslkit.engine import runtime
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Plan, Training, Work, to_device
+from sslkit.engine.learner import Learner, to_device
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.errors import RequeueError

@@ -22,8 +22,10 @@ from sslkit.contracts import Objective
 from sslkit.domains import genome
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, Plan, Training, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.errors import DataError, RequeueError, SslkitError

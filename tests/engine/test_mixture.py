@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from sslkit import rng
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.engine.mixture import Mixture
 from sslkit.models import transformer
 from sslkit.objectives import clm, mlm

@@ -73,7 +73,7 @@ def test_processes_agree_on_one_precision(
     own: bool, others: float, precision: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(runtime, "_bf16_is_faster", lambda device: own)
-    assert runtime.prepare("cpu", 1, "auto", Company(0, 4, others)).precision == precision
+    assert runtime.prepare("cpu", 1, "auto", Company(0, 4, others=others)).precision == precision
 
 
 def test_quick_products_are_as_exact_as_others() -> None:

@@ -15,8 +15,10 @@ from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.engine.distributed import World
-from sslkit.engine.loop import Learner, Plan, Training, Work
+from sslkit.engine.learner import Learner
+from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.modules import Encoder

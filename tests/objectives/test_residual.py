@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from sslkit.domains import physics
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
-from sslkit.engine.loop import Learner, to_device
+from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.models import field
 from sslkit.objectives import residual

@@ -14,7 +14,7 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.run import RunFolder
 from sslkit.domains import genome
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source
 from sslkit.models import transformer
@@ -131,7 +131,7 @@ def test_what_was_written_comes_back_and_the_state_goes(tmp_path: Path) -> None:
     folder.path.mkdir()
     folder.state.write_bytes(b"state")
     learner = Learner(encoder(5), supervised.Objective(supervised.Settings(outputs=3)))
-    assemble.write(folder, learner, described(), Vocabulary(TOKENS, COUNTS))
+    assemble.write(folder, learner.parts(), described(), Vocabulary(TOKENS, COUNTS))
     assert not folder.state.exists()
     parts = assemble.from_checkpoint(folder.path)
     assert torch.equal(parts.encoder.state_dict()["table.own"], encoder(5).table.own)

@@ -12,7 +12,7 @@ import torch
 
 from sslkit.artifacts import checkpoint, samples
 from sslkit.artifacts.run import RunFolder
-from sslkit.engine.loop import Learner
+from sslkit.engine.learner import Learner
 from sslkit.errors import UsageError
 from sslkit.models import transformer
 from sslkit.objectives import supervised

@@ -1,0 +1,57 @@
+"""A model with its objective, as the loop trains it."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from sslkit.contracts import Objective
+from sslkit.engine import sharded
+from sslkit.engine.runtime import Runtime
+from sslkit.modules import Backbone
+from sslkit.types import Arrays, Batch
+
+
+class Learner(nn.Module):
+    """A model and what an objective adds to it; its forward gives the summed losses.
+
+    Attributes:
+        weights: factors of the losses, by name, where they are added up; 1 for others.
+    """
+
+    def __init__(
+        self, encoder: Backbone, objective: Objective, weights: Mapping[str, float] | None = None
+    ) -> None:
+        super().__init__()
+        self.weights = dict(weights or {})
+        self.encoder = encoder
+        self.head = objective.head(encoder.width)
+        self.objective = objective
+
+    def forward(self, batch: Batch) -> dict[str, Tensor]:
+        """Each loss summed over its terms."""
+        return self.objective.losses(self.encoder, self.head, batch)
+
+    def parts(self, *, keep: bool = True) -> dict[str, dict[str, Tensor]]:
+        """Copies of the tensors of encoder and head, as checkpoints hold them.
+
+        Every process asks for them at once; what those get that do not ``keep`` them is of no use.
+        """
+        own = {"encoder": self.encoder.state_dict(), "head": self.head.state_dict()}
+        held = sharded.whole(own, keep=keep)
+        return {
+            name: {key: value.detach().cpu().clone() for key, value in part.items()}
+            for name, part in held.items()
+        }
+
+    def total(self, losses: Mapping[str, float]) -> float:
+        """The weighted sum of losses."""
+        return sum(self.weights.get(name, 1.0) * value for name, value in losses.items())
+
+
+def to_device(arrays: Arrays, runtime: Runtime) -> Batch:
+    """Arrays as tensors where the model is."""
+    found = {name: torch.from_numpy(a).to(runtime.device) for name, a in arrays.items()}
+    if runtime.precision == "fp64":
+        return {n: t.double() if t.is_floating_point() else t for n, t in found.items()}
+    return found
