@@ -22,7 +22,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 FLOORS = (
     ("errors", "limits"),
     ("types", "rng", "options", "sizes", "processor"),
-    ("catalog", "console", "tables", "files", "modules", "bases", "contracts"),
+    ("catalog", "console", "figures", "tables", "files", "modules", "bases", "contracts"),
     ("artifacts",),
     ("vocab",),
     ("domains", "objectives", "models", "adapt", "tasks", "data"),
@@ -36,7 +36,7 @@ LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 #: Who imports by name: plug-ins, the stage of a command, and what only an extra brings.
 LATE = {
     "catalog.py", "cli/launch.py", "files/genbank.py", "files/zstd.py",
-    "vocab/cluster.py", "vocab/kmers.py", "vocab/picture.py", "vocab/tokenizer.py",
+    "figures.py", "vocab/cluster.py", "vocab/kmers.py", "vocab/tokenizer.py",
 }  # fmt: skip
 TOP = {
     "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml",

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from sslkit import figures
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.errors import UsageError
@@ -24,7 +25,7 @@ def check(wanted: bool, sharded: bool) -> None:
             "--plot shows the whole table, and a share is none", do="give it to merge-vocab"
         )
     if wanted:
-        picture.check()
+        figures.check()
 
 
 def picture_of(table: Path) -> Path:

@@ -1,57 +1,34 @@
-"""A picture of a vocabulary: the histogram of its counts, and counts by rank (Zipf).
+"""A picture of a vocabulary: the histogram of its counts, and counts by rank (Zipf)."""
 
-The bytes follow from the spectrum alone (and the version of matplotlib): the style is
-matplotlib's own, whatever the user's is, and nothing tells the time.
-"""
-
-import importlib
-import importlib.util
-import io
 from typing import Any
 
 import numpy as np
 
-from sslkit.errors import UsageError
+from sslkit import figures
+from sslkit.figures import FAINT, INK, LINE
 from sslkit.vocab.spectrum import Fit, Spectrum
 
 _BINS = 64
 _POINTS = 2000
-_INK, _FAINT, _LINE = "#1f4e79", "#9db8d2", "#c0504d"
-
-
-def check() -> None:
-    """See that matplotlib is there, without the memory that it takes.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise UsageError("--plot needs an extra package", do="pip install 'sslkit[plot]'")
 
 
 def png(spectrum: Spectrum, title: str) -> bytes:
-    """The picture as the bytes of a PNG file; ``check`` comes before."""
-    matplotlib = importlib.import_module("matplotlib")
-    figures = importlib.import_module("matplotlib.figure")
-    canvases = importlib.import_module("matplotlib.backends.backend_agg")
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()
-        figure = figures.Figure(figsize=(10, 4.2), dpi=150, layout="constrained")
-        canvases.FigureCanvasAgg(figure)
+    """The picture as the bytes of a PNG file; ``figures.check`` comes before."""
+
+    def paint(figure: Any) -> None:
         figure.suptitle(title, fontsize=11)
         left, right = figure.subplots(1, 2)
         _histogram(left, spectrum)
         _ranks(right, spectrum, spectrum.fit())
-        made = io.BytesIO()
-        figure.savefig(made, format="png", metadata={"Software": None})
-    return made.getvalue()
+
+    return figures.png(paint, 10, 4.2)
 
 
 def _histogram(axes: Any, spectrum: Spectrum) -> None:
     bins = spectrum.bins(_BINS)
     axes.bar(
         bins.edges[:-1], bins.tokens, np.diff(bins.edges), align="edge",
-        color=_FAINT, edgecolor=_INK, linewidth=0.6,
+        color=FAINT, edgecolor=INK, linewidth=0.6,
     )  # fmt: skip
     axes.set(
         xscale="log", yscale="log", xlim=(bins.edges[0] / 1.1, bins.edges[-1] * 1.1),
@@ -63,11 +40,11 @@ def _histogram(axes: Any, spectrum: Spectrum) -> None:
 def _ranks(axes: Any, spectrum: Spectrum, fit: Fit | None) -> None:
     ranks = spectrum.ranks(_POINTS)
     counts = spectrum.at(ranks)
-    axes.plot(ranks, counts, color=_INK, linewidth=1.5, label="tokens")
+    axes.plot(ranks, counts, color=INK, linewidth=1.5, label="tokens")
     if fit is not None:
         ends = np.array([fit.first, fit.last])
         axes.plot(
-            ends, fit.scale * ends**fit.slope, color=_LINE, linewidth=1, linestyle="--",
+            ends, fit.scale * ends**fit.slope, color=LINE, linewidth=1, linestyle="--",
             label=f"slope {fit.slope:.2f}, least squares over ranks {fit.first:,} to "
             f"{fit.last:,}\n(R² = {fit.explained:.3f})",
         )  # fmt: skip
