@@ -22,6 +22,7 @@ from sslkit.engine.optimizers import Rates
 from sslkit.engine.runlog import RunLog
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
+from sslkit.engine.watch import Watch
 from sslkit.errors import DataError, RequeueError, SslkitError
 from sslkit.modules import Encoder
 from sslkit.types import Arrays, Batch
@@ -60,10 +61,12 @@ class Work:
     Attributes:
         batches: the micro-batches of this process for a step, a pure function of the step.
         evaluate: metrics of a learner, the same on every process.
+        watch: what more is looked at, and may end the run.
     """
 
     batches: Callable[[int], Sequence[Arrays]]
     evaluate: Callable[["Learner"], dict[str, float]]
+    watch: Watch = field(default_factory=Watch)
 
 
 class Learner(nn.Module):
@@ -146,6 +149,7 @@ class Training:
         self.learner.train()
         log = RunLog(self.folder, silent=not self.world.leads)
         log.rewind(self._at.step)
+        self.work.watch.begin(self.folder.metrics, self._at.step)
         saved = time.monotonic()
         label = self.folder.path.name
         with console.progress(label, self.plan.steps, "steps") as progress:
@@ -155,6 +159,8 @@ class Training:
                 row, asked = self._step(stop)
                 if self._evaluation_due():
                     row |= self._judged(self.work.evaluate(self.learner))
+                    row |= self.work.watch.look(self.learner.encoder, row)
+                    self._at.ended |= bool(self.work.watch.reason)
                 log.write(row, self._at.tokens - tokens)
                 progress.advance(1, f"loss {row['loss']:.4f}")
                 if asked or time.monotonic() - saved > self.plan.checkpoint_seconds:
@@ -178,7 +184,8 @@ class Training:
 
     def _evaluation_due(self) -> bool:
         last = self._at.step == self.plan.steps
-        return last or self._at.step % self.plan.evaluate_every == 0
+        asked = self.work.watch.due(self._at.step)
+        return last or asked or self._at.step % self.plan.evaluate_every == 0
 
     def _step(self, stop: Stop) -> tuple[dict[str, float], bool]:
         """One step of the optimizer; its row of metrics, and whether a stop was asked for."""
