@@ -33,6 +33,7 @@ from sslkit.modules import Encoder
 from sslkit.stages import assemble, corpora, counts
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
+from sslkit.stages import watching as watchings
 from sslkit.stages.pretext import Pretexts
 from sslkit.stages.pretrain_plan import Chosen, Options
 
@@ -56,12 +57,14 @@ def run(options: Options, console: Console) -> None:
         with stop.at_once(kept):
             vocab, made = plans.vocabulary(options.vocab)
             chosen = plans.choose(options, vocab, made, talk)
+            watching = watchings.prepare(options, chosen, talk)
             inputs, data = _data(options, chosen, made, processes, talk)
         rows = works.rows(options, chosen, data[0])
         works.check_company(options, chosen, rows, processes)
         learner = _learner(options, chosen)
         options, steps = _settled(options, chosen, learner, data[0], rows)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
+        identity |= watching.identity
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
             config = to_toml("pretrain", {**vars(options), "force": None})
@@ -74,22 +77,21 @@ def run(options: Options, console: Console) -> None:
             return
         with stop.at_once(kept):
             work, read = works.work(options, chosen, rows, learner, data, processes, runtime)
-        talk.say(
-            f"training {sum(p.numel() for p in learner.parameters()):,} parameters for {steps} "
-            f"steps of {read} in {runtime.precision} on {runtime.device}: "
-            f"{processes.size} process(es), {runtime.threads} thread(s) each"
-        )
+        parameters = sum(p.numel() for p in learner.parameters())
+        how = f"{steps} steps of {read} in {_company(runtime, processes)}"
+        talk.say(f"training {parameters:,} parameters for {how}")
         _tell_sight(learner.encoder, options.window, talk)
-        training = Training(
+        plan = _plan(options, steps)
+        reached = Training(
             learner=learner,
             rates=Rates({}),
-            work=work,
-            plan=_plan(options, steps),
+            work=watching.over(work, learner, plan, runtime, processes, talk),
+            plan=plan,
             runtime=runtime,
             world=processes,
             folder=folder,
-        )
-        metrics = training.run(stop, talk)
+        ).run(stop, talk)
+        metrics = reached | watching.results(talk)
         if processes.leads:
             described = manifest.make(
                 "pretrain",
@@ -182,6 +184,13 @@ def _learner(options: Options, chosen: Chosen) -> Learner:
     _, module, settings = chosen.plugins["model"]
     encoder = module.Model(settings, chosen.domain.spec)
     return Learner(encoder, chosen.pretexts.objective, chosen.pretexts.weights)
+
+
+def _company(runtime: Runtime, processes: World) -> str:
+    return (
+        f"{runtime.precision} on {runtime.device}: {processes.size} process(es), "
+        f"{runtime.threads} thread(s) each"
+    )
 
 
 def _tell_sight(encoder: Encoder, window: int, talk: Console) -> None:

@@ -44,6 +44,12 @@ class Options(Common):
     precision: str
     shards: Path
     checkpoint_every: float
+    probe_every: int | None = None
+    task: str | None = None
+    labels: list[Path] | None = None
+    valid: list[Path] | None = None
+    test: list[Path] | None = None
+    stop_when_gain_below: float | None = None
 
 
 @dataclass(frozen=True)
@@ -97,6 +103,9 @@ def choose(options: Options, vocab: Vocabulary, made: Manifest, talk: Console) -
     modules = _modules(options, name)
     label = _labels(modules)
     pairs = catalog.parse_pairs(options.set)
+    if options.task:
+        # The task of a probe has settings of its own.
+        pairs = {n: v for n, v in pairs.items() if not n.startswith(f"{options.task}.")}
     if options.k is not None:
         pairs[f"{label['domain']}.k"] = str(options.k)
     objectives = {n: module for kind, (n, module) in modules.items() if kind.startswith(OBJECTIVE)}
