@@ -2,7 +2,8 @@
 
 The price is a doubling of what was spent so far, the worth what the fitted law (``scaling``)
 expects of it. A run should end once even the upper end of that expectation's interval lies below
-what was asked for, at two evaluations in a row: one alone can be a lucky draw.
+what was asked for, at two evaluations in a row: one alone can be a lucky draw. No law foresees
+that learning takes off: a run that is no better than the guess without a model goes on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -69,7 +70,7 @@ class Rule:
     def reason(self, rows: Sequence[Row]) -> str:
         """Why a run should end that has logged these rows; empty to go on."""
         seen = [row for row in rows if self.metric in row]
-        if not rows or self.metric not in rows[-1]:
+        if not rows or self.metric not in rows[-1] or not _has_learned(rows[-1]):
             return ""
         now, before = self.forecast(seen), self.forecast(seen[:-1])
         if now is None or before is None or max(now.high, before.high) >= self.below:
@@ -78,3 +79,9 @@ class Rule:
             f"twice the compute should bring {now.value:+.2g} of {self.metric} (95% interval "
             f"{now.low:+.2g} to {now.high:+.2g}), less than {self.below:g}"
         )
+
+
+def _has_learned(row: Row) -> bool:
+    """Whether the held-out loss lies below that of the guess without a model, where both stand."""
+    loss, floor = row.get("heldout_loss"), row.get("floor_loss")
+    return loss is None or floor is None or loss < floor
