@@ -72,6 +72,7 @@ def _limits(panel: Sequence[Curve]) -> tuple[float, float]:
         kept = curve.spent >= stopping.BEGINNING / 4 * curve.spent[-1]
         ends += [float(curve.value[kept].min()), float(curve.value[kept].max())]
         if curve.law is not None:
-            ends.append(curve.law.at(2 * float(curve.spent[-1])).value)
+            held = curve.law.at(2 * float(curve.spent[-1]))
+            ends += [held.value, held.low, held.high]
     room = 0.08 * max(max(ends) - min(ends), 1e-6)
     return min(ends) - room, max(ends) + room
