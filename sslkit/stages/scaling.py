@@ -42,7 +42,7 @@ class Run:
     """A run as its folder tells of it.
 
     Attributes:
-        rows: those of evaluations, with ``flops`` in every one.
+        rows: those of evaluations.
         parameters: 0 where there is no checkpoint yet.
         seconds: of the clock, as far as the log tells; None where it does not.
         stopped: why it ended early; empty where it did not.
@@ -62,23 +62,17 @@ def run(options: Options, console: Console) -> None:
     runs = [_read(path, console) for path in options.runs]
     if len({one.name for one in runs}) < len(runs):
         raise UsageError("a run is named twice")
-    if options.by == "parameters" and (lacking := [r.name for r in runs if not r.parameters]):
-        raise UsageError(
-            f"{lacking[0]} is not finished, so its parameters are not known",
-            do="finish it, leave it out, or use --by tokens",
-        )
-    found = {
-        metric: _panel(runs, metric, options.by)
-        for metric in (_LOSS, *_probed(runs))
-        if any(metric in row for one in runs for row in one.rows)
-    }
+    for one in runs:
+        _check(one, options.by)
+    found = {metric: _panel(runs, metric, options.by) for metric in (_LOSS, *_probed(runs))}
     laws = [c for panel in found.values() for c in panel if c.law is not None]
     if not laws:
-        most = max(len(c.spent) for panel in found.values() for c in panel)
+        what = "runs" if options.by == "parameters" else "evaluations beyond their beginning"
+        most = max((len(c.spent) for panel in found.values() for c in panel), default=len(runs))
         raise DataError(
             "there is too little to fit a law to",
             where=", ".join(one.name for one in runs),
-            why=f"no curve has {FEWEST} evaluations beyond its beginning; the longest has {most}",
+            why=f"a law takes {FEWEST} {what}; the longest curve has {most}",
             do="train longer, evaluate more often (--probe-every), or name more runs",
         )
     if options.plot is not None:
@@ -105,12 +99,21 @@ def _read(path: Path, console: Console) -> Run:
         stopped = str(held.manifest.results.get("stopped", ""))
     else:
         console.say(f"{path} is not finished: read up to step {rows[-1]['step']}")
-    if not all("flops" in row for row in rows):
+    if parameters and not all("flops" in row for row in rows):
         # Of a version that did not count them.
-        rows = [{**row, "flops": 6.0 * parameters * row["tokens"]} for row in rows if parameters]
+        rows = [{**row, "flops": 6.0 * parameters * row["tokens"]} for row in rows]
     spent = runlog.seconds(folder.log)
     seconds = spent[max(spent)] if spent else None
     return Run(str(path), rows, parameters, seconds, stopped)
+
+
+def _check(one: Run, by: By) -> None:
+    lacks = not one.parameters if by == "parameters" else by not in one.rows[-1]
+    if lacks:
+        raise UsageError(
+            f"{one.name} is not finished, so its {by} are not known",
+            do="finish it, leave it out, or use --by tokens",
+        )
 
 
 def _probed(runs: Sequence[Run]) -> list[str]:
@@ -143,7 +146,7 @@ def _plain(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By) -> dic
                 "run": one.name,
                 "parameters": one.parameters or None,
                 "tokens": one.rows[-1]["tokens"],
-                "flops": one.rows[-1]["flops"],
+                "flops": one.rows[-1].get("flops"),
                 "seconds": one.seconds,
                 "stopped": one.stopped or None,
             }
@@ -196,7 +199,9 @@ def _show(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By, console
         columns = ["run", by, metric, "exponent", "limit", f"gain of twice the {by}"]
         tables.show(title, columns, rows)
     for one in runs:
-        spent = f"{human(one.rows[-1]['tokens'])} tokens, {human(one.rows[-1]['flops'])} FLOPs"
+        last = one.rows[-1]
+        spent = f"{human(last['tokens'])} tokens"
+        spent += f", {human(last['flops'])} FLOPs" if "flops" in last else ""
         clock = "" if one.seconds is None else f", {one.seconds:,.0f} s"
         console.say(
             f"{one.name}: {spent}{clock}" + (f"; stopped: {one.stopped}" if one.stopped else "")
