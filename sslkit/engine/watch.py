@@ -23,7 +23,7 @@ class Watch:
     """What is asked of a run at its evaluations.
 
     Attributes:
-        flops: of training, for each token; 0 where nobody asked.
+        flops: of training, for each token; asked for once, at the first evaluation.
         every: steps between probes; 0 for none but that of the last step.
         steps: the last step.
         probe: scores of the encoder as it is, by name, the same on every process.
@@ -32,13 +32,14 @@ class Watch:
         rows: of all evaluations so far.
     """
 
-    flops: float = 0.0
+    flops: Callable[[], float] | None = None
     every: int = 0
     steps: int = 0
     probe: Callable[[Encoder], Mapping[str, float]] | None = None
     decide: Callable[[Sequence[Row]], str] = _go_on
     reason: str = ""
     rows: list[Row] = field(default_factory=list)
+    _per_token: float | None = None
 
     def begin(self, metrics: Path, step: int) -> None:
         """Remember what was logged up to a step that the run goes on from."""
@@ -52,8 +53,10 @@ class Watch:
     def look(self, encoder: Encoder, row: Row) -> dict[str, float]:
         """What an evaluation adds to a row of metrics; decides whether the run should end."""
         found: dict[str, float] = {}
-        if self.flops:
-            found["flops"] = self.flops * row["tokens"]
+        if self.flops is not None:
+            if self._per_token is None:
+                self._per_token = self.flops()
+            found["flops"] = self._per_token * row["tokens"]
         step = int(row["step"])
         if self.probe is not None and (self.due(step) or step == self.steps):
             found |= self.probe(encoder)

@@ -97,10 +97,9 @@ class Watching:
         talk: Console,
     ) -> Work:
         """Work that is watched."""
-        learner.to(runtime.device)
         self.rate = plan.learning_rate
         self.watch = Watch(
-            flops=flops.per_token(learner, work.batches(0), world, runtime),
+            flops=lambda: flops.per_token(learner, work.batches(0), world, runtime),
             every=self.every,
             steps=plan.steps,
         )

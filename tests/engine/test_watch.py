@@ -29,7 +29,8 @@ def test_rows_get_what_was_asked_for() -> None:
         asked.append(encoder)
         return {"probe_auc": 0.5}
 
-    watch = Watch(flops=2.0, every=4, steps=9, probe=probe)
+    counted: list[float] = [2.0]
+    watch = Watch(flops=counted.pop, every=4, steps=9, probe=probe)
     assert [step for step in range(1, 10) if watch.due(step)] == [4, 8]
     assert watch.look(ENCODER, row(3)) == {"flops": 60.0}
     assert watch.look(ENCODER, row(4)) == {"flops": 80.0, "probe_auc": 0.5}
