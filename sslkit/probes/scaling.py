@@ -73,8 +73,13 @@ class Law:
         return Interval(float(self.exponents[self._best]), low, high)
 
     @property
+    def settles(self) -> bool:
+        """Whether a straight line in log space, which has no limit, is ruled out."""
+        return bool(self.squares[0] > self.most)
+
+    @property
     def limit(self) -> Interval:
-        """Where it ends if spending never does; a rough guess far from it."""
+        """Where it ends if spending never does; means nothing where it does not settle."""
         return self._say(lambda exponent: (1.0, -1 / exponent))
 
     @property

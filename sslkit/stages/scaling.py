@@ -159,7 +159,7 @@ def _plain(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By) -> dic
 def _told(curve: Curve) -> dict[str, Any]:
     law = curve.law
     fitted = law and {
-        "limit": asdict(law.limit),
+        "limit": asdict(law.limit) if law.settles else None,
         "scale": asdict(law.scale),
         "exponent": asdict(law.exponent),
         "reference": law.reference,
@@ -190,7 +190,7 @@ def _show(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By, console
                 human(float(curve.spent[-1])),
                 f"{curve.value[-1]:.4f}",
                 _cell(curve.law.exponent if curve.law else None, "", 2),
-                _cell(curve.law.limit if curve.law else None, "", 3),
+                _limit(curve),
                 _cell(curve.gain, "+", 4),
             ]
             for curve in panel
@@ -206,6 +206,12 @@ def _show(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By, console
         console.say(
             f"{one.name}: {spent}{clock}" + (f"; stopped: {one.stopped}" if one.stopped else "")
         )
+
+
+def _limit(curve: Curve) -> str:
+    if curve.law is not None and not curve.law.settles:
+        return "none in sight"
+    return _cell(curve.law.limit if curve.law else None, "", 3)
 
 
 def _cell(held: Interval | None, sign: str, digits: int) -> str:

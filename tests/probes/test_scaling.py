@@ -110,3 +110,11 @@ def test_a_constant_is_a_law_too() -> None:
     law = scaling.fit(np.arange(1.0, 11), np.full(10, 3.0))
     assert law.fall(10.0).value == pytest.approx(0, abs=1e-9)
     assert law.at(1e3).value == pytest.approx(3)
+
+
+def test_a_straight_line_in_log_space_has_no_limit_in_sight() -> None:
+    generator = np.random.default_rng(2)
+    spent = np.linspace(0.1, 1, 20)
+    noise = 0.01 * generator.normal(size=20)
+    assert not scaling.fit(spent, 2 - 0.1 * np.log(spent) + noise).settles
+    assert scaling.fit(spent, curve(spent, 2, 0.5, 1.0) + noise).settles
