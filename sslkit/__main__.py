@@ -13,6 +13,7 @@ from sslkit.cli.inspect import inspect
 from sslkit.cli.merge_vocab import merge_vocab
 from sslkit.cli.pretrain import pretrain
 from sslkit.cli.probe import probe
+from sslkit.cli.scaling import scaling
 from sslkit.cli.score import score
 from sslkit.cli.show import show
 from sslkit.cli.slurm import slurm
@@ -57,6 +58,7 @@ _add("embed", embed)
 _add("score", score)
 _add("finetune", finetune)
 _add("probe", probe)
+_add("scaling", scaling)
 _add("slurm", slurm)
 _add("show", show)
 _add("doctor", doctor)

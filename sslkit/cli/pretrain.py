@@ -100,6 +100,47 @@ def pretrain(
             "holds a part of weights, gradients and moments, for what one device cannot hold.",
         ),
     ] = "ddp",
+    probe_every: Annotated[
+        int | None,
+        options.option(
+            "--probe-every",
+            help="Steps between probes of labelled records with frozen features; needs --task. "
+            "Default: no probe.",
+            min=1,
+        ),
+    ] = None,
+    task: Annotated[
+        str | None,
+        options.option("--task", help="What the labels of the probe mean; `sslkit show task`."),
+    ] = None,
+    labels: Annotated[
+        list[Path] | None,
+        options.option("--labels", help="CSV, TSV or Parquet. Default: labels/<task>.csv."),
+    ] = None,
+    valid: Annotated[
+        list[Path] | None,
+        options.option(
+            "--valid", help="Records that the probe is judged on. Default: made from --labels."
+        ),
+    ] = None,
+    test: Annotated[
+        list[Path] | None,
+        options.option(
+            "--test",
+            help="Test records: not looked at, nor copies of them. Default: those that probe and "
+            "finetune make from --labels with the same --seed.",
+        ),
+    ] = None,
+    stop_when_gain_below: Annotated[
+        float | None,
+        options.option(
+            "--stop-when-gain-below",
+            help="End once twice the compute spent so far should bring less: of the probe's score "
+            "(0.01: one point of AUC), without a probe of the held-out loss (nats). Judged by the "
+            "upper end of a 95% interval, after 9 evaluations or more. Goes best with a constant "
+            "rate. Default: all steps.",
+        ),
+    ] = None,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

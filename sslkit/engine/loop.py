@@ -81,6 +81,7 @@ class Training:
         log = RunLog(self.folder, silent=not self.world.leads, unit=self.work.unit)
         log.rewind(self._at.step)
         self._saved = time.monotonic()
+        self.work.watch.begin(self.folder.metrics, self._at.step)
         label = self.folder.path.name
         with console.progress(label, self.plan.steps, "steps") as progress:
             progress.start_at(self._at.step)
@@ -89,6 +90,8 @@ class Training:
                 row, told = self._step(stop)
                 if self._evaluation_due():
                     row |= self._judged(self.work.evaluate(self.learner))
+                    row |= self.work.watch.look(self.learner.encoder, row)
+                    self._at.ended |= bool(self.work.watch.reason)
                 log.write(row, self._at.tokens - tokens)
                 progress.advance(1, f"loss {row['loss']:.4f}")
                 if told["stop"] or told["due"]:
@@ -112,7 +115,8 @@ class Training:
 
     def _evaluation_due(self) -> bool:
         last = self._at.step == self.plan.steps
-        return last or self._at.step % self.plan.evaluate_every == 0
+        asked = self.work.watch.due(self._at.step)
+        return last or asked or self._at.step % self.plan.evaluate_every == 0
 
     def _step(self, stop: Stop) -> tuple[dict[str, float], dict[str, float]]:
         """One step; its row of metrics, and what all processes told, wishes to stop among it."""

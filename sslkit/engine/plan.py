@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from sslkit.engine.learner import Learner
 from sslkit.engine.steering import Steering
+from sslkit.engine.watch import Watch
 from sslkit.types import Arrays
 
 
@@ -45,11 +46,13 @@ class Work:
         evaluate: metrics of a learner, the same on every process.
         unit: what a batch holds, as metrics name it: tokens, as ``length`` counts them, or the
             rows of an array of that name.
+        watch: what more is looked at, and may end the run.
     """
 
     batches: Callable[[int], Sequence[Arrays]]
     evaluate: Callable[[Learner], dict[str, float]]
     unit: str = "tokens"
+    watch: Watch = field(default_factory=Watch)
 
     def size(self, arrays: Arrays) -> float:
         """How much of its unit a batch holds."""

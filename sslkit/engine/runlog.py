@@ -22,13 +22,16 @@ class RunLog:
         self._folder = folder
         self._silent = silent
         self._unit = unit
-        self._since = time.monotonic()
+        self._began = self._since = time.monotonic()
+        self._before = 0.0
         self._read = 0
 
     def rewind(self, step: int) -> None:
         """Forget the rows after ``step``: they will be written again."""
         if self._silent or not self._folder.metrics.is_file():
             return
+        spent = seconds(self._folder.log)
+        self._before = max((spent[at] for at in spent if at <= step), default=0.0)
         kept = []
         for line in self._folder.metrics.read_text("utf-8").splitlines():
             try:
@@ -45,16 +48,33 @@ class RunLog:
             return
         _append(self._folder.metrics, row)
         self._read += read
-        if (passed := time.monotonic() - self._since) > _LOG_SECONDS:
+        probed = any(name.startswith("probe_") for name in row)
+        if (passed := time.monotonic() - self._since) > _LOG_SECONDS or probed:
             entry = {
                 "time": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
                 "host": platform.node(),
                 "process": os.getpid(),
                 "step": row["step"],
-                f"{self._unit}_per_second": round(self._read / passed, 1),
+                f"{self._unit}_per_second": round(self._read / max(passed, 1e-9), 1),
+                "seconds": round(self._before + time.monotonic() - self._began, 1),
             }
             _append(self._folder.log, entry)
             self._since, self._read = time.monotonic(), 0
+
+
+def seconds(log: Path) -> dict[int, float]:
+    """Seconds of the clock since a run began, without its interruptions, at steps it tells of."""
+    if not log.is_file():
+        return {}
+    found = {}
+    for line in log.read_text("utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except ValueError:
+            break  # As in the metrics.
+        if "seconds" in row:
+            found[int(row["step"])] = float(row["seconds"])
+    return found
 
 
 def _append(path: Path, row: Mapping[str, Any]) -> None:

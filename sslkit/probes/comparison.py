@@ -74,6 +74,13 @@ class Result:
 
 def examine(model: Model, exam: Exam) -> Result:
     """Fit a model in every round on nothing but that round's training rows, and judge it."""
+    predicted, chosen = answers(model, exam)
+    estimate = intervals.bootstrap(exam.metrics, exam.values[exam.rows], predicted, exam.seed)
+    return Result(model.name, predicted, estimate, chosen)
+
+
+def answers(model: Model, exam: Exam) -> tuple[Floats, tuple[Mapping[str, float], ...]]:
+    """What a model predicts for ``Exam.rows``, and what it chose in each round."""
     shape = (len(exam.values), exam.classes) if exam.classes else (len(exam.values),)
     predicted: Floats = np.full(shape, np.nan)
     chosen = []
@@ -88,7 +95,4 @@ def examine(model: Model, exam: Exam) -> Result:
         found = model.probe(training, model.features[tested])
         predicted[tested] = found.predicted
         chosen.append(found.chosen)
-    rows = exam.rows
-    answers = predicted[rows]
-    estimate = intervals.bootstrap(exam.metrics, exam.values[rows], answers, exam.seed)
-    return Result(model.name, answers, estimate, tuple(chosen))
+    return predicted[exam.rows], tuple(chosen)

@@ -23,7 +23,7 @@ from sslkit.files import source
 from sslkit.modules import Encoder
 from sslkit.stages import assemble, labels
 from sslkit.stages.labels import Examples
-from sslkit.types import Labelled, Targets
+from sslkit.types import Array, Labelled, Targets
 
 Floats = npt.NDArray[np.float64]
 
@@ -81,7 +81,7 @@ def from_checkpoint(
     module, settings = asked.module(parts.domain_name)
     examples = labels.read(module, settings, asked.files, parts.domain, asked.on_error, console)
     encoder = parts.encoder
-    chosen = _plan(plan, parts.context, encoder.depth)
+    chosen = plan_of(plan, parts.context, encoder.depth)
 
     def compute() -> Mapping[str, Floats]:
         sets = _floors(parts.domain, examples)
@@ -91,7 +91,9 @@ def from_checkpoint(
         ):
             ready = one.to(runtime.device)
             with console.progress(f"embed, {name}", len(examples), "records") as progress:
-                sets[name] = _embedded(ready, parts.domain, examples, chosen, runtime, progress)
+                sets[name] = embedded(
+                    ready, parts.domain, examples.units, chosen, runtime, progress
+                )
         return sets
 
     console.say(
@@ -116,7 +118,12 @@ def _floors(domain: TokenDomain, examples: Examples) -> dict[str, Floats]:
     return sets
 
 
-def _plan(asked: Mapping[str, Any], context: int, depth: int) -> Plan:
+def plan_of(asked: Mapping[str, Any], context: int, depth: int) -> Plan:
+    """How records become vectors, as ``from_checkpoint`` is asked for it.
+
+    Raises:
+        UsageError: longer windows than the encoder knows, or a layer that it has not.
+    """
     window = asked["window"] or context
     if window > context:
         raise UsageError(
@@ -127,16 +134,17 @@ def _plan(asked: Mapping[str, Any], context: int, depth: int) -> Plan:
     return Plan(asked["pooling"], layer, window, window // 8, batch_tokens=asked["batch_tokens"])
 
 
-def _embedded(
+def embedded(
     encoder: Encoder,
     domain: TokenDomain,
-    examples: Examples,
+    units: Sequence[Array],
     plan: Plan,
     runtime: Runtime,
     progress: Progress,
 ) -> Floats:
-    out = np.empty((len(examples), encoder.width))
-    vectors = inference.embed(encoder, domain, examples.units, plan, runtime)
+    """One vector for each record, [records, width] float64; every record has a token."""
+    out = np.empty((len(units), encoder.width))
+    vectors = inference.embed(encoder, domain, units, plan, runtime)
     for row, vector in enumerate(vectors):
         # Records without a token were refused when the labels were read.
         out[row] = vector

@@ -23,7 +23,6 @@ from sslkit.stages.labels import Examples
 _PASSES = 4
 _RATE = 1e-3
 _FEWEST_STEPS = 400
-_VALID_SHARE, _TEST_SHARE = 0.1, 0.2
 #: With fewer validation records chance decides which weights look best.
 _FEWEST_TO_CHOOSE = 20
 
@@ -132,9 +131,8 @@ def resolve(options: Options, talk: Console) -> Resolved:
 
 def _divided(examples: Examples, seed: int, talk: Console) -> Split:
     """Train, valid and test parts, given or made; none of them is empty."""
-    shares = {"valid": _VALID_SHARE, "test": _TEST_SHARE}
-    split = labels.divide(examples, shares, seed, talk)
-    for name in shares:
+    split = labels.divide(examples, labels.SHARES, seed, talk)
+    for name in labels.SHARES:
         if not len(split.rows(name)):
             raise DataError(
                 f"no record is left for the {name} part",

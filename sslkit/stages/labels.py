@@ -18,6 +18,11 @@ from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.types import Array, Labelled, Record, Targets
 
+#: Of the records that a stage divides itself.
+VALID_SHARE, TEST_SHARE = 0.1, 0.2
+#: The parts that fine-tuning makes.
+SHARES = {"valid": VALID_SHARE, "test": TEST_SHARE}
+
 
 @dataclass(frozen=True)
 class Examples:

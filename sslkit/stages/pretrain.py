@@ -22,6 +22,7 @@ from sslkit.engine.plan import Plan
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.stages import assemble, feeds, start, training_picture, training_plan
+from sslkit.stages import watching as watchings
 from sslkit.stages.feeds import Feed
 from sslkit.stages.pretext import Pretexts
 from sslkit.stages.pretrain_plan import Options
@@ -46,11 +47,12 @@ def run(options: Options, console: Console) -> None:
         kept = f"what was encoded is in {options.shards}"
         with stop.at_once(kept):
             feed = feeds.of(options, processes, talk)
+            watching = watchings.prepare(options, feed.chosen, talk)
         learner = feeds.learner(options, feed.chosen)
         begun = start.begin(options.start_from, feed, learner)
         options, steps = feed.settled(learner)
         plan = _plan(options, feed, learner, steps, processes)
-        identity = _identity(options, feed, runtime, steps) | begun.identity()
+        identity = _identity(options, feed, runtime, steps) | begun.identity() | watching.identity
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
             folder.claim(identity, _config(options, feed), force=options.force)
@@ -62,22 +64,21 @@ def run(options: Options, console: Console) -> None:
             return
         with stop.at_once(kept):
             work, read = feed.work(learner, runtime)
-        talk.say(
-            f"training {sum(p.numel() for p in learner.parameters()):,} parameters for {steps} "
-            f"steps of {read} in {runtime.precision} on {runtime.device}: "
-            f"{processes.size} process(es), {runtime.threads} thread(s) each"
-        )
+        parameters = sum(p.numel() for p in learner.parameters())
+        how = f"{steps} steps of {read} in {_company(runtime, processes)}"
+        talk.say(f"training {parameters:,} parameters for {how}")
         for line in feed.told(learner):
             talk.say(line)
-        metrics = Training(
+        reached = Training(
             learner=learner,
             rates=Rates({}),
-            work=work,
+            work=watching.over(work, learner, plan, runtime, processes, talk),
             plan=plan,
             runtime=runtime,
             world=processes,
             folder=folder,
         ).run(stop, talk)
+        metrics = reached | watching.results(talk)
         tensors = learner.parts(keep=processes.leads)
         if processes.leads:
             described = _described(identity, feed, runtime, processes, metrics, begun)
@@ -124,6 +125,13 @@ def _described(
         inputs=feed.inputs,
         parents={**feed.parents, **begun.parents},
         results=metrics,
+    )
+
+
+def _company(runtime: Runtime, processes: World) -> str:
+    return (
+        f"{runtime.precision} on {runtime.device}: {processes.size} process(es), "
+        f"{runtime.threads} thread(s) each"
     )
 
 

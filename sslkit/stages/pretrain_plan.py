@@ -52,6 +52,12 @@ class Options(Common):
     parallel: str
     start_from: Path | None
     plot: bool
+    probe_every: int | None
+    task: str | None
+    labels: list[Path] | None
+    valid: list[Path] | None
+    test: list[Path] | None
+    stop_when_gain_below: float | None
 
 
 @dataclass(frozen=True)
@@ -107,6 +113,9 @@ def choose(
     modules = chosen_modules(options, name)
     label = labels(modules)
     pairs = catalog.parse_pairs(options.set)
+    if options.task:
+        # The task of a probe has settings of its own.
+        pairs = {n: v for n, v in pairs.items() if not n.startswith(f"{options.task}.")}
     if options.k is not None:
         pairs[f"{label['domain']}.k"] = str(options.k)
     objectives = of_objectives(modules)

@@ -59,7 +59,7 @@ def test_clock_and_speed_stand_in_a_file_of_their_own(
     write(folder, 1, 2)
     rows = [json.loads(line) for line in folder.log.read_text().splitlines()]
     assert [row["step"] for row in rows] == [1, 2]
-    assert set(rows[0]) == {"time", "host", "process", "step", "tokens_per_second"}
+    assert set(rows[0]) == {"time", "host", "process", "step", "tokens_per_second", "seconds"}
     assert "host" not in folder.metrics.read_text()
 
 

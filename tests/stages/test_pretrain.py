@@ -431,7 +431,7 @@ def test_fewer_rows_than_processes(folder: Path) -> None:
         (("nowhere.fa",), 2, ["there is no file or folder nowhere.fa"]),
         (("--steps", "0"), 2, ["'--steps'"]),
         (("--heldout", "0.6"), 2, ["'--heldout'"]),
-        (("--precision", "fp8"), 2, ["precision is auto, bf16 or fp32"]),
+        (("--precision", "fp8"), 2, ["precision is auto, bf16, fp32 or fp64"]),
         (("--device", "tpu9"), 2, ["there is no device"]),
         (("--config", "no.toml"), 2, ["no.toml"]),
     ],
