@@ -3,6 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -21,6 +23,7 @@ Pooling: TypeAlias = Literal["mean", "first", "max"]
 _SCORES = 2**26
 #: The same where they are all looked at.
 _LOOKED_AT = 2**24
+_AGAIN: ContextVar[bool] = ContextVar("again", default=False)
 
 
 class Encoder(nn.Module, ABC):
@@ -32,6 +35,8 @@ class Encoder(nn.Module, ABC):
         causal: whether a token's state knows nothing of the tokens behind it.
         sight: how far off a token can stand that a state depends on; None for any distance.
         skips_padding: whether padding costs it next to nothing on a CPU.
+        across_rows: whether rows of a micro-batch see each other in training.
+        checkpointing: keep only what goes into a block, and run it again for its gradient.
     """
 
     width: int
@@ -39,6 +44,8 @@ class Encoder(nn.Module, ABC):
     causal: bool
     sight: int | None = None
     skips_padding: bool = False
+    across_rows: bool = False
+    checkpointing: bool = False
 
     @property
     def classes(self) -> Tensor | None:
@@ -79,6 +86,34 @@ class Encoder(nn.Module, ABC):
         """
         hidden: Tensor = self(tokens, length, start=start)
         return hidden.flatten(0, 1)[places]
+
+    def through(self, block: nn.Module, *given: object) -> Tensor:
+        """What a block makes of ``given``: all models run their blocks by this.
+
+        With ``checkpointing`` its gradient is the same to the bit: random numbers are drawn again
+        from the state in which they were.
+        """
+        if self.checkpointing and torch.is_grad_enabled():
+            found: Tensor = checkpoint(
+                block, *given, use_reentrant=False, context_fn=lambda: (nullcontext(), _again())
+            )
+        else:
+            found = block(*given)
+        return found
+
+
+@contextmanager
+def _again() -> Iterator[None]:
+    token = _AGAIN.set(True)
+    try:
+        yield
+    finally:
+        _AGAIN.reset(token)
+
+
+def made_again() -> bool:
+    """Whether a block is run again for its gradient: what counts passes must not count that."""
+    return _AGAIN.get()
 
 
 def states_at(

@@ -10,6 +10,7 @@ from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from sslkit.errors import SslkitError, UsageError
+from sslkit.modules import Encoder
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,19 @@ class World:
             ) from error
 
     def wrap(self, module: nn.Module, device: torch.device) -> nn.Module:
-        """``module`` with gradients averaged over the processes."""
+        """``module`` with gradients averaged over the processes.
+
+        Raises:
+            UsageError: there are several, and norms in it look at all rows of a micro-batch.
+        """
         if self.size == 1:
             return module
+        if any(isinstance(part, Encoder) and part.across_rows for part in module.modules()):
+            raise UsageError(
+                "norm=batch does not go with several processes",
+                why="each would have statistics of its own, and a checkpoint holds those of one",
+                do="use --set norm=group, norm=rms or norm=layer, or one process",
+            )
         ids = [device] if device.type == "cuda" else None
         return DistributedDataParallel(module, device_ids=ids)
 
