@@ -23,6 +23,7 @@ Pooling: TypeAlias = Literal["mean", "first", "max"]
 _SCORES = 2**26
 #: The same where they are all looked at.
 _LOOKED_AT = 2**24
+_SHARE: ContextVar[float] = ContextVar("share", default=1.0)
 _AGAIN: ContextVar[bool] = ContextVar("again", default=False)
 
 
@@ -197,13 +198,23 @@ def precise(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
+@contextmanager
+def scores_at_once(share: float) -> Iterator[None]:
+    """Hold only a share of the scores that may be held at once, as for a share of a batch."""
+    token = _SHARE.set(share)
+    try:
+        yield
+    finally:
+        _SHARE.reset(token)
+
+
 def token_losses(head: nn.Module, states: Tensor, targets: Tensor, size: int) -> Tensor:
     """Cross entropy [T] float32, in nats, of ids [T] below ``size``, given states [T, width].
 
     Scores of all tokens of a large vocabulary do not fit into memory together: beyond a limit
     they are made in parts, and again for the gradient.
     """
-    parts = -(-len(targets) * size // _SCORES)
+    parts = math.ceil(len(targets) * size / (_SCORES * _SHARE.get()))
 
     def losses(some: Tensor, wanted: Tensor) -> Tensor:
         return functional.cross_entropy(precise(head(some)), wanted, reduction="none")

@@ -41,6 +41,8 @@ def pretrain(
         int,
         options.option("--micro-tokens", help="Most tokens in memory at once, per process.", min=8),
     ] = 16384,
+    gradient_checkpointing: options.GradientCheckpointing = False,
+    mem: options.Mem = None,
     learning_rate: Annotated[
         float | None,
         options.option(

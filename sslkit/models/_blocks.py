@@ -45,6 +45,12 @@ class Shape:
                 f"width {self.width} is not a multiple of {self.norm_groups} norm_groups"
             )
 
+        if self.norm == "batch" and self.causal:
+            raise ValueError(
+                "norm=batch tells a token of later ones, by their mean, and the objective "
+                "forbids it; layer, rms and group do not"
+            )
+
     def normed(self) -> _norms.Norm:
         """A new norm of the kind that is chosen."""
         return _norms.of(self.norm, self.width, self.norm_groups)

@@ -30,7 +30,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.files import source
 from sslkit.modules import Encoder
-from sslkit.stages import assemble, corpora, counts
+from sslkit.stages import assemble, corpora, counts, memory_plan
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretext import Pretexts
@@ -61,6 +61,7 @@ def run(options: Options, console: Console) -> None:
         works.check_company(options, chosen, rows, processes)
         learner = _learner(options, chosen)
         options, steps = _settled(options, chosen, learner, data[0], rows)
+        options = memory_plan.fitted(options, chosen, learner, rows, runtime, processes, talk)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
@@ -156,11 +157,11 @@ def _identity(
     """All that decides the result, but for what changes its rounding only.
 
     That is the number of threads, and how a step is cut into micro-batches and dealt out to
-    processes, unless an objective compares rows that lie in one micro-batch.
+    processes, unless rows that lie in one micro-batch see each other.
     """
     cut = {"micro_tokens": options.micro_tokens, "processes": processes.size}
     return {
-        **(cut if chosen.pretexts.across_rows else {}),
+        **(cut if chosen.across_rows else {}),
         "window": options.window,
         "context": options.window,
         "batch_tokens": options.batch_tokens,
@@ -181,6 +182,7 @@ def _learner(options: Options, chosen: Chosen) -> Learner:
     torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
     _, module, settings = chosen.plugins["model"]
     encoder = module.Model(settings, chosen.domain.spec)
+    encoder.checkpointing = options.gradient_checkpointing
     return Learner(encoder, chosen.pretexts.objective, chosen.pretexts.weights)
 
 

@@ -37,6 +37,8 @@ class Options(Common):
     window: int
     batch_tokens: int
     micro_tokens: int
+    gradient_checkpointing: bool
+    mem: str | None
     learning_rate: float | None
     weight_decay: float
     clip: float
@@ -56,6 +58,12 @@ class Chosen:
     plugins: dict[str, tuple[str, ModuleType, Any]]
     domain: Domain
     pretexts: Pretexts
+
+    @property
+    def across_rows(self) -> list[str]:
+        """What makes rows of a micro-batch see each other, as messages name it."""
+        norm = getattr(self.plugins["model"][2], "norm", "")
+        return [*self.pretexts.across_rows, *(["norm=batch"] if norm == "batch" else [])]
 
     def entries(self) -> dict[str, dict[str, Any]]:
         """As manifests hold them."""
