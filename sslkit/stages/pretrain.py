@@ -12,9 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from sslkit import rng
 from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder, to_toml
@@ -59,7 +56,7 @@ def run(options: Options, console: Console) -> None:
             inputs, data = _data(options, chosen, made, processes, talk)
         rows = works.rows(options, chosen, data[0])
         works.check_company(options, chosen, rows, processes)
-        learner = _learner(options, chosen)
+        learner = works.learner(options, chosen)
         options, steps = _settled(options, chosen, learner, data[0], rows)
         options = memory_plan.fitted(options, chosen, learner, rows, runtime, processes, talk)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
@@ -176,14 +173,6 @@ def _identity(
         "vocabulary": source.digest(options.vocab),
         "corpus": {entry.path: entry.sha256 for entry in inputs},
     }
-
-
-def _learner(options: Options, chosen: Chosen) -> Learner:
-    torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
-    _, module, settings = chosen.plugins["model"]
-    encoder = module.Model(settings, chosen.domain.spec)
-    encoder.checkpointing = options.gradient_checkpointing
-    return Learner(encoder, chosen.pretexts.objective, chosen.pretexts.weights)
 
 
 def _tell_sight(encoder: Encoder, window: int, talk: Console) -> None:

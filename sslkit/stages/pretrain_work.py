@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable
 
 import numpy as np
+import torch
 
 from sslkit import rng
 from sslkit.data import batching
@@ -40,6 +41,21 @@ def check_company(options: Options, chosen: Chosen, in_step: int, processes: Wor
             "and there would be only one",
             do="use a larger --micro-tokens or --batch-tokens, or a smaller --window",
         )
+
+
+def learner(options: Options, chosen: Chosen) -> Learner:
+    """A fresh encoder and the heads of the objectives.
+
+    Raises:
+        UsageError: gradient checkpointing is asked of an encoder without blocks.
+    """
+    torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
+    name, module, settings = chosen.plugins["model"]
+    encoder = module.Model(settings, chosen.domain.spec)
+    if options.gradient_checkpointing and not encoder.depth:
+        raise UsageError(f"--gradient-checkpointing: {name} has no blocks", do="leave it out")
+    encoder.checkpointing = options.gradient_checkpointing
+    return Learner(encoder, chosen.pretexts.objective, chosen.pretexts.weights)
 
 
 def work(
