@@ -1,11 +1,13 @@
 """Micro-batch and gradient checkpointing of a pretraining run, by the memory that it may take."""
 
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sslkit import rng, sizes
+from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.contracts import Counted
 from sslkit.engine import memory
@@ -82,9 +84,12 @@ def fitted(
     in_step: int,
     runtime: Runtime,
     processes: World,
+    folder: RunFolder,
     talk: Console,
 ) -> Options:
     """The options with a micro-batch and gradient checkpointing that ``--mem`` allows.
+
+    A run that is continued keeps what was chosen when it was begun: its rounding depends on it.
 
     Args:
         in_step: windows of a step.
@@ -97,6 +102,9 @@ def fitted(
         return options
     check(options, chosen)
     total = sizes.parse(options.mem)
+    if (begun := _begun(options, folder)) is not None:
+        learner.encoder.checkpointing = begun.gradient_checkpointing
+        return begun
     found = ways(options, chosen, learner, in_step, runtime, processes)
     way = chosen_way(found, total, options, chosen)
     learner.encoder.checkpointing = way.checkpointing
@@ -107,6 +115,17 @@ def fitted(
     )
     micro = way.rows * options.window
     return replace(options, micro_tokens=micro, gradient_checkpointing=way.checkpointing)
+
+
+def _begun(options: Options, folder: RunFolder) -> Options | None:
+    """What an unfinished run with the same budget was begun with."""
+    if options.force or not (folder.state.is_file() and folder.config.is_file()):
+        return None
+    held = tomllib.loads(folder.config.read_text("utf-8")).get("pretrain", {})
+    if held.get("mem") != options.mem:
+        return None
+    names = ("micro_tokens", "gradient_checkpointing")
+    return replace(options, **{name: held[name] for name in names})
 
 
 def chosen_way(found: Ways, total: int, options: Options, chosen: Chosen) -> Way:
@@ -153,7 +172,7 @@ def ways(
     base = max(0, memory.resident(runtime.device) - tried)
     counts = [most] if chosen.across_rows else _counts(most)
     every = [
-        Way(again, rows, base + int((1 + _GAPS) * one.peak(rows, rows * per_row)))
+        Way(again, rows, base + one.kept + _held(one.peak(rows, rows * per_row) - one.kept))
         for again, one in forecasts.items()
         if again or not options.gradient_checkpointing or not encoder.depth
         for rows in counts
@@ -162,6 +181,11 @@ def ways(
     # A large enough micro-batch first, then no checkpointing, then the largest.
     every.sort(key=lambda way: (way.rows < enough, way.checkpointing, -way.rows))
     return Ways(every, base, forecasts[False].parameters)
+
+
+def _held(tensors: int) -> int:
+    """What so many bytes of tensors that come and go take, with the holes between them."""
+    return int((1 + _GAPS) * tensors)
 
 
 def _counts(most: int) -> list[int]:
