@@ -24,8 +24,8 @@ _ENOUGH = 1024
 #: Rows from which the size of a larger batch is foretold.
 _SAMPLE = 64
 #: What an allocator that keeps memory has in holes between tensors, of what they hold: measured
-#: from 0.15 to 0.4 on a CPU with ``runtime.keep_memory``, the larger the fewer bytes they are.
-_GAPS = 0.25
+#: from 0.2 to 0.6 on a CPU with ``runtime.keep_memory``, most where single tensors are large.
+_GAPS = 0.35
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def check(options: Options, chosen: Chosen) -> None:
         )
 
 
-def fitted(
+def fit(
     options: Options,
     chosen: Chosen,
     learner: Learner,
@@ -168,8 +168,10 @@ def ways(
             learner, runtime, batch, most, accumulates=True, exchanged=processes.size > 1
         )
     encoder.checkpointing = before
-    tried = max(one.tried for one in forecasts.values())
-    base = max(0, memory.resident(runtime.device) - tried)
+    parameters = forecasts[False].parameters
+    # Trying has left holes of its own.
+    tried = max(one.tried for one in forecasts.values()) - parameters
+    base = max(0, memory.resident(runtime.device) - parameters - _held(tried))
     counts = [most] if chosen.across_rows else _counts(most)
     every = [
         Way(again, rows, base + one.kept + _held(one.peak(rows, rows * per_row) - one.kept))
@@ -180,7 +182,7 @@ def ways(
     enough = min(most, -(-_ENOUGH // options.window))
     # A large enough micro-batch first, then no checkpointing, then the largest.
     every.sort(key=lambda way: (way.rows < enough, way.checkpointing, -way.rows))
-    return Ways(every, base, forecasts[False].parameters)
+    return Ways(every, base, parameters)
 
 
 def _held(tensors: int) -> int:

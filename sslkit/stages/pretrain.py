@@ -58,8 +58,7 @@ def run(options: Options, console: Console) -> None:
         works.check_company(options, chosen, rows, processes)
         learner = works.learner(options, chosen)
         options, steps = _settled(options, chosen, learner, data[0], rows)
-        ground = (rows, runtime, processes, folder, talk)
-        options = memory_plan.fitted(options, chosen, learner, *ground)
+        options = memory_plan.fit(options, chosen, learner, rows, runtime, processes, folder, talk)
         identity = _identity(options, chosen, inputs, runtime, steps, processes)
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
