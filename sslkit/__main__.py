@@ -11,6 +11,7 @@ from sslkit.cli.embed import embed
 from sslkit.cli.finetune import finetune
 from sslkit.cli.inspect import inspect
 from sslkit.cli.merge_vocab import merge_vocab
+from sslkit.cli.plan import plan
 from sslkit.cli.pretrain import pretrain
 from sslkit.cli.probe import probe
 from sslkit.cli.scaling import scaling
@@ -53,6 +54,7 @@ def _add(name: str, command: Callable[..., None]) -> None:
 _add("inspect", inspect)
 _add("build-vocab", build_vocab)
 _add("merge-vocab", merge_vocab)
+_add("plan", plan)
 _add("pretrain", pretrain)
 _add("embed", embed)
 _add("score", score)

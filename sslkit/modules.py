@@ -1,8 +1,9 @@
 """What encoders are made of and promise, and how their output becomes one vector a record."""
 
-import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -12,15 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from sslkit.types import Array, Arrays, TokenSpec
-
 #: How the tokens of a record become one vector.
 Pooling: TypeAlias = Literal["mean", "first", "max"]
 
-#: Most scores of tokens that are held at once.
-_SCORES = 2**26
-#: The same where they are all looked at.
-_LOOKED_AT = 2**24
+_AGAIN: ContextVar[bool] = ContextVar("again", default=False)
 
 
 class Backbone(nn.Module, ABC):
@@ -55,12 +51,16 @@ class Encoder(Backbone):
         causal: whether a token's state knows nothing of the tokens behind it.
         sight: how far off a token can stand that a state depends on; None for any distance.
         skips_padding: whether padding costs it next to nothing on a CPU.
+        across_rows: whether rows of a micro-batch see each other in training.
+        checkpointing: keep only what goes into a block, and run it again for its gradient.
     """
 
     depth: int
     causal: bool
     sight: int | None = None
     skips_padding: bool = False
+    across_rows: bool = False
+    checkpointing: bool = False
 
     @property
     def classes(self) -> Tensor | None:
@@ -98,14 +98,47 @@ class Encoder(Backbone):
         hidden: Tensor = self(tokens, length, start=start)
         return hidden.flatten(0, 1)[places]
 
+    def through(self, block: nn.Module, *given: object) -> Tensor:
+        """What a block makes of ``given``: all models run their blocks by this.
+
+        With ``checkpointing`` its gradient is the same to the bit: random numbers are drawn again
+        from the state in which they were.
+        """
+        if self.checkpointing and torch.is_grad_enabled():
+            found: Tensor = checkpoint(
+                block, *given, use_reentrant=False, context_fn=lambda: (nullcontext(), _again())
+            )
+        else:
+            found = block(*given)
+        return found
+
+
+@contextmanager
+def _again() -> Iterator[None]:
+    token = _AGAIN.set(True)
+    try:
+        yield
+    finally:
+        _AGAIN.reset(token)
+
+
+def made_again() -> bool:
+    """Whether a block is run again for its gradient: what counts passes must not count that."""
+    return _AGAIN.get()
+
 
 def states_at(
     encoder: nn.Module, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
 ) -> Tensor:
     """``Encoder.states_at`` for objectives, to which an encoder is a module like any other."""
-    if not isinstance(encoder, Encoder):
-        raise TypeError(f"{type(encoder).__name__} is no Encoder")
-    return encoder.states_at(tokens, length, places, start)
+    return encoder_of(encoder).states_at(tokens, length, places, start)
+
+
+def encoder_of(model: nn.Module) -> Encoder:
+    """A model that is an ``Encoder``, as domains of tokens have it."""
+    if not isinstance(model, Encoder):
+        raise TypeError(f"{type(model).__name__} is no Encoder")
+    return model
 
 
 class RowTable(nn.Embedding):
@@ -154,79 +187,9 @@ class TokenTable(nn.Module):
         return self.own + functional.pad(common, (0, 0, 0, len(self.own) - len(common)))
 
 
-class TokenHead(nn.Module):
-    """One hidden layer, then the product with a vector for each token.
-
-    It begins with what the counts alone say, and has only the rest to learn.
-    """
-
-    def __init__(self, width: int, spec: TokenSpec, counts: Array | None) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(width, width)
-        self.norm = nn.LayerNorm(width)
-        self.table = TokenTable(spec.size, width, spec.parts)
-        self.bias = nn.Parameter(torch.zeros(spec.size))
-        if counts is not None:
-            self.bias.data.copy_(torch.from_numpy(np.log(shares(counts))))
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """Scores [..., size] of hidden states [..., width]."""
-        vectors = self.norm(functional.gelu(self.hidden(hidden)))
-        return functional.linear(vectors, self.table(), self.bias)
-
-
 def precise(x: Tensor) -> Tensor:
     """As float32; float64 stays what it is, for checks that need it."""
     return x if x.dtype == torch.float64 else x.float()
-
-
-def token_losses(head: nn.Module, states: Tensor, targets: Tensor, size: int) -> Tensor:
-    """Cross entropy [T] float32, in nats, of ids [T] below ``size``, given states [T, width].
-
-    Scores of all tokens of a large vocabulary do not fit into memory together: beyond a limit
-    they are made in parts, and again for the gradient.
-    """
-    parts = -(-len(targets) * size // _SCORES)
-
-    def losses(some: Tensor, wanted: Tensor) -> Tensor:
-        return functional.cross_entropy(precise(head(some)), wanted, reduction="none")
-
-    if parts <= 1:
-        return losses(states, targets)
-    cut = zip(states.chunk(parts), targets.chunk(parts), strict=True)
-    return torch.cat([checkpoint(losses, *part, use_reentrant=False) for part in cut])
-
-
-def log_probabilities(
-    head: nn.Module, states: Tensor, places: Tensor, size: int
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Log probabilities [T, size] float32 of all tokens, given states [T, width], part by part.
-
-    Yields:
-        a part of ``places`` [T], and what belongs to it.
-    """
-    rows = max(1, _LOOKED_AT // size)
-    for first in range(0, len(places), rows):
-        part = slice(first, first + rows)
-        yield places[part], head(states[part]).float().log_softmax(-1)
-
-
-def shares(counts: Array) -> npt.NDArray[np.float64]:
-    """The share of every token, [size]; one more of each, so that none has 0."""
-    found: npt.NDArray[np.float64] = (counts + 1) / (counts.sum() + len(counts))
-    return found
-
-
-def unigram_loss(batches: Sequence[Arrays], counts: Array | None) -> float:
-    """What the counts alone give on the ``targets`` of batches, in nats; NaN without any.
-
-    Each counts by its ``weight``, as in the losses.
-    """
-    targets = np.concatenate([arrays["targets"] for arrays in batches])
-    weight = np.concatenate([arrays["weight"] for arrays in batches]).astype(np.float64)
-    if counts is None or not weight.sum() > 0:
-        return math.nan
-    return float(-np.log(shares(counts)[targets]) @ weight / weight.sum())
 
 
 def pool(hidden: Tensor, start: Tensor, stop: Tensor, pooling: Pooling) -> Tensor:

@@ -33,6 +33,7 @@ FLOORS = (
         "contracts",
         "steering",
     ),
+    ("heads",),
     ("artifacts",),
     ("vocab",),
     ("domains", "objectives", "models", "schedules", "optimizers", "adapt", "tasks", "data"),

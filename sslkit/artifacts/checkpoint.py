@@ -1,6 +1,5 @@
 """Model checkpoints: tensors, plain types and a manifest. Loading one executes nothing."""
 
-import io
 import pickle
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,10 +85,9 @@ def locate(path: Path) -> Path:
 
 
 def write_tensors(path: Path, values: dict[str, Any]) -> None:
-    """``torch.save`` through a buffer: straight to a path it would put the name into the bytes."""
-    buffer = io.BytesIO()
-    torch.save(values, buffer)
-    atomic.write_bytes(path, buffer.getvalue())
+    """``torch.save`` to an open file: given a path, it would put the name into the bytes."""
+    with atomic.replacing(path) as temporary, temporary.open("wb") as stream:
+        torch.save(values, stream)
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

@@ -98,5 +98,15 @@ Plot = Annotated[
     option("--plot", help="Draw the histogram of counts and counts by rank beside the table, as "
            "vocab.png; show the histogram here. Extra: plot."),
 ]  # fmt: skip
+Mem = Annotated[
+    str | None,
+    option("--mem", help="Memory that training may take, as 6G, on a GPU the device's: chooses the "
+           "micro-batch, at most --micro-tokens, and gradient checkpointing."),
+]  # fmt: skip
+GradientCheckpointing = Annotated[
+    bool,
+    option("--gradient-checkpointing", help="Keep only what goes into each block and run it again "
+           "for its gradient: less memory, a fifth slower, the same result."),
+]  # fmt: skip
 Json = Annotated[bool, option("--json", help="Print the result as JSON on stdout.")]
 Quiet = Annotated[bool, option("-q", "--quiet", help="Only warnings and errors.")]

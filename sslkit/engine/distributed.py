@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from sslkit.engine import sharded
 from sslkit.errors import SslkitError, UsageError
-from sslkit.modules import RowTable
+from sslkit.modules import Encoder, RowTable
 
 _Batch = TypeVar("_Batch")
 
@@ -103,8 +103,16 @@ class World:
         Where weights are dealt out its parameters are others afterwards.
 
         Raises:
-            UsageError: it has gradients that cannot be exchanged.
+            UsageError: it has gradients that cannot be exchanged, or norms that look at all rows
+                of a micro-batch.
         """
+        lone = any(isinstance(part, Encoder) and part.across_rows for part in module.modules())
+        if lone and self.size > 1:
+            raise UsageError(
+                "norm=batch does not go with several processes",
+                why="each would have statistics of its own, and a checkpoint holds those of one",
+                do="use --set norm=group, norm=rms or norm=layer, or one process",
+            )
         if self.shards:
             sharded.shard(module, device, self.size)
             return module

@@ -4,7 +4,6 @@ Shape suffixes: B rows, L tokens, P tokens of all rows end to end, D width, H he
 head.
 """
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -12,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from sslkit.modules import Encoder, TokenTable
+from sslkit.models import _blocks
 from sslkit.types import TokenSpec
 
 VERSION = 1
@@ -30,29 +29,20 @@ _GROUP_TOKENS = 16
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(_blocks.Shape):
     """Shape of the encoder."""
 
-    blocks: int = field(default=12, metadata={"help": "number of blocks"})
-    width: int = field(default=128, metadata={"help": "numbers per token"})
     heads: int = field(default=4, metadata={"help": "attention heads per block"})
-    expansion: int = field(default=4, metadata={"help": "feed-forward width over width"})
-    dropout: float = field(default=0.0, metadata={"help": "share of activations dropped, 0 to 1"})
-    causal: bool = field(
-        default=False, metadata={"help": "attend to earlier tokens only; the objective decides it"}
-    )
 
     def __post_init__(self) -> None:
-        for name in ("blocks", "width", "heads", "expansion"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
+        super().__post_init__()
+        if self.heads < 1:
+            raise ValueError(f"heads is at least 1, not {self.heads}")
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} is not a multiple of 2 x {self.heads} heads")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is from 0 to below 1, not {self.dropout}")
 
 
-class Model(Encoder):
+class Model(_blocks.Blocks):
     """The encoder.
 
     A learned vector stands before the first token and is dropped from the output: rotary
@@ -62,33 +52,9 @@ class Model(Encoder):
     skips_padding = True
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
-        super().__init__()
+        # One by one: what is drawn for the weights follows the table.
+        super().__init__(settings, spec, (_Block(settings) for _ in range(settings.blocks)))
         self.settings = settings
-        self.spec = spec
-        self.width = settings.width
-        self.depth = settings.blocks
-        self.causal = settings.causal
-        self.table = TokenTable(spec.total, settings.width, spec.parts)
-        self.start = nn.Parameter(torch.zeros(settings.width))
-        self.blocks = nn.ModuleList(_Block(settings) for _ in range(settings.blocks))
-        self.norm = nn.LayerNorm(settings.width, bias=False)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        # Radford et al. 2019: outputs of residual branches shrink with depth.
-        branch = 0.02 / math.sqrt(2 * max(self.depth, 1))
-        nn.init.normal_(self.start, std=0.02)
-        for name, parameter in self.named_parameters():
-            if parameter.ndim == 2 and "table" not in name:
-                ends_branch = name.endswith(("out.weight", "down.weight"))
-                nn.init.normal_(parameter, std=branch if ends_branch else 0.02)
-
-    def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
-        """Parameters from the input to the output, by name: what ``--freeze`` counts."""
-        named = [("embeddings", [self.start, *self.table.parameters()])]
-        for number, block in enumerate(self.blocks, 1):
-            named.append((f"block {number}", list(block.parameters())))
-        return [*named, ("final norm", list(self.norm.parameters()))]
 
     def forward(
         self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
@@ -97,9 +63,9 @@ class Model(Encoder):
         last = self.depth if layer is None else layer
         x_pd, lie = self._begin(tokens, length)
         for block in self.blocks[:last]:
-            x_pd = block(x_pd, lie)
+            x_pd = self.through(block, x_pd, lie)
         if last == self.depth:
-            x_pd = self.norm(x_pd)
+            x_pd = self.norm(x_pd, lie.real)
         x_bld = lie.spread(x_pd)
         return x_bld if start else x_bld[:, 1:]
 
@@ -107,13 +73,16 @@ class Model(Encoder):
         self, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
     ) -> Tensor:
         """See ``Encoder``; most of the last block is left out at all other places."""
+        if self.across_rows:  # The others count: norms look at them.
+            return super().states_at(tokens, length, places, start)
         x_pd, lie = self._begin(tokens, length)
         for block in self.blocks[:-1]:
-            x_pd = block(x_pd, lie)
+            x_pd = self.through(block, x_pd, lie)
         columns = tokens.shape[1] + start
         row = places // columns
         column = torch.minimum(places % columns + (not start), length[row])
-        states: Tensor = self.norm(self.blocks[-1](x_pd, lie, lie.first[row] + column))
+        last = self.through(self.blocks[-1], x_pd, lie, lie.first[row] + column)
+        states: Tensor = self.norm(last)
         return states
 
     def _begin(self, tokens: Tensor, length: Tensor) -> tuple[Tensor, "_Layout"]:
@@ -141,6 +110,7 @@ class _Layout:
         index: [P], where what lies here stands in the padded batch; None for all of it.
         wide: where each column of the groups lies, end to end, padding anywhere; None for [P].
         back: [P], the column of the groups where each token is.
+        real: [P, 1], False at padding that was not left out; None where there is none.
     """
 
     shape: tuple[int, int]
@@ -150,6 +120,7 @@ class _Layout:
     index: Tensor | None = None
     wide: Tensor | None = None
     back: Tensor | None = None
+    real: Tensor | None = None
 
     @classmethod
     def of(
@@ -166,7 +137,9 @@ class _Layout:
         if length.device.type != "cpu" or padding <= _GROUP_TOKENS * len(runs[0]):
             first = columns * torch.arange(rows, device=length.device)
             group = (rows, columns, _mask(length, columns, causal, dtype))
-            return cls((rows, columns), first, rotation, [group])
+            inside = _blocks.within(length, columns)
+            real = None if inside is None else inside.flatten(0, 1)
+            return cls((rows, columns), first, rotation, [group], real=real)
         groups, at = [], 0
         for broad, many in zip(*(run.tolist() for run in runs), strict=True):
             here = length[at : at + many]
@@ -194,30 +167,30 @@ class _Layout:
         return x_pd.view(*self.shape, x_pd.shape[1])
 
 
-class _Block(nn.Module):
+class _Block(_blocks.Block):
+    norm_attention: nn.Module
+    qkv: nn.Linear
+    out: nn.Linear
+
     def __init__(self, settings: Settings) -> None:
-        super().__init__()
         width = settings.width
+        super().__init__(
+            settings,
+            norm_attention=settings.normed(),
+            qkv=nn.Linear(width, 3 * width, bias=False),
+            out=nn.Linear(width, width, bias=False),
+        )
         self.heads = settings.heads
-        self.drop = settings.dropout
-        self.norm_attention = nn.LayerNorm(width, bias=False)
-        self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.out = nn.Linear(width, width, bias=False)
-        self.norm_mlp = nn.LayerNorm(width, bias=False)
-        self.up = nn.Linear(width, settings.expansion * width, bias=False)
-        self.down = nn.Linear(settings.expansion * width, width, bias=False)
 
     def forward(self, x_pd: Tensor, lie: _Layout, places: Tensor | None = None) -> Tensor:
         """[P, D], or [T, D] at ``places`` [T]."""
         y_pd = self._attend(x_pd, lie)
         if places is not None:
             x_pd, y_pd = (x.index_select(0, places) for x in (x_pd, y_pd))
-        x_pd = x_pd + self._dropped(self.out(y_pd))
-        hidden = functional.gelu(self.up(self.norm_mlp(x_pd)))
-        return x_pd + self._dropped(self.down(hidden))
+        return self.finished(x_pd, self.out(y_pd), lie.real)
 
     def _attend(self, x_pd: Tensor, lie: _Layout) -> Tensor:
-        qkv = self.qkv(self.norm_attention(x_pd))
+        qkv = self.qkv(self.norm_attention(x_pd, lie.real))
         if lie.wide is not None:
             qkv = qkv.index_select(0, lie.wide)
         sizes = [rows * columns for rows, columns, _ in lie.groups]
@@ -232,9 +205,6 @@ class _Block(nn.Module):
             found.append(y_bhlk.transpose(1, 2).reshape(rows * columns, -1))
         y_pd = torch.cat(found) if len(found) > 1 else found[0]
         return y_pd if lie.back is None else y_pd.index_select(0, lie.back)
-
-    def _dropped(self, x: Tensor) -> Tensor:
-        return functional.dropout(x, self.drop, self.training) if self.drop else x
 
 
 def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | None) -> Tensor:

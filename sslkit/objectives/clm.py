@@ -12,13 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from sslkit.modules import (
-    TokenHead,
-    log_probabilities,
-    states_at,
-    token_losses,
-    unigram_loss,
-)
+from sslkit.heads import TokenHead, log_probabilities, token_losses, unigram_loss
+from sslkit.modules import states_at
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1

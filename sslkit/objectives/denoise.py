@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from sslkit.modules import TokenHead, shares, token_losses
+from sslkit.heads import TokenHead, shares, token_losses
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1

@@ -25,7 +25,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.errors import UsageError
-from sslkit.modules import precise, shares
+from sslkit.heads import shares
+from sslkit.modules import precise
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1

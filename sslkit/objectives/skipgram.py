@@ -24,7 +24,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.errors import UsageError
-from sslkit.modules import Encoder, RowTable, shares
+from sslkit.heads import shares
+from sslkit.modules import Encoder, RowTable
 from sslkit.objectives import _sgns
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 

@@ -18,7 +18,7 @@ from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.files import source
 from sslkit.modules import Encoder
-from sslkit.stages import corpora, counts, training_plan
+from sslkit.stages import corpora, counts, memory_plan, training_plan
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretrain_plan import Chosen, Options
@@ -82,6 +82,15 @@ class Corpus:
         """Counted pairs are taken all at once, windows are drawn."""
         return counts.asked(self.chosen.pretexts.objective, learner.encoder) is not None
 
+    def fitted(
+        self, learner: Learner, runtime: Runtime, folder: RunFolder, talk: Console
+    ) -> "Corpus":
+        """In micro-batches as ``--mem`` allows them."""
+        options = memory_plan.fit(
+            self.options, self.chosen, learner, self.rows, runtime, self.processes, folder, talk
+        )
+        return replace(self, options=options)
+
     def settled(self, learner: Learner) -> tuple[Options, int]:
         """The options with a learning rate, and the number of steps."""
         objective = self.chosen.pretexts.objective
@@ -109,7 +118,7 @@ class Corpus:
         options = self.options
         cut = {"micro_tokens": options.micro_tokens, "processes": self.processes.size}
         return {
-            **(cut if self.chosen.pretexts.across_rows else {}),
+            **(cut if self.chosen.across_rows else {}),
             "window": options.window,
             "context": options.window,
             "batch_tokens": options.batch_tokens,

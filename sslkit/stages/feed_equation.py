@@ -28,7 +28,8 @@ from sslkit.vocab.vocabulary import Vocabulary
 
 #: Options of pretrain that are about records and tokens.
 _UNUSED = frozenset({
-    "corpus", "k", "vocab", "window", "batch_tokens", "micro_tokens", "heldout", "shards",
+    "corpus", "k", "vocab", "window", "batch_tokens", "micro_tokens", "gradient_checkpointing",
+    "mem", "heldout", "shards",
     "on_error",
 })  # fmt: skip
 _EVALUATED = 1000
@@ -107,6 +108,13 @@ class Equation:
         """The same points at every step, unless an objective draws something."""
         del learner
         return self.chosen.pretexts.full_batch
+
+    def fitted(
+        self, learner: Learner, runtime: Runtime, folder: RunFolder, talk: Console
+    ) -> "Equation":
+        """As it is: all points are one batch."""
+        del learner, runtime, folder, talk
+        return self
 
     def settled(self, learner: Learner) -> tuple[Options, int]:
         """The options and the number of steps; the domain has said what is usual."""

@@ -16,6 +16,7 @@ from sslkit.engine.learner import Learner
 from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import UsageError
+from sslkit.modules import Encoder
 from sslkit.stages.feed_corpus import Corpus
 from sslkit.stages.feed_equation import Equation
 from sslkit.stages.pretrain_plan import Chosen, Options
@@ -57,6 +58,12 @@ class Feed(Protocol):
 
     def is_whole(self, learner: Learner) -> bool:
         """Whether every step asks the same of all the data."""
+        ...
+
+    def fitted(
+        self, learner: Learner, runtime: Runtime, folder: RunFolder, talk: Console
+    ) -> "Feed":
+        """The same in micro-batches that fit into the memory that is given."""
         ...
 
     def settled(self, learner: Learner) -> tuple[Options, int]:
@@ -108,8 +115,16 @@ def of(options: Options, processes: World, talk: Console) -> Feed:
 
 
 def learner(options: Options, chosen: Chosen[Domain]) -> Learner:
-    """A learner with the first weights of a seed."""
+    """A learner with the first weights of a seed.
+
+    Raises:
+        UsageError: gradient checkpointing is asked of a model without blocks.
+    """
     torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
-    _, module, settings = chosen.plugins["model"]
+    name, module, settings = chosen.plugins["model"]
     model = module.Model(settings, chosen.domain.spec)
+    if isinstance(model, Encoder):
+        if options.gradient_checkpointing and not model.depth:
+            raise UsageError(f"--gradient-checkpointing: {name} has no blocks", do="leave it out")
+        model.checkpointing = options.gradient_checkpointing
     return Learner(model, chosen.pretexts.objective, chosen.pretexts.factors)

@@ -50,6 +50,7 @@ def run(options: Options, console: Console) -> None:
             watching = watchings.prepare(options, feed.chosen, talk)
         learner = feeds.learner(options, feed.chosen)
         begun = start.begin(options.start_from, feed, learner)
+        feed = feed.fitted(learner, runtime, folder, talk)
         options, steps = feed.settled(learner)
         plan = _plan(options, feed, learner, steps, processes)
         identity = _identity(options, feed, runtime, steps) | begun.identity() | watching.identity

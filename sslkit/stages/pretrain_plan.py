@@ -40,6 +40,8 @@ class Options(Common):
     window: int
     batch_tokens: int
     micro_tokens: int
+    gradient_checkpointing: bool
+    mem: str | None
     learning_rate: float | None
     schedule: str
     optimizer: str
@@ -70,6 +72,12 @@ class Chosen(Generic[D_co]):
     plugins: dict[str, tuple[str, ModuleType, Any]]
     domain: D_co
     pretexts: Pretexts
+
+    @property
+    def across_rows(self) -> list[str]:
+        """What makes rows of a micro-batch see each other, as messages name it."""
+        norm = getattr(self.plugins["model"][2], "norm", "")
+        return [*self.pretexts.across_rows, *(["norm=batch"] if norm == "batch" else [])]
 
     def entries(self) -> dict[str, dict[str, Any]]:
         """As manifests hold them."""

@@ -107,7 +107,7 @@ def _batches(
 
 def _dealing(options: Options, chosen: Chosen[TokenDomain], runtime: Runtime) -> Dealing:
     """How the rows of a step become micro-batches."""
-    if chosen.pretexts.across_rows:
+    if chosen.across_rows:
         return batching.in_order(_micro_rows(options))
     padded = not chosen.plugins["model"][1].Model.skips_padding
     overhead = _CPU_OVERHEAD if padded and runtime.device.type == "cpu" else options.micro_tokens

@@ -26,7 +26,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.watch import Watch
 from sslkit.engine.windows import BATCH_TOKENS
 from sslkit.errors import DataError, UsageError
-from sslkit.modules import Backbone, Encoder
+from sslkit.modules import Encoder, encoder_of
 from sslkit.probes import comparison, linear, metrics, stopping
 from sslkit.probes.comparison import Exam, Model
 from sslkit.probes.stopping import Rule
@@ -106,7 +106,7 @@ class Watching:
             steps=plan.steps,
         )
         if (labelled := self.labelled) is not None:
-            self.watch.probe = lambda model: labelled.scores(_encoder(model), runtime, world)
+            self.watch.probe = lambda model: labelled.scores(encoder_of(model), runtime, world)
         if self.rule is not None:
             self.watch.decide = self.rule.reason
             self._tell_chances(plan, self.rule, talk)
@@ -147,12 +147,6 @@ class Watching:
                 "--schedule constant keeps them apart"
             )
         return found | {"stopped": self.watch.reason}
-
-
-def _encoder(model: Backbone) -> Encoder:
-    if not isinstance(model, Encoder):
-        raise TypeError(f"{type(model).__name__} is no Encoder")
-    return model
 
 
 def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching:

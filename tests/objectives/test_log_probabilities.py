@@ -153,7 +153,7 @@ def test_a_large_vocabulary_is_looked_at_in_parts(
     parts = model_of(module, spec)
     tokens, length = some(spec)
     whole = grid(parts, tokens, length)
-    monkeypatch.setattr("sslkit.modules._LOOKED_AT", 30)
+    monkeypatch.setattr("sslkit.heads._LOOKED_AT", 30)
     torch.testing.assert_close(
         grid(parts, tokens, length), whole, atol=1e-5, rtol=0, equal_nan=True
     )

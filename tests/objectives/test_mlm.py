@@ -14,8 +14,8 @@ from torch import Tensor
 
 from sslkit import bases, rng
 from sslkit.domains import genome
+from sslkit.heads import TokenHead
 from sslkit.models import transformer
-from sslkit.modules import TokenHead
 from sslkit.objectives import mlm
 from sslkit.types import Arrays, Batch, TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary

@@ -1,0 +1,221 @@
+"""Micro-batch and gradient checkpointing of a pretraining run, by the memory that it may take."""
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from sslkit import rng, sizes
+from sslkit.artifacts.run import RunFolder
+from sslkit.console import Console
+from sslkit.contracts import Counted, TokenDomain
+from sslkit.engine import memory
+from sslkit.engine.distributed import World
+from sslkit.engine.learner import Learner
+from sslkit.engine.runtime import Runtime
+from sslkit.errors import ResourceError, UsageError
+from sslkit.modules import encoder_of
+from sslkit.stages.pretrain_plan import Chosen, Options
+from sslkit.types import Arrays
+
+#: A micro-batch of so many tokens keeps a processor as busy as a larger one, so that gradient
+#: checkpointing, which costs a fifth of the speed, is for what does not fit even then.
+_ENOUGH = 1024
+#: Rows from which the size of a larger batch is foretold.
+_SAMPLE = 64
+#: What an allocator that keeps memory has in holes between tensors, of what they hold: measured
+#: from 0.2 to 0.6 on a CPU with ``runtime.keep_memory``, most where single tensors are large.
+_GAPS = 0.35
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to train, and its peak in bytes.
+
+    Attributes:
+        rows: windows of a micro-batch.
+    """
+
+    checkpointing: bool
+    rows: int
+    peak: int
+
+
+@dataclass(frozen=True)
+class Ways:
+    """All ways to train a model, from the fastest to the smallest.
+
+    Attributes:
+        base: bytes that the process takes by itself; ``parameters`` those of the model.
+    """
+
+    ways: Sequence[Way]
+    base: int
+    parameters: int
+
+    def within(self, total: int) -> Way | None:
+        """The fastest that stays within so many bytes."""
+        return next((way for way in self.ways if way.peak <= total), None)
+
+    @property
+    def smallest(self) -> Way:
+        """The one that takes least."""
+        return min(self.ways, key=lambda way: way.peak)
+
+
+def check(options: Options, chosen: Chosen[TokenDomain]) -> None:
+    """Refuse what cannot be planned.
+
+    Raises:
+        UsageError: naming the objective.
+    """
+    if isinstance(chosen.pretexts.objective, Counted):
+        raise UsageError(
+            f"--mem does not go with {options.objective}",
+            why="its tables of vectors take what they take, whatever the batch",
+            do="leave it out",
+        )
+
+
+def fit(
+    options: Options,
+    chosen: Chosen[TokenDomain],
+    learner: Learner,
+    in_step: int,
+    runtime: Runtime,
+    processes: World,
+    folder: RunFolder,
+    talk: Console,
+) -> Options:
+    """The options with a micro-batch and gradient checkpointing that ``--mem`` allows.
+
+    A run that is continued keeps what was chosen when it was begun: its rounding depends on it.
+
+    Args:
+        in_step: windows of a step.
+
+    Raises:
+        UsageError: the memory of the objective cannot be planned.
+        ResourceError: nothing fits.
+    """
+    if options.mem is None:
+        return options
+    check(options, chosen)
+    total = sizes.parse(options.mem)
+    if (begun := _begun(options, folder)) is not None:
+        encoder_of(learner.encoder).checkpointing = begun.gradient_checkpointing
+        return begun
+    found = ways(options, chosen, learner, in_step, runtime, processes)
+    way = chosen_way(found, total, options, chosen)
+    encoder_of(learner.encoder).checkpointing = way.checkpointing
+    talk.say(
+        f"--mem {options.mem}: micro-batches of {way.rows * options.window} tokens, gradient "
+        f"checkpointing {'on' if way.checkpointing else 'off'}, foretold peak "
+        f"{sizes.show(way.peak)}"
+    )
+    micro = way.rows * options.window
+    return replace(options, micro_tokens=micro, gradient_checkpointing=way.checkpointing)
+
+
+def _begun(options: Options, folder: RunFolder) -> Options | None:
+    """What an unfinished run with the same budget was begun with."""
+    if options.force or not (folder.state.is_file() and folder.config.is_file()):
+        return None
+    held = tomllib.loads(folder.config.read_text("utf-8")).get("pretrain", {})
+    if held.get("mem") != options.mem:
+        return None
+    names = ("micro_tokens", "gradient_checkpointing")
+    return replace(options, **{name: held[name] for name in names})
+
+
+def chosen_way(found: Ways, total: int, options: Options, chosen: Chosen[TokenDomain]) -> Way:
+    """The fastest way within a budget.
+
+    Raises:
+        ResourceError: there is none; it names the smallest budget that will do.
+    """
+    if (way := found.within(total)) is not None:
+        return way
+    fixed = f"; {chosen.across_rows[0]} fixes the micro-batch" if chosen.across_rows else ""
+    raise ResourceError(
+        f"--mem {options.mem} is too little for this model",
+        why=f"the process takes {sizes.show(found.base)} by itself, the parameters "
+        f"{sizes.show(found.parameters)}, and four times that with gradients and moments{fixed}",
+        do=f"allow at least {-(-found.smallest.peak // 2**20)}M: micro-batches of "
+        f"{found.smallest.rows * options.window} tokens, gradient checkpointing "
+        f"{'on' if found.smallest.checkpointing else 'off'}",
+    )
+
+
+def ways(
+    options: Options,
+    chosen: Chosen[TokenDomain],
+    learner: Learner,
+    in_step: int,
+    runtime: Runtime,
+    processes: World,
+) -> Ways:
+    """Every way to train a learner and its peak, foretold; the learner is left as it was."""
+    share = -(-in_step // processes.size)
+    most = min(max(1, options.micro_tokens // options.window), share)
+    batch = _batches(options, chosen)
+    per_row = memory.size_of(batch(_SAMPLE)) / _SAMPLE
+    encoder = encoder_of(learner.encoder)
+    before = encoder.checkpointing
+    forecasts = {}
+    for again in (False, True) if encoder.depth else (False,):
+        encoder.checkpointing = again
+        forecasts[again] = memory.forecast(
+            learner, runtime, batch, most, accumulates=True, exchanged=processes.size > 1
+        )
+    encoder.checkpointing = before
+    parameters = forecasts[False].parameters
+    # Trying has left holes of its own.
+    tried = max(one.tried for one in forecasts.values()) - parameters
+    base = max(0, memory.resident(runtime.device) - parameters - _held(tried))
+    counts = [most] if chosen.across_rows else _counts(most)
+    every = [
+        Way(again, rows, base + one.kept + _held(one.peak(rows, rows * per_row) - one.kept))
+        for again, one in forecasts.items()
+        if again or not options.gradient_checkpointing or not encoder.depth
+        for rows in counts
+    ]
+    enough = min(most, -(-_ENOUGH // options.window))
+    # A large enough micro-batch first, then no checkpointing, then the largest.
+    every.sort(key=lambda way: (way.rows < enough, way.checkpointing, -way.rows))
+    return Ways(every, base, parameters)
+
+
+def _held(tensors: int) -> int:
+    """What so many bytes of tensors that come and go take, with the holes between them."""
+    return int((1 + _GAPS) * tensors)
+
+
+def _counts(most: int) -> list[int]:
+    """``most`` and its halves down to 1."""
+    found = [most]
+    while found[-1] > 1:
+        found.append(-(-found[-1] // 2))
+    return found
+
+
+def _batches(options: Options, chosen: Chosen[TokenDomain]) -> Callable[[int], Arrays]:
+    """Micro-batches of full windows of random tokens, as the objective prepares them."""
+    spec, objective = chosen.domain.spec, chosen.pretexts.objective
+
+    def made(rows: int) -> Arrays:
+        draws = rng.Counter(options.seed, 0, np.arange(rows))
+        shape = (rows, options.window)
+        tokens = (draws.uniform("tokens", options.window) * spec.size).astype(np.int64)
+        length = np.full(rows, options.window)
+        boundary = draws.uniform("boundary", options.window) < 1 / 16
+        boundary[:, 0] = True
+        batch: Arrays = {
+            "tokens": tokens, "length": length, "corrupted": tokens, "view": tokens,
+            "view_length": length, "boundary": boundary,
+            "token_weight": np.ones(shape, np.float32),
+        }  # fmt: skip
+        return objective.prepare(batch, draws)
+
+    return made
