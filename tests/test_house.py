@@ -44,10 +44,12 @@ FLOORS = (
     ("__main__",),
 )
 LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
-#: Who imports by name: plug-ins, the stage of a command, and what only an extra brings.
+#: Who imports by name: plug-ins, the stage of a command, what only an extra brings, and what is
+#: heavy and seldom asked for.
 LATE = {
-    "catalog.py", "cli/launch.py", "files/genbank.py", "files/zstd.py",
-    "figures.py", "vocab/cluster.py", "vocab/kmers.py", "vocab/tokenizer.py",
+    "catalog.py", "cli/launch.py", "engine/distributed.py", "engine/sharded.py",
+    "files/genbank.py", "files/zstd.py", "figures.py", "stages/watching.py", "vocab/cluster.py",
+    "vocab/kmers.py", "vocab/tokenizer.py",
 }  # fmt: skip
 TOP = {
     "LICENSE", "Makefile", "README.md", "constraints.txt", "pyproject.toml",

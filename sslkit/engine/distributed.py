@@ -1,6 +1,7 @@
 """One process or many under torchrun or srun; the same code either way."""
 
 import ctypes
+import importlib
 import os
 import signal
 import sys
@@ -13,7 +14,6 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from sslkit.engine import sharded
 from sslkit.errors import SslkitError, UsageError
 from sslkit.modules import Encoder, RowTable
 
@@ -114,7 +114,7 @@ class World:
                 do="use --set norm=group, norm=rms or norm=layer, or one process",
             )
         if self.shards:
-            sharded.shard(module, device, self.size)
+            importlib.import_module("sslkit.engine.fsdp").shard(module, device, self.size)
             return module
         module.to(device)
         if self.size == 1:

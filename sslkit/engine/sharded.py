@@ -1,49 +1,22 @@
-"""A model whose weights, gradients and moments are dealt out to the processes (FSDP).
+"""Tensors of which each process holds a part, put together and cut: states are written whole.
 
-Each process holds one part of every tensor. A block's weights are put together when it is needed
-and dropped behind it, and its gradients are summed where their part is held, with every
-micro-batch: to sum them once a step, each process would have to keep all of them. Weights outside
-of blocks stay together from the beginning of a pass to its end. Zhao et al. 2023,
-https://arxiv.org/abs/2304.11277, in its second form, ``torch.distributed.fsdp.fully_shard``.
+How they come to be dealt out says ``engine.fsdp``, which is loaded only then.
 """
 
+import importlib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from torch.distributed.tensor import DTensor, distribute_tensor
-
-from sslkit.errors import UsageError
-from sslkit.modules import RowTable
+from torch import Tensor
 
 _Tree = TypeVar("_Tree")
+_DEALT = "torch.distributed.tensor"
 
 
-def shard(module: nn.Module, device: torch.device, size: int) -> None:
-    """Deal the weights of ``module`` out to ``size`` processes, in place, as parts on ``device``.
-
-    Its parameters are others afterwards: an optimizer is made of them later. What stands in a
-    ``ModuleList`` is a block.
-
-    Raises:
-        UsageError: gradients are rows of a table, which cannot be dealt out.
-    """
-    modules = list(module.modules())
-    if any(isinstance(each, RowTable) and each.sparse for each in modules):
-        raise UsageError(
-            "--parallel fsdp cannot deal out a table whose gradient holds single rows",
-            do="use --parallel ddp, or --set algorithm=counted where the vocabulary allows it",
-        )
-    mesh = init_device_mesh(device.type, (size,))
-    lists = [each for each in modules if isinstance(each, nn.ModuleList)]
-    inner = {id(each) for outer in lists for block in outer for each in block.modules()}
-    for blocks in lists:
-        for block in blocks if id(blocks) not in inner else ():
-            fully_shard(block, mesh=mesh)
-    fully_shard(module, mesh=mesh)
+def is_dealt_out(value: object) -> bool:
+    """Whether a value is a DTensor; its module takes 40 MiB and half a second to load."""
+    return isinstance(value, Tensor) and type(value).__module__.startswith(_DEALT)
 
 
 def whole(values: _Tree, *, keep: bool = True) -> _Tree:
@@ -57,13 +30,13 @@ def whole(values: _Tree, *, keep: bool = True) -> _Tree:
 
 
 @torch.no_grad()
-def _together(tensor: DTensor, *, keep: bool) -> Tensor:
+def _together(tensor: Any, *, keep: bool) -> Tensor:
     full: Tensor = tensor.full_tensor()
     return full.cpu() if keep else full.new_empty(0)
 
 
 def _mapped(values: Any, change: Any) -> Any:
-    if isinstance(values, DTensor):
+    if is_dealt_out(values):
         return change(values)
     if isinstance(values, dict):
         return {name: _mapped(value, change) for name, value in values.items()}
@@ -80,7 +53,7 @@ def cut(held: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dict[str, Tens
 def cut_moments(held: dict[str, Any], groups: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """The state of an optimizer of whole parameters for one of the parameters in ``groups``."""
     own = dict(enumerate(p for group in groups for p in group.get("params", ())))
-    if "state" not in held or not any(isinstance(each, DTensor) for each in own.values()):
+    if "state" not in held or not any(map(is_dealt_out, own.values())):
         return held
     state = {
         number: {
@@ -92,11 +65,14 @@ def cut_moments(held: dict[str, Any], groups: Sequence[Mapping[str, Any]]) -> di
     return held | {"state": state}
 
 
-def _part(tensor: Tensor, own: Tensor | None) -> Tensor:
-    if not isinstance(own, DTensor):
+def _part(tensor: Tensor, own: Any) -> Tensor:
+    if not is_dealt_out(own):
         return tensor
     if tensor.shape != own.shape:
         raise ValueError(f"a tensor is {tuple(tensor.shape)} and should be {tuple(own.shape)}")
     # Every process has read all of it: nothing is sent.
     there = tensor.to(own.device)
-    return distribute_tensor(there, own.device_mesh, own.placements, src_data_rank=None)
+    found: Tensor = importlib.import_module(_DEALT).distribute_tensor(
+        there, own.device_mesh, own.placements, src_data_rank=None
+    )
+    return found

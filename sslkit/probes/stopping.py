@@ -60,6 +60,10 @@ class Rule:
     metric: str
     spent: str = "tokens"
 
+    def chances(self, evaluations: float) -> tuple[int, int]:
+        """How many of all evaluations a forecast can rest upon, and how many it needs."""
+        return int((1 - BEGINNING) * evaluations), FEWEST + 1
+
     def forecast(self, rows: Sequence[Row]) -> Interval | None:
         """What the next doubling should bring; None while too little was seen."""
         spent, value = points(rows, self.metric, self.spent)

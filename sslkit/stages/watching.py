@@ -5,71 +5,30 @@ learns from a training part and is judged on a validation part. The test part is
 for a score that decides when to stop would no longer be a fair one.
 """
 
-from collections.abc import Sequence
+import importlib
+import math
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from threadpoolctl import threadpool_limits
-
-from sslkit import catalog
-from sslkit.artifacts import manifest
-from sslkit.console import Console, Progress
-from sslkit.contracts import Domain, TokenDomain
-from sslkit.data import splits
+from sslkit.console import Console
+from sslkit.contracts import Domain
 from sslkit.engine import flops
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.watch import Watch
-from sslkit.engine.windows import BATCH_TOKENS
-from sslkit.errors import DataError, UsageError
-from sslkit.modules import Encoder, encoder_of
-from sslkit.probes import comparison, linear, metrics, stopping
-from sslkit.probes.comparison import Exam, Model
-from sslkit.probes.stopping import Rule
-from sslkit.stages import features, labels
-from sslkit.stages.features import Labels
-from sslkit.stages.labels import Examples
+from sslkit.errors import UsageError
+from sslkit.modules import encoder_of
 from sslkit.stages.pretrain_plan import Chosen, Options
-from sslkit.types import Array
 
+if TYPE_CHECKING:
+    from sslkit.probes.stopping import Rule
+    from sslkit.stages.probing import Labelled
+
+#: Loaded where they are asked for: with them come pandas, scipy and scikit-learn.
+_PROBING, _STOPPING = "sslkit.stages.probing", "sslkit.probes.stopping"
 _LOSS = "heldout_loss"
-#: Of the records that are left once the test part is put aside.
-_VALID_SHARE = 0.2
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """The records of a probe: units of each, and who learns and who is judged.
-
-    Attributes:
-        metric: the headline of the task, as rows of metrics name it.
-        window: tokens that the encoder sees at once, as in its training.
-    """
-
-    domain: TokenDomain
-    units: Sequence[Array]
-    exam: Exam
-    metric: str
-    window: int
-
-    def scores(self, encoder: Encoder, runtime: Runtime, world: World) -> dict[str, float]:
-        """The score of an encoder as it is, the same on every process; it is left unchanged."""
-        asked = {"pooling": "mean", "layer": -1, "window": None, "batch_tokens": BATCH_TOKENS}
-        plan = features.plan_of(asked, self.window, encoder.depth)
-        # As sslkit probe does it, whatever the training runs in.
-        exact = replace(runtime, precision="fp32")
-        silent = Progress("probe", None, "records")
-        held = features.embedded(encoder, self.domain, self.units, plan, exact, silent)
-        with threadpool_limits(runtime.threads):
-            found, _ = comparison.answers(Model("probe", linear.answer, held), self.exam)
-        (name,) = self.exam.metrics
-        score = metrics.compute([name], self.exam.values[self.exam.rows], found)[name][0]
-        # Whether to stop must not hang on how one of the machines rounds.
-        return world.sum({self.metric: float(score) if world.leads else 0.0})
 
 
 @dataclass
@@ -82,8 +41,8 @@ class Watching:
     """
 
     every: int
-    labelled: Labelled | None
-    rule: Rule | None
+    labelled: "Labelled | None"
+    rule: "Rule | None"
     identity: dict[str, Any]
     watch: Watch = field(default_factory=Watch)
     rate: float = 0.0
@@ -112,12 +71,12 @@ class Watching:
             self._tell_chances(plan, self.rule, talk)
         return replace(work, watch=self.watch)
 
-    def _tell_chances(self, plan: Plan, rule: Rule, talk: Console) -> None:
+    def _tell_chances(self, plan: Plan, rule: "Rule", talk: Console) -> None:
         every = self.every or plan.evaluate_every
-        usable = int((1 - stopping.BEGINNING) * plan.steps / every)
-        if usable <= stopping.FEWEST:
+        usable, needed = rule.chances(plan.steps / every)
+        if usable < needed:
             talk.warn(
-                f"--stop-when-gain-below waits for {stopping.FEWEST + 1} evaluations, and a run of "
+                f"--stop-when-gain-below waits for {needed} evaluations, and a run of "
                 f"{plan.steps} steps has {usable} in time: it will not stop early"
             )
         else:
@@ -149,6 +108,11 @@ class Watching:
         return found | {"stopped": self.watch.reason}
 
 
+def _rule(below: float, metric: str) -> "Rule":
+    made: Rule = importlib.import_module(_STOPPING).Rule(below, metric, "flops")
+    return made
+
+
 def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching:
     """Read the labels and settle what is watched; everything that can be refused is refused here.
 
@@ -156,7 +120,7 @@ def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching
         UsageError, DataError: labels that are lacking or cannot be used, or a gain that is none.
     """
     every, below = options.probe_every or 0, options.stop_when_gain_below
-    if below is not None and not 0 < below < np.inf:
+    if below is not None and not 0 < below < math.inf:
         raise UsageError(
             f"--stop-when-gain-below {below:g} is no gain",
             why="it is what twice the compute must bring: of the probe's score, or in nats of the "
@@ -166,7 +130,7 @@ def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching
     if not every:
         if options.task or options.labels:
             talk.warn("labels are looked at with --probe-every only: there is no probe")
-        rule = None if below is None else Rule(below, _LOSS, "flops")
+        rule = None if below is None else _rule(below, _LOSS)
         return Watching(0, None, rule, {} if rule is None else {"stop": [below, _LOSS]})
     if options.task is None:
         raise UsageError(
@@ -174,8 +138,8 @@ def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching
             do="say what they mean with --task, and where they are with --labels: "
             "`sslkit show task`",
         )
-    labelled, files = _labelled(options, options.task, chosen, talk)
-    rule = None if below is None else Rule(below, labelled.metric, "flops")
+    labelled, files = importlib.import_module(_PROBING).of(options, options.task, chosen, talk)
+    rule = None if below is None else _rule(below, labelled.metric)
     told = {"every": every, "task": options.task, "labels": files}
     return Watching(
         every,
@@ -183,81 +147,3 @@ def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching
         rule,
         {"probe": told} | ({} if rule is None else {"stop": [below, labelled.metric]}),
     )
-
-
-def _labelled(
-    options: Options, task: str, chosen: Chosen[Domain], talk: Console
-) -> tuple[Labelled, dict[str, str]]:
-    """The records of the probe, and the hashes of their files."""
-    name, module, _ = chosen.plugins["domain"]
-    if "tokens" not in module.GIVES:
-        raise UsageError(f"--probe-every takes records, and domain {name} has none")
-    domain = cast(TokenDomain, chosen.domain)
-    given = {
-        "": options.labels or [Path("labels") / f"{task}.csv"],
-        "valid": options.valid or [],
-        "test": options.test or [],
-    }
-    mine = [f"{n}={v}" for n, v in catalog.parse_pairs(options.set).items() if _is_of(task, n)]
-    asked = Labels(task, mine, given, options.on_error)
-    meaning, settings = asked.module(name)
-    examples = labels.read(
-        meaning, settings, asked.files, domain, asked.on_error, talk
-    )  # fmt: skip
-    train, valid = divide(examples, options.seed)
-    rows = np.concatenate([train, valid])
-    places = np.arange(len(rows))
-    metric = meaning.METRICS[0]
-    talk.say(
-        f"probe of {task} every {options.probe_every} steps: {len(train)} records trained on, "
-        f"{metric} on {len(valid)}; {len(examples) - len(rows)} are not looked at: "
-        "test records, and copies of them"
-    )
-    exam = Exam(
-        values=examples.targets.values[rows],
-        groups=examples.groups[rows],
-        classes=len(examples.targets.classes),
-        rounds=[(places[: len(train)], places[len(train) :])],
-        metrics=(metric,),
-        seed=options.seed,
-    )
-    units = [examples.units[row] for row in rows]
-    files = {entry.path: entry.sha256 for entry in manifest.describe(examples.labelled.files)}
-    made = Labelled(domain, units, exam, f"probe_{metric}", options.window)
-    return made, files
-
-
-def _is_of(task: str, name: str) -> bool:
-    return name.startswith(f"{task}.")
-
-
-def divide(examples: Examples, seed: int) -> tuple[splits.IntArray, splits.IntArray]:
-    """The records that the probe learns from, and those it is judged on.
-
-    A test part that is given stays out, and so do records that equal one of it. Where none is
-    given, those that ``sslkit probe`` and ``sslkit finetune`` would make with the same seed and
-    their usual shares stay out.
-
-    Raises:
-        DataError: too few are left.
-    """
-    parts, strata, groups = examples.labelled.parts, examples.strata, examples.groups
-    left = np.ones(len(examples), np.bool_)
-    for shares in ({"test": labels.TEST_SHARE}, labels.SHARES):
-        found = splits.split(strata, groups, shares, seed, parts)
-        left &= np.isin(found.part, [splits.PARTS.index("train"), splits.PARTS.index("valid")])
-    rows = np.flatnonzero(left)
-    given = None if parts is None else [parts[row] for row in rows]
-    found = splits.split(strata[rows], groups[rows], {"valid": _VALID_SHARE}, seed, given)
-    train, valid = rows[found.rows("train")], rows[found.rows("valid")]
-    classes = len(examples.targets.classes)
-    for part, name in ((train, "train"), (valid, "validation")):
-        held = len(np.unique(examples.targets.values[part]))
-        if held < max(classes, 2):
-            raise DataError(
-                f"the {name} part of the probe has {len(part)} records of {held} kind(s)",
-                where=", ".join(map(str, examples.labelled.files)),
-                why=f"{len(examples)} records were read, and the test part is left out",
-                do="add records, or name files with --valid and --test",
-            )
-    return train, valid

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from sslkit.engine import sharded
+from sslkit.engine import fsdp, sharded
 from sslkit.engine.distributed import world
 from sslkit.errors import UsageError
 from sslkit.modules import RowTable
@@ -110,7 +110,7 @@ def test_tables_with_sparse_gradients_are_refused() -> None:
     table = RowTable(4, 2)
     table.sparse = True
     with pytest.raises(UsageError, match="single rows") as told:
-        sharded.shard(nn.Sequential(table), torch.device("cpu"), 2)
+        fsdp.shard(nn.Sequential(table), torch.device("cpu"), 2)
     assert "--parallel ddp" in told.value.do
 
 

@@ -37,17 +37,18 @@ def test_encoders_that_see_ahead_and_that_must_not_do_not_fit_together() -> None
 
 def test_floors_are_weighted_and_one_without_terms_is_refused() -> None:
     alone, both = chosen("clm"), chosen("mlm+clm", clm=0.5)
-    ids = {"targets": np.array([0, 0, 1])}
+    ids = {"targets": np.array([0, 0, 1]), "weight": np.ones(3)}
     floor = -(2 * math.log(4 / 6) + math.log(2 / 6)) / 3
     assert alone.floors([ids]) == {"floor_loss": pytest.approx(floor)}
-    batch = {"mlm.targets": np.array([0, 0, 1]), "clm.targets": np.array([1])}
+    batch = {f"mlm.{name}": array for name, array in ids.items()}
+    batch |= {"clm.targets": np.array([1]), "clm.weight": np.ones(1)}
     assert both.floors([batch]) == {
         "floor_loss": pytest.approx(floor - 0.5 * math.log(2 / 6)),
         "floor_loss_mlm": pytest.approx(floor),
         "floor_loss_clm": pytest.approx(-math.log(2 / 6)),
     }
     with pytest.raises(DataError, match="nothing that clm could be asked"):
-        both.floors([batch | {"clm.targets": np.array([], np.int64)}])
+        both.floors([batch | {"clm.targets": np.array([], np.int64), "clm.weight": np.ones(0)}])
 
 
 def test_what_a_person_reads() -> None:

@@ -480,3 +480,10 @@ def test_bad_records_are_passed_over_and_counted(folder: Path, command: Command)
     refused = command(*TINY, check=3)
     assert "corpus/genes.fa, record 21 (protein)" in refused.err
     assert "2 records skipped" in command(*TINY, "--on-error", "skip").err
+
+
+def test_what_is_heavy_is_loaded_where_it_is_asked_for() -> None:
+    heavy = ["pandas", "scipy", "sklearn", "matplotlib", "torch.distributed.fsdp"]
+    code = f"import sys, sslkit.stages.pretrain; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

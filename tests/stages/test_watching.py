@@ -18,7 +18,7 @@ from sslkit.engine.watch import evaluations
 from sslkit.errors import DataError
 from sslkit.probes import stopping
 from sslkit.probes.stopping import Rule
-from sslkit.stages import labels, watching
+from sslkit.stages import labels, probing
 from sslkit.stages.labels import Examples
 from sslkit.types import Labelled, Targets
 
@@ -119,7 +119,7 @@ def examples(count: int, parts: list[str] | None = None) -> Examples:
 def test_no_record_of_a_test_part_nor_a_copy_of_one(seed: int, given: bool) -> None:
     parts = ["test" if n % 4 == 3 else "train" for n in range(200)] if given else None
     held = examples(200, parts)
-    train, valid = watching.divide(held, seed)
+    train, valid = probing.divide(held, seed)
     used = np.concatenate([train, valid])
     assert len(np.unique(used)) == len(used) > 60
     assert not set(held.groups[train]) & set(held.groups[valid])
@@ -133,7 +133,7 @@ def test_no_record_of_a_test_part_nor_a_copy_of_one(seed: int, given: bool) -> N
 
 def test_too_few_records_are_refused() -> None:
     with pytest.raises(DataError, match="of the probe has") as error:
-        watching.divide(examples(6), 1)
+        probing.divide(examples(6), 1)
     assert "--valid" in error.value.do
 
 
@@ -160,7 +160,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         seen.append(len(shown))
         return decide(self, shown)
 
-    monkeypatch.setattr(watching.Labelled, "scores", scores)
+    monkeypatch.setattr(probing.Labelled, "scores", scores)
     monkeypatch.setattr(Rule, "reason", reason)
     # So few steps on random letters teach nothing.
     monkeypatch.setattr(stopping, "_has_learned", lambda row: True)
