@@ -18,9 +18,9 @@ import numpy.typing as npt
 import psutil
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from sslkit.engine.dispatch import watched
 from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.heads import scores_at_once
@@ -54,10 +54,7 @@ class Watch:
             self._ran(operation.overloadpacket.__name__, (given, named), made)
             return made
 
-        # Made here, since torch's own class has no types.
-        mode: Any = type("_Mode", (TorchDispatchMode,), {"__torch_dispatch__": ran})
-        watching: AbstractContextManager[object] = mode()
-        return watching
+        return watched(ran)
 
     def _ran(self, name: str, given: object, made: object) -> None:
         before = {id(storage) for storage in _storages(given)}

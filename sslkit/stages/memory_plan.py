@@ -106,7 +106,7 @@ def fit(
     if (begun := _begun(options, folder)) is not None:
         encoder_of(learner.encoder).checkpointing = begun.gradient_checkpointing
         return begun
-    found = ways(options, chosen, learner, in_step, runtime, processes)
+    found = ways(options, chosen, learner, in_step, runtime, processes, here=True)
     way = chosen_way(found, total, options, chosen)
     encoder_of(learner.encoder).checkpointing = way.checkpointing
     talk.say(
@@ -155,28 +155,37 @@ def ways(
     in_step: int,
     runtime: Runtime,
     processes: World,
+    *,
+    here: bool = False,
 ) -> Ways:
-    """Every way to train a learner and its peak, foretold; the learner is left as it was."""
+    """Every way to train a learner and its peak, foretold; the learner is left as it was.
+
+    Args:
+        here: training will go on in this process, which has then loaded all that any way needs.
+    """
     share = -(-in_step // processes.size)
     most = min(max(1, options.micro_tokens // options.window), share)
     batch = _batches(options, chosen)
     per_row = memory.size_of(batch(_SAMPLE)) / _SAMPLE
     encoder = encoder_of(learner.encoder)
     before = encoder.checkpointing
-    forecasts = {}
+    forecasts, bases, tried = {}, {}, 0
     for again in (False, True) if encoder.depth else (False,):
         encoder.checkpointing = again
         forecasts[again] = memory.forecast(
             learner, runtime, batch, most, accumulates=True, exchanged=processes.size > 1
         )
+        parameters = forecasts[again].parameters
+        # Trying has left holes of its own.
+        tried = max(tried, forecasts[again].tried - parameters)
+        # Running blocks again takes 75 MiB of torch that nothing else needs.
+        bases[again] = max(0, memory.resident(runtime.device) - parameters - _held(tried))
+    if here:
+        bases = dict.fromkeys(bases, max(bases.values()))
     encoder.checkpointing = before
-    parameters = forecasts[False].parameters
-    # Trying has left holes of its own.
-    tried = max(one.tried for one in forecasts.values()) - parameters
-    base = max(0, memory.resident(runtime.device) - parameters - _held(tried))
     counts = [most] if chosen.across_rows else _counts(most)
     every = [
-        Way(again, rows, base + one.kept + _held(one.peak(rows, rows * per_row) - one.kept))
+        Way(again, rows, bases[again] + one.kept + _held(one.peak(rows, rows * per_row) - one.kept))
         for again, one in forecasts.items()
         if again or not options.gradient_checkpointing or not encoder.depth
         for rows in counts
@@ -184,7 +193,7 @@ def ways(
     enough = min(most, -(-_ENOUGH // options.window))
     # A large enough micro-batch first, then no checkpointing, then the largest.
     every.sort(key=lambda way: (way.rows < enough, way.checkpointing, -way.rows))
-    return Ways(every, base, parameters)
+    return Ways(every, bases[False], parameters)
 
 
 def _held(tensors: int) -> int:
