@@ -84,7 +84,8 @@ def prepare(
     torch.set_num_threads(count)
     # Equal runs give equal bytes; CUDA needs this variable before its first matrix product.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As use_deterministic_algorithms(True, warn_only=True), but torch's compiler is not loaded.
+    torch.set_deterministic_debug_mode("warn")
     # It would overwrite every fresh buffer so as to find reads of unset memory: a tool for tests.
     setattr(torch.utils.deterministic, _FILL, False)
     if chosen.type == "cpu":
