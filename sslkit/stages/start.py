@@ -12,6 +12,7 @@ from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.engine.learner import Learner
 from sslkit.errors import UsageError
 from sslkit.files import source
+from sslkit.stages import training_plan
 from sslkit.stages.feeds import Feed
 
 _DO = "leave --start-from out, or choose what that run was made with (sslkit show says it)"
@@ -31,7 +32,8 @@ class Start:
 def begin(path: Path | None, feed: Feed, learner: Learner) -> Start:
     """Give a learner the weights of a checkpoint, where one is named.
 
-    Settings of the domain may differ, as viscosities do; objective, model and vocabulary not.
+    Settings of the domain may differ, as viscosities do, and so may schedule and optimizer;
+    objective, model and vocabulary not.
 
     Raises:
         UsageError: there is none, or it is of another kind; the message says in what.
@@ -55,8 +57,11 @@ def begin(path: Path | None, feed: Feed, learner: Learner) -> Start:
 
 
 def _strange(held: Checkpoint, feed: Feed) -> list[str]:
-    """In what a checkpoint is of another kind, one phrase each."""
-    mine, theirs = feed.chosen.entries(), held.manifest.plugins
+    """In what a checkpoint is of another kind, one phrase each; how it was trained is no part."""
+    mine, theirs = (
+        {kind: entry for kind, entry in plugins.items() if not training_plan.is_training(kind)}
+        for plugins in (feed.chosen.entries(), held.manifest.plugins)
+    )
     found = []
     for kind in sorted({*mine, *theirs}):
         one, other = mine.get(kind, {}), theirs.get(kind, {})

@@ -128,6 +128,8 @@ def test_tokens_start_from_a_run_too(tmp_path: Path, command: Command, tiny_voca
     assert "its transformer has blocks 1, not 2" in command(*words, *deeper, check=2).err
     refused = command(*words, "-o", "third", "--start-from", "first", "--objective", "clm", check=2)
     assert "its objective is mlm" in refused.err
+    trained = ("--schedule", "constant", "--optimizer", "sgd", "--steps", "1")
+    command(*words, *trained, "-o", "fourth", "--start-from", "first")
 
 
 @pytest.mark.parametrize(
