@@ -25,6 +25,8 @@ from sslkit.probes.scaling import FEWEST
 from sslkit.stages import scaling_plot
 
 _LOSS = "heldout_loss"
+#: What a step reads, as rows of metrics name it: of a corpus, of an equation.
+_UNITS = ("tokens", "points")
 By = Literal["tokens", "flops", "parameters"]
 
 
@@ -43,6 +45,7 @@ class Run:
 
     Attributes:
         rows: those of evaluations.
+        unit: what it has read, by name.
         parameters: 0 where there is no checkpoint yet.
         seconds: of the clock, as far as the log tells; None where it does not.
         stopped: why it ended early; empty where it did not.
@@ -50,6 +53,7 @@ class Run:
 
     name: str
     rows: Sequence[Mapping[str, float]]
+    unit: str
     parameters: int
     seconds: float | None
     stopped: str
@@ -92,6 +96,7 @@ def _read(path: Path, console: Console) -> Run:
             why=f"{folder.metrics} is not there, or has no evaluation yet",
             do="name folders that sslkit pretrain wrote",
         )
+    (unit,) = (name for name in _UNITS if name in rows[-1])
     parameters, stopped = 0, ""
     if folder.checkpoint.is_file():
         held = checkpoint.load(folder.checkpoint)
@@ -101,13 +106,15 @@ def _read(path: Path, console: Console) -> Run:
         console.say(f"{path} is not finished: read up to step {rows[-1]['step']}")
     if parameters and not all("flops" in row for row in rows):
         # Of a version that did not count them.
-        rows = [{**row, "flops": 6.0 * parameters * row["tokens"]} for row in rows]
+        rows = [{**row, "flops": 6.0 * parameters * row[unit]} for row in rows]
     spent = runlog.seconds(folder.log)
     seconds = spent[max(spent)] if spent else None
-    return Run(str(path), rows, parameters, seconds, stopped)
+    return Run(str(path), rows, unit, parameters, seconds, stopped)
 
 
 def _check(one: Run, by: By) -> None:
+    if by == "tokens" and one.unit != by:
+        raise UsageError(f"{one.name} has read {one.unit}, no tokens", do="use --by flops")
     lacks = not one.parameters if by == "parameters" else by not in one.rows[-1]
     if lacks:
         raise UsageError(
@@ -145,7 +152,7 @@ def _plain(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By) -> dic
             {
                 "run": one.name,
                 "parameters": one.parameters or None,
-                "tokens": one.rows[-1]["tokens"],
+                one.unit: one.rows[-1][one.unit],
                 "flops": one.rows[-1].get("flops"),
                 "seconds": one.seconds,
                 "stopped": one.stopped or None,
@@ -200,7 +207,7 @@ def _show(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By, console
         tables.show(title, columns, rows)
     for one in runs:
         last = one.rows[-1]
-        spent = f"{human(last['tokens'])} tokens"
+        spent = f"{human(last[one.unit])} {one.unit}"
         spent += f", {human(last['flops'])} FLOPs" if "flops" in last else ""
         clock = "" if one.seconds is None else f", {one.seconds:,.0f} s"
         console.say(

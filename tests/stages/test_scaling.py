@@ -124,6 +124,16 @@ def test_a_real_run_can_be_read(command: Command, tmp_path: Path, tiny_vocab: Pa
     assert told["runs"][0]["tokens"] > 0
 
 
+def test_a_run_on_an_equation_has_read_points(command: Command, tmp_path: Path) -> None:
+    write(tmp_path, "field", 100)
+    log = tmp_path / "field" / "metrics.jsonl"
+    log.write_text(log.read_text().replace('"tokens"', '"points"'))
+    done = command("scaling", "field")
+    assert "field: 20.0k points, 12.0M FLOPs" in done.err
+    assert command("scaling", "field", "--json").json["runs"][0]["points"] == 20_000
+    assert "has read points" in command("scaling", "field", "--by", "tokens", check=2).err
+
+
 def test_refusals(command: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty holds no log" in command("scaling", "empty", check=2).err
