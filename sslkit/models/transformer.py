@@ -128,23 +128,23 @@ class _Layout:
     ) -> "_Layout":
         """Of rows of so many tokens and the start; a CPU leaves padding out where it pays."""
         rows, size = len(length), length + 1
+        rotation = _rotation(columns, width, length, dtype)
         # Few widths: for each new one the products of attention are compiled anew.
         wide = (-(-size // _COLUMNS) * _COLUMNS).clamp(max=columns)
-        runs = torch.unique_consecutive(wide, return_counts=True)
-        padding = rows * columns - int(size.sum())
-        column = torch.arange(columns, device=length.device)
-        rotation = _rotation(columns, width, length, dtype)
-        if length.device.type != "cpu" or padding <= _GROUP_TOKENS * len(runs[0]):
+        # Another device would be waited for.
+        alike = _alike(size, wide, columns) if length.device.type == "cpu" else []
+        if not alike:
             first = columns * torch.arange(rows, device=length.device)
             group = (rows, columns, _mask(length, columns, causal, dtype))
             inside = _blocks.within(length, columns)
             real = None if inside is None else inside.flatten(0, 1)
             return cls((rows, columns), first, rotation, [group], real=real)
         groups, at = [], 0
-        for broad, many in zip(*(run.tolist() for run in runs), strict=True):
+        for broad, many in alike:
             here = length[at : at + many]
             groups.append((many, broad, _mask(here, broad, causal, dtype)))
             at += many
+        column = torch.arange(columns)
         real, slots = column < size[:, None], column < wide[:, None]
         first, begin = size.cumsum(0) - size, wide.cumsum(0) - wide
         # Behind the end of a row its last token stands in: it is not looked at.
@@ -165,6 +165,13 @@ class _Layout:
             whole = x_pd.new_zeros(self.shape[0] * self.shape[1], x_pd.shape[1])
             x_pd = whole.index_copy(0, self.index, x_pd)
         return x_pd.view(*self.shape, x_pd.shape[1])
+
+
+def _alike(size: Tensor, wide: Tensor, columns: int) -> list[tuple[int, int]]:
+    """Columns and number of neighbours of one width; none where padding costs less than they."""
+    widths, counts = (run.tolist() for run in torch.unique_consecutive(wide, return_counts=True))
+    padding = len(size) * columns - int(size.sum())
+    return [*zip(widths, counts, strict=True)] if padding > _GROUP_TOKENS * len(widths) else []
 
 
 class _Block(_blocks.Block):
