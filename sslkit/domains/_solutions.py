@@ -24,6 +24,7 @@ def reference(path: Path, low: Sequence[float], high: Sequence[float]) -> Refere
     with source.reading(path):
         try:
             held = matlab.loadmat(path)
+        # The third is what scipy says of files of version 7.3, which are HDF5.
         except (ValueError, TypeError, NotImplementedError, matlab.matlab.MatReadError) as error:
             raise DataError(
                 "a reference cannot be read",

@@ -7,6 +7,8 @@ tokens of a micro-batch, so that rows see each other in training; in evaluation 
 means of them, which a checkpoint holds.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Literal, TypeAlias
 
 import torch
@@ -22,23 +24,24 @@ _EPSILON = 1e-5
 _MOMENTUM = 0.1
 
 
-class Norm(nn.Module):
+class Norm(nn.Module, ABC):
     """A norm over the last dimension, which is called with what is real where it must know it."""
 
+    @abstractmethod
     def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
         """States [..., D] of the same type, at a scale of 1.
 
         Args:
             real: [..., 1], False at padding; None where there is none. Only batch norm looks at it.
         """
-        raise NotImplementedError
 
 
 def of(kind: Kind, width: int, groups: int) -> Norm:
     """The chosen norm of so many channels; ``groups`` are those of group norm."""
     if kind == "group":
         return _Group(width, groups)
-    return {"layer": _Layer, "rms": _Rms, "batch": _Batch}[kind](width)
+    others: dict[str, Callable[[int], Norm]] = {"layer": _Layer, "rms": _Rms, "batch": _Batch}
+    return others[kind](width)
 
 
 class _Weighted(Norm):
