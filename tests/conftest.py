@@ -16,9 +16,9 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from sslkit.__main__ import app
 from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.cli.commands import app
 from sslkit.domains import genome
 from sslkit.files import source
 from sslkit.models import transformer

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from sslkit.__main__ import app
+from sslkit.cli.commands import app
 
 COMMANDS = [command.name for command in app.registered_commands if command.name]
 HEAVY = {"torch", "numpy", "pandas", "pyarrow", "sklearn", "scipy", "Bio", "pyfaidx", "rdkit"}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sslkit import catalog
-from sslkit.__main__ import app
+from sslkit.cli.commands import app
 from sslkit.options import Common
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +21,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 #: From the ground up; a file imports from its own room and from lower floors only.
 FLOORS = (
     ("errors", "limits"),
-    ("types", "rng", "options", "sizes", "processor"),
+    ("types", "rng", "options", "sizes", "processor", "allocator"),
     (
         "catalog",
         "console",
@@ -47,7 +47,7 @@ LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 #: Who imports by name: plug-ins, the stage of a command, what only an extra brings, and what is
 #: heavy and seldom asked for.
 LATE = {
-    "catalog.py", "cli/launch.py", "engine/distributed.py", "engine/sharded.py",
+    "__main__.py", "catalog.py", "cli/launch.py", "engine/distributed.py", "engine/sharded.py",
     "files/genbank.py", "files/zstd.py", "figures.py", "stages/watching.py", "vocab/cluster.py",
     "vocab/kmers.py", "vocab/tokenizer.py",
 }  # fmt: skip

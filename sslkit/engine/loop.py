@@ -12,7 +12,7 @@ from sslkit import rng
 from sslkit.artifacts import checkpoint, samples
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
-from sslkit.engine import optimizers, sharded
+from sslkit.engine import optimizers, runtime, sharded
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.optimizers import Rates
@@ -75,6 +75,7 @@ class Training:
             RequeueError: a signal asked to stop; the state is saved.
             SslkitError: the loss is not a number.
         """
+        runtime.ready()
         self._load(console)
         # A rebuilt encoder may come as it is evaluated, without dropout.
         self.learner.train()

@@ -1,14 +1,13 @@
 """Where and how precisely the work runs: device, threads, number format, allocator."""
 
-import ctypes
 import os
-import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
 
+from sslkit import allocator
 from sslkit.engine.distributed import ALONE, World
 from sslkit.errors import UsageError
 from sslkit.options import thread_count
@@ -22,8 +21,6 @@ _PROBE_ROUNDS = 5
 _PRODUCTS = ((8, 32, 16), (512, 256, 256), (64, 1024, 256))
 #: Products of float32 stay below it, rounded to bfloat16 they are far above.
 _EXACT = 1e-5
-#: Numbers of glibc's settings, and the values that keep memory.
-_MALLOPT = {"M_MMAP_MAX": (-4, 0), "M_TRIM_THRESHOLD": (-1, 2**31 - 1)}
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def prepare(
     # It would overwrite every fresh buffer so as to find reads of unset memory: a tool for tests.
     setattr(torch.utils.deterministic, _FILL, False)
     if chosen.type == "cpu":
-        keep_memory()
+        allocator.settle()
         quick_products()
     if precision == "auto":
         votes = world.sum({"bf16": float(_bf16_is_faster(chosen))})["bf16"]
@@ -114,20 +111,12 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def keep_memory() -> dict[str, int]:
-    """Keep large freed buffers in the process; the allocator's settings that were made, by name.
-
-    glibc returns them to the system and faults them in again at every step, which costs more
-    than the arithmetic of a small model.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is None:
-        return {}
-    return {
-        name: value
-        for name, (number, value) in _MALLOPT.items()
-        if mallopt(number, value)  # 0 where glibc refuses it
-    }
+def ready() -> None:
+    """Load what the first step of an optimizer loads, 75 MiB of it, and then make room for work."""
+    weight = torch.zeros(1, requires_grad=True)
+    weight.grad = torch.zeros(1)
+    torch.optim.SGD([weight]).step()
+    allocator.make_rooms()
 
 
 def quick_products() -> bool:

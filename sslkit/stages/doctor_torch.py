@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from sslkit import allocator
 from sslkit.engine import runtime
 from sslkit.engine.distributed import world
 from sslkit.options import thread_count
@@ -28,7 +29,7 @@ def facts() -> dict[str, Any]:
             }
             for number in devices
         ],
-        "allocator": runtime.keep_memory(),
+        "allocator": allocator.settle(),
         "quick_products": runtime.quick_products(),
         "fp32_seconds": runtime.product_seconds(torch.float32),
         "bf16_seconds": runtime.product_seconds(torch.bfloat16),

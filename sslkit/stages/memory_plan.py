@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sslkit import rng, sizes
+from sslkit import allocator, rng, sizes
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.contracts import Counted, TokenDomain
 from sslkit.engine import memory
+from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
@@ -24,8 +25,7 @@ from sslkit.types import Arrays
 _ENOUGH = 1024
 #: Rows from which the size of a larger batch is foretold.
 _SAMPLE = 64
-#: What an allocator that keeps memory has in holes between tensors, of what they hold: measured
-#: from 0.2 to 0.6 on a CPU with ``runtime.keep_memory``, most where single tensors are large.
+#: What an allocator that does not tell has in holes between tensors, of what they hold.
 _GAPS = 0.35
 
 
@@ -169,31 +169,49 @@ def ways(
     per_row = memory.size_of(batch(_SAMPLE)) / _SAMPLE
     encoder = encoder_of(learner.encoder)
     before = encoder.checkpointing
-    forecasts, bases, tried = {}, {}, 0
+    runtimes.ready()
+    heap = allocator.heap()[0]
+    forecasts = {}
     for again in (False, True) if encoder.depth else (False,):
         encoder.checkpointing = again
         forecasts[again] = memory.forecast(
-            learner, runtime, batch, most, accumulates=True, exchanged=processes.size > 1
+            learner, runtime, batch, most, exchanged=processes.size > 1
         )
-        parameters = forecasts[again].parameters
-        # Trying has left holes of its own.
-        tried = max(tried, forecasts[again].tried - parameters)
-        # Running blocks again takes 75 MiB of torch that nothing else needs.
-        bases[again] = max(0, memory.resident(runtime.device) - parameters - _held(tried))
-    if here:
-        bases = dict.fromkeys(bases, max(bases.values()))
     encoder.checkpointing = before
-    counts = [most] if chosen.across_rows else _counts(most)
-    every = [
-        Way(again, rows, bases[again] + one.kept + _held(one.peak(rows, rows * per_row) - one.kept))
-        for again, one in forecasts.items()
+    base = memory.resident(runtime.device) - forecasts[False].parameters
+    if runtime.device.type == "cpu":
+        # Trying has left holes of its own.
+        tried = max(one.tried - one.parameters for one in forecasts.values())
+        base -= (allocator.heap()[0] - heap) if heap else _held(tried)
+    asked = [
+        (again, rows)
+        for again in forecasts
         if again or not options.gradient_checkpointing or not encoder.depth
-        for rows in counts
+        for rows in ([most] if chosen.across_rows else _counts(most))
     ]
+    courses = [
+        forecasts[again].course(rows, rows * per_row, accumulates=rows < share)
+        for again, rows in asked
+    ]
+    peaks = [base + taken for taken in _taken(courses, runtime)]
+    if here:
+        peaks = [max(peak, memory.resident(runtime.device)) for peak in peaks]
+    every = [Way(again, rows, peak) for (again, rows), peak in zip(asked, peaks, strict=True)]
     enough = min(most, -(-_ENOUGH // options.window))
     # A large enough micro-batch first, then no checkpointing, then the largest.
     every.sort(key=lambda way: (way.rows < enough, way.checkpointing, -way.rows))
-    return Ways(every, bases[False], parameters)
+    return Ways(every, base, forecasts[False].parameters)
+
+
+def _taken(courses: Sequence[memory.Course], runtime: Runtime) -> list[int]:
+    """What courses take with the holes between tensors: as the allocator says, or else about."""
+    told = [-1] * len(courses)
+    if runtime.device.type == "cpu":
+        told = allocator.growth([course.tolist() for course in courses])
+    return [
+        one if one >= 0 else _held(memory.most(course))
+        for one, course in zip(told, courses, strict=True)
+    ]
 
 
 def _held(tensors: int) -> int:

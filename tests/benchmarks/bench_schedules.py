@@ -24,7 +24,7 @@ import numpy as np
 from scipy import stats
 from typer.testing import CliRunner
 
-from sslkit.__main__ import app
+from sslkit.cli.commands import app
 
 BASES, ORDER, RECORD = 600_000, 5, 6000
 SHAPE = (

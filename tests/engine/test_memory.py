@@ -35,6 +35,12 @@ def learner(model: str, objective: Any, **more: Any) -> Learner:
     )
 
 
+@pytest.fixture(autouse=True)
+def no_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What products leave behind is there before the second step."""
+    monkeypatch.setattr(memory, "product_code", lambda _runtime: 0)
+
+
 def test_the_watch_counts_what_is_alive() -> None:
     x = torch.randn(100, 100, requires_grad=True)
     watch = Watch()
@@ -43,10 +49,9 @@ def test_the_watch_counts_what_is_alive() -> None:
         z = (y @ y).sum()
         z.backward()
         del y, z
-    # The doubled one and relu's; relu's alone, until the product has two factors of it as gradients
-    # and a sum of them.
-    assert watch.peaks[0] == 2 * 40_000
-    assert max(watch.peaks) == pytest.approx(4 * 40_000, abs=100)
+    # Relu's alone, until the product has two factors of it as gradients and a sum of them.
+    assert memory.most(np.array(watch.course)) == pytest.approx(4 * 40_000, abs=100)
+    assert watch.course[:3] == [40_000, 40_000, -1]
     assert x.grad is not None
 
 
@@ -66,15 +71,32 @@ def test_small_batches_tell_of_a_large_one(
         return batch(made.objective, count)
 
     size = memory.size_of(small(rows))
-    found = memory.forecast(made, runtime, small, rows, accumulates=False, exchanged=False)
+    found = memory.forecast(made, runtime, small, rows, exchanged=False)
     watch = Watch()
     with watch.watching():
         with runtime.autocast():
             losses = made(memory.to_device(small(rows), runtime))
         torch.stack(list(losses.values())).sum().backward()
-    assert found.peak(rows, size) - found.kept == pytest.approx(max(watch.peaks), rel=0.06)
     weights = sum(p.numel() for p in made.parameters()) * 4
-    assert (found.parameters, found.kept) == (weights, 3 * weights)
+    assert found.parameters == weights
+    # The second step has the moments beside it.
+    told = memory.most(found.course(rows, size, accumulates=False))
+    assert told - 3 * weights == pytest.approx(memory.most(np.array(watch.course)), rel=0.06)
+
+
+def test_gradients_that_wait_and_that_are_exchanged_are_counted() -> None:
+    made, runtime = learner("gru", mlm), Runtime(torch.device("cpu"), "fp32", 1)
+    weights = sum(p.numel() for p in made.parameters()) * 4
+
+    def told(*, accumulates: bool, exchanged: bool) -> int:
+        found = memory.forecast(
+            made, runtime, lambda rows: batch(made.objective, rows), 9, exchanged=exchanged
+        )
+        return memory.most(found.course(9, 9000.0, accumulates=accumulates))
+
+    alone = told(accumulates=False, exchanged=False)
+    assert told(accumulates=False, exchanged=True) == alone + weights
+    assert alone < told(accumulates=True, exchanged=False) <= alone + weights
 
 
 def test_a_head_in_parts_is_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,8 +113,16 @@ def test_the_learner_is_left_as_it_was() -> None:
         runtime,
         lambda rows: batch(made.objective, rows),
         9,
-        accumulates=True,
         exchanged=False,
     )
     assert all(torch.equal(value, before[name]) for name, value in made.state_dict().items())
     assert all(parameter.grad is None for parameter in made.parameters())
+
+
+def test_what_the_first_product_of_a_shape_leaves_stays() -> None:
+    x, watch = torch.randn(9, 9), Watch(product=500)
+    with watch.watching():
+        for _ in range(3):
+            x @ x
+    assert watch.course == [324, 500, -1, 324, -3, 324, -4]
+    assert watch.lasting == {1}

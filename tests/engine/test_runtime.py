@@ -1,7 +1,6 @@
 """Device, threads and number format."""
 
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -95,8 +94,3 @@ def test_products_that_round_are_not_let_in(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(torch.Tensor, "__matmul__", rounding)
     assert not runtime.quick_products()
     assert getattr(torch.backends.mkldnn, MATMUL).fp32_precision == "none"
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only glibc has these settings")
-def test_memory_is_kept() -> None:
-    assert set(runtime.keep_memory()) <= {"M_MMAP_MAX", "M_TRIM_THRESHOLD"}

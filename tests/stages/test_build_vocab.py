@@ -266,7 +266,7 @@ def test_bad_rows_of_a_column_are_told(tmp_path, command, rows):
 def test_text_is_counted_without_loading_pandas(tmp_path):
     (tmp_path / "a.txt").write_text("a word of over sixteen characters: incomprehensibilities")
     code = (
-        "import sys; from sslkit.__main__ import app; app(standalone_mode=False); "
+        "import sys; from sslkit.cli.commands import app; app(standalone_mode=False); "
         "sys.exit('pandas' in sys.modules)"
     )
     words = [sys.executable, "-c", code, "build-vocab", "a.txt"]

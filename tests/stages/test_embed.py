@@ -17,10 +17,10 @@ import pytest
 import torch
 from typer.testing import CliRunner, Result
 
-from sslkit.__main__ import app
 from sslkit.artifacts import checkpoint, embeddings, manifest
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.artifacts.parts import folder_of, working
+from sslkit.cli.commands import app
 from sslkit.domains import genome
 from sslkit.models import transformer
 from sslkit.vocab.vocabulary import Vocabulary

@@ -268,7 +268,7 @@ def test_records_in_pieces() -> None:
 
 _LONG = """
 import resource, sys
-from sslkit.__main__ import app
+from sslkit.cli.commands import app
 try:
     app(["inspect", sys.argv[1], "--json"])
 finally:
