@@ -6,7 +6,7 @@ import sys
 from sslkit import allocator
 
 #: Commands that work with tensors.
-_LEARNING = {"plan", "pretrain", "embed", "score", "finetune", "probe"}
+_LEARNING = {"plan", "pretrain", "embed", "score", "finetune", "probe", "retrieve"}
 
 
 def main() -> None:

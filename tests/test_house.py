@@ -31,6 +31,7 @@ FLOORS = (
         "modules",
         "bases",
         "contracts",
+        "pretexts",
         "steering",
     ),
     ("heads",),

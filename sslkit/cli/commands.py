@@ -14,6 +14,7 @@ from sslkit.cli.merge_vocab import merge_vocab
 from sslkit.cli.plan import plan
 from sslkit.cli.pretrain import pretrain
 from sslkit.cli.probe import probe
+from sslkit.cli.retrieve import retrieve
 from sslkit.cli.scaling import scaling
 from sslkit.cli.score import score
 from sslkit.cli.show import show
@@ -60,6 +61,7 @@ _add("embed", embed)
 _add("score", score)
 _add("finetune", finetune)
 _add("probe", probe)
+_add("retrieve", retrieve)
 _add("scaling", scaling)
 _add("slurm", slurm)
 _add("show", show)

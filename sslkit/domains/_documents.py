@@ -1,10 +1,12 @@
 """Running text as documents of numbered words, block by block.
 
 A unit is 32 bits: the id of a word, or for a word that the vocabulary does not hold the number of
-ids and a hash of the word; and the topmost bit where a sentence begins.
+ids and a hash of the word; and the topmost bit where a sentence begins. One number is no word: it
+stands between the two sides of a pair.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import IO, TypeAlias
 
 import numpy as np
@@ -20,6 +22,8 @@ Units: TypeAlias = npt.NDArray[np.uint32]
 
 #: Set where a sentence begins.
 BEGINS = np.uint32(1 << 31)
+#: Between the sides of a pair.
+BETWEEN = np.uint32(BEGINS - 1)
 #: Most units of one document; a longer one is read as several.
 LONGEST = 1 << 24
 _BLOCK = 1 << 20
@@ -43,7 +47,7 @@ class Encoder:
         else:
             found = self._lookup.ids(words)
         unknown = np.flatnonzero(found < 0)
-        room = np.uint64(int(BEGINS) - self._size)
+        room = np.uint64(int(BETWEEN) - self._size)
         found[unknown] = self._size + (hashes(words, unknown) % room).astype(np.int64)
         return found.astype(np.uint32)
 
@@ -88,6 +92,19 @@ class Stream:
     def finish(self) -> tuple[Units, Places]:
         """The same for what only the end of the text makes whole."""
         return self._numbered(self._reader.finish())
+
+    def lines(self, text: bytes) -> tuple[Units, Places]:
+        """The units of a whole text, and how many there are before the end of each line.
+
+        Where a line is a document, and nothing was fed before.
+        """
+        found, ends, seen = [], [], 0
+        for split in (partial(self._reader.feed, text), self._reader.finish):
+            words = split()
+            found.append(self._numbered(words)[0])
+            ends.append(seen + np.searchsorted(words.starts, self._watch.documents))
+            seen += len(words.starts)
+        return np.concatenate(found), np.concatenate(ends)
 
     def _numbered(self, words: Slices) -> tuple[Units, Places]:
         units = self._encoder.units(words)

@@ -16,8 +16,8 @@ from sslkit.vocab.scheme import Octets
 from sslkit.vocab.splitting import Cuts, Rule
 
 Places: TypeAlias = npt.NDArray[np.int64]
-#: What ends a document beside the end of its file.
-Documents: TypeAlias = Literal["file", "blank", "line"]
+#: What ends a document beside the end of its file; a pair is a line of two columns.
+Documents: TypeAlias = Literal["file", "blank", "line", "pair"]
 
 #: Marks, closing quotes and brackets of one byte each.
 _MARK, _CLOSE = np.zeros(256, np.bool_), np.zeros(256, np.int64)

@@ -9,6 +9,9 @@ visible characters, takes one space before it along, and white space ends with e
 To a model a word is a token. A document is a file, unless ``documents`` says otherwise; one of
 more than 2**24 words is read as several. A cell of a table is a document. Where a sentence begins
 is told by marks and blank lines (see ``_sentences``).
+
+A pair is two texts that say the same, a sentence and its translation say: to an objective one is
+the view of the other, either of the two the first one; without training they are one row.
 """
 
 import hashlib
@@ -20,7 +23,8 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains._documents import BEGINS, Encoder, Stream, documents
+from sslkit.domains import _pairs
+from sslkit.domains._documents import BEGINS, BETWEEN, Encoder, Stream, documents
 from sslkit.domains._sentences import Documents
 from sslkit.domains._words import PATTERNS, RULES
 from sslkit.errors import DataError, OnError, UsageError
@@ -31,7 +35,7 @@ from sslkit.vocab.scheme import Strings
 from sslkit.vocab.splitting import SplitReader
 
 VERSION = 1
-GIVES = frozenset({"tokens", "boundary"})
+GIVES = frozenset({"tokens", "boundary", "view"})
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tokens")
 #: Such files lie beside corpora of all kinds, so any other kind goes before this one.
 COMMON = True
@@ -53,7 +57,10 @@ class Settings:
     )
     documents: Documents = field(
         default="file",
-        metadata={"help": "a document is a file, or what blank lines separate (blank), or a line"},
+        metadata={
+            "help": "a document is a file, or what blank lines separate (blank), or a line; or a "
+            "line is a pair of texts with a tab between"
+        },
     )
 
 
@@ -93,6 +100,9 @@ class Domain:
         Raises:
             DataError: a file without a word, or with bytes that are no text, with ``stop``.
         """
+        if self.settings.documents == "pair":
+            yield from self.pairs(path, on_error)
+            return
         if source.plain_name(path).lower().endswith(table.ENDINGS):
             rows = table.read(path, on_error=on_error)
             yield from sequences.of_rows(rows, path, self.record, on_error)
@@ -128,6 +138,14 @@ class Domain:
         if problem and on_error == "stop":
             raise sequences.bad_record(found)
         return found
+
+    def pairs(self, path: Path, on_error: OnError) -> Iterator[Record]:
+        """The pairs of a file of two columns, whatever ``documents`` says; see ``_pairs``."""
+        return _pairs.read(path, lambda: self._stream(str(path), "line", "stop"), on_error)
+
+    def sides(self, units: Array) -> tuple[Array, Array]:
+        """The two sides of a pair."""
+        return _pairs.sides(units)
 
     def _stream(self, name: str, kind: Documents, on_error: OnError) -> Stream:
         return Stream(name, RULES[self.settings.split], kind, self._encoder, on_error)
@@ -186,15 +204,37 @@ class Domain:
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
     ) -> Arrays:
-        """Token ids and lengths of units [rows, words]; nothing is random.
+        """Token ids and lengths of units [rows, words].
 
-        ``boundary`` is whether a sentence begins with a token.
+        ``boundary`` is whether a sentence begins with a token. With ``draws`` a row of a pair is
+        one of its sides, and ``view`` the other one.
         """
+        if draws is None or self.settings.documents != "pair":
+            if "view" in needs:
+                raise UsageError(
+                    "documents of text have no views",
+                    do="give pairs, two columns with a tab between: --set documents=pair",
+                )
+            return self._tokens(units, lengths, needs)
+        first, second = _pairs.parted(units, lengths)
+        swap = (draws.uniform("side", 1)[:, 0] < 0.5) & (second[1] > 0)
+        one, other = _swapped(first, second, swap)
+        made = self._tokens(*one, needs)
+        if "view" in needs:
+            view = self._tokens(*other)
+            made |= {"view": view["tokens"], "view_length": view["length"]}
+        return made
+
+    def _tokens(self, units: Array, lengths: Array, needs: Collection[str] = ()) -> Arrays:
         spec = self.spec
         inside = np.arange(units.shape[1]) < lengths[:, None]
         ids = (units & ~BEGINS).astype(np.int64)
-        tokens = np.where(inside, np.where(ids < spec.size, ids, spec.unknown), spec.pad)
-        made: Arrays = {"tokens": tokens, "length": lengths.astype(np.int64)}
+        known = np.where(ids < spec.size, ids, spec.unknown)
+        known = np.where(units == BETWEEN, spec.separator, known)
+        made: Arrays = {
+            "tokens": np.where(inside, known, spec.pad),
+            "length": lengths.astype(np.int64),
+        }
         if "boundary" in needs:
             made["boundary"] = inside & (units >= BEGINS)
         return made
@@ -203,3 +243,16 @@ class Domain:
     def unit_type(self) -> np.dtype[np.uint32]:
         """Four bytes a word."""
         return np.dtype(np.uint32)
+
+
+def _swapped(
+    first: tuple[Array, Array], second: tuple[Array, Array], swap: npt.NDArray[np.bool_]
+) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    """Rows of units with their lengths, exchanged where it is said."""
+    wide = max(first[0].shape[1], second[0].shape[1])
+    units = [np.pad(held, ((0, 0), (0, wide - held.shape[1]))) for held, _ in (first, second)]
+    lengths = [first[1], second[1]]
+    return (
+        (np.where(swap[:, None], units[1], units[0]), np.where(swap, *lengths[::-1])),
+        (np.where(swap[:, None], units[0], units[1]), np.where(swap, *lengths)),
+    )

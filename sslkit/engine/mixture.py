@@ -5,14 +5,14 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from sslkit.contracts import Pretext
+from sslkit.pretexts import Pretext
 from sslkit.types import Arrays, Batch, Draws
 
 _Values = TypeVar("_Values")
 
 
 class Mixture:
-    """Objectives that add up; implements ``contracts.Objective``.
+    """Objectives that add up; implements ``pretexts.Objective``.
 
     Args:
         objectives: by name, which is also that of their loss.

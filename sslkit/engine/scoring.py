@@ -14,11 +14,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sslkit.contracts import Energy, Likelihood, TokenDomain
+from sslkit.contracts import TokenDomain
 from sslkit.engine.inference import batches, padded
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
 from sslkit.modules import Encoder
+from sslkit.pretexts import Energy, Likelihood
 from sslkit.types import Array
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -100,7 +101,7 @@ class Scorer:
     Attributes:
         objective: says how likely tokens are, or how plausible rows.
         plan: windows and batches; nothing else of it is looked at.
-        spacing: see ``contracts.Likelihood``.
+        spacing: see ``pretexts.Likelihood``.
     """
 
     encoder: Encoder

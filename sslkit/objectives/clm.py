@@ -92,7 +92,7 @@ class Objective:
         rows: int,
         spacing: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See ``contracts.Likelihood``: of all tokens in one pass.
+        """See ``pretexts.Likelihood``: of all tokens in one pass.
 
         Where tokens do not overlap, they add up to the logarithm of a row's probability; where
         they do, each is given only those before it that share nothing with it, and the sum is a

@@ -1,23 +1,15 @@
 """Contrast of two views: tell a record's other view from those of other records.
 
-Both views go through the encoder, their states are pooled and projected onto the unit sphere, and
-each must be nearest to its partner among all records of the micro-batch that one process holds at
-a time: InfoNCE (van den Oord et al. 2018, eq. 4) in both directions, with the head and the
-temperature of Chen et al. 2020. More negatives make the task harder and teach more, and they come
-from --micro-tokens over --window rows, not from --batch-tokens, the steps' size.
+Both views go through the encoder, their states are pooled and projected onto the unit sphere, with
+the head and the temperature of Chen et al. 2020. What they are compared with: ``_views``.
 """
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
-from sslkit.modules import Pooling, pool
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.objectives import _views
+from sslkit.types import Array, TokenSpec
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "view"})
@@ -26,107 +18,33 @@ UNIT = "nats per pair"
 FLOOR = "chance"
 ACROSS_ROWS = True
 
-#: A learned temperature stays above it: a hundredth is as sharp as float32 needs.
-_COLDEST = 0.01
-
 
 @dataclass(frozen=True)
-class Settings(Weighted):
+class Settings(_views.Settings):
     """The head, and how sharply near and far are told apart."""
 
-    temperature: float = field(
-        default=0.1, metadata={"help": "what cosines are divided by, above 0.01"}
-    )
-    learned: bool = field(
-        default=False, metadata={"help": "learn the temperature, beginning with the one given"}
-    )
     projection: int = field(
         default=128, metadata={"help": "numbers per record that views are compared by"}
-    )
-    pooling: Pooling = field(
-        default="mean", metadata={"help": "how the tokens of a record become one vector"}
     )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not _COLDEST < self.temperature < math.inf:
-            raise ValueError(f"temperature is above {_COLDEST}, not {self.temperature}")
         if self.projection < 1:
             raise ValueError(f"projection is at least 1, not {self.projection}")
 
 
-class Objective:
-    """Contrast of views; negatives are the other rows of a micro-batch."""
+class Objective(_views.Contrast):
+    """Contrast of views behind a head of its own."""
 
     def __init__(
         self, settings: Settings, spec: TokenSpec | None = None, counts: Array | None = None
     ) -> None:
+        super().__init__("contrastive", settings.pooling)
         self.settings = settings
 
     def head(self, width: int) -> nn.Module:
         """From vectors of both views, [P, width] each, to scores of all pairs, [P, P]."""
-        return Head(self.settings, width)
-
-    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
-        """Which rows are compared: those with tokens in both views, unless one is left alone.
-
-        Args:
-            batch: ``tokens`` [B, L] and ``length`` [B], ``view`` [B, any] and ``view_length`` [B].
-            draws: not used, the domain has drawn the view.
-
-        Returns:
-            the same, and ``rows`` [P] int64, those that are compared.
-        """
-        names = ("tokens", "length", "view", "view_length")
-        rows = np.flatnonzero((batch["length"] > 0) & (batch["view_length"] > 0))
-        return {name: batch[name] for name in names} | {"rows": rows if len(rows) > 1 else rows[:0]}
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The number of pairs."""
-        return {"contrastive": float(len(batch["rows"]))}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """InfoNCE summed over the pairs, the mean of both directions, in nats."""
-        rows = batch["rows"]
-        vectors = []
-        for tokens, length in (("tokens", "length"), ("view", "view_length")):
-            states = encoder(batch[tokens], batch[length])[rows]
-            zero = torch.zeros_like(rows)
-            vectors.append(pool(states, zero, batch[length][rows], self.settings.pooling))
-        # In bfloat16 near vectors look alike, and there are few numbers per record.
-        with torch.autocast(rows.device.type, enabled=False):
-            scores = head(*vectors)
-            both = scores.logsumexp(0) + scores.logsumexp(1) - 2 * scores.diagonal()
-        return {"contrastive": both.sum() / 2}
-
-    def floor(self, batches: Sequence[Arrays]) -> float:
-        """The logarithm of the number of candidates."""
-        pairs = np.array([len(batch["rows"]) for batch in batches], np.float64)
-        if not pairs.sum():
-            return math.nan
-        return float((pairs * np.log(np.maximum(pairs, 1))).sum() / pairs.sum())
-
-
-class Head(nn.Module):
-    """Cosines of projected vectors over the temperature."""
-
-    def __init__(self, settings: Settings, width: int) -> None:
-        super().__init__()
-        self.project = nn.Sequential(
-            nn.Linear(width, width), nn.GELU(), nn.Linear(width, settings.projection)
+        project = nn.Sequential(
+            nn.Linear(width, width), nn.GELU(), nn.Linear(width, self.settings.projection)
         )
-        self.temperature = settings.temperature
-        self.warmth: nn.Parameter | None = None
-        if settings.learned:
-            self.warmth = nn.Parameter(torch.tensor(math.log(settings.temperature - _COLDEST)))
-
-    def forward(self, first: Tensor, second: Tensor) -> Tensor:
-        """Scores [P, P]: row i holds those of record i of ``first`` with all of ``second``."""
-        cosines = self.vectors(first) @ self.vectors(second).T
-        if self.warmth is None:
-            return cosines / self.temperature
-        return cosines / (_COLDEST + self.warmth.exp())
-
-    def vectors(self, pooled: Tensor) -> Tensor:
-        """Unit vectors [P, projection] of pooled states [P, width]."""
-        return functional.normalize(self.project(pooled), dim=-1)
+        return _views.Cosines(self.settings, project)

@@ -150,7 +150,7 @@ class Objective:
         rows: int,
         spacing: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See ``contracts.Likelihood``: every token in a copy of its row that hides it.
+        """See ``pretexts.Likelihood``: every token in a copy of its row that hides it.
 
         All tokens within ``reach`` of it are hidden as well. The sum of a row is its
         pseudo-log-likelihood (Salazar et al. 2020, eq. 1).

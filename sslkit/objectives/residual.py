@@ -81,7 +81,7 @@ class Derivatives:
 
 
 class Objective:
-    """What one equation leaves over; implements ``contracts.Pretext``."""
+    """What one equation leaves over; implements ``pretexts.Pretext``."""
 
     def __init__(self, settings: Settings, spec: FieldSpec, counts: Array | None = None) -> None:
         del counts  # there is no vocabulary

@@ -71,6 +71,14 @@ def bootstrap(
     return Estimate(found, len(truth), redrawn)
 
 
+def of_mean(values: metrics.Floats, seed: int, resamples: int = RESAMPLES) -> Interval:
+    """The mean of values [examples] with its 95% percentile interval over examples."""
+    drawn = [
+        weights @ values / len(values) for weights, _ in _resamples(values, 0, seed, resamples)
+    ]
+    return _percentiles(float(values.mean()), np.concatenate(drawn))
+
+
 def difference(
     name: str,
     truth: Array,

@@ -5,12 +5,13 @@ from collections.abc import Callable
 import torch
 
 from sslkit import rng
-from sslkit.contracts import Counted, Objective, TokenDomain
+from sslkit.contracts import TokenDomain
 from sslkit.data import pairs
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.modules import Backbone, Encoder
+from sslkit.pretexts import Counted, Objective
 from sslkit.types import Arrays
 
 #: Singular vectors are so good a start that more steps gain little on pairs held out; measured on

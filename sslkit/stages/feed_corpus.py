@@ -9,7 +9,7 @@ from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
-from sslkit.contracts import Counted, TokenDomain
+from sslkit.contracts import TokenDomain
 from sslkit.data.windows import Windows
 from sslkit.engine import optimizers
 from sslkit.engine.distributed import World
@@ -18,6 +18,7 @@ from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.files import source
 from sslkit.modules import Encoder
+from sslkit.pretexts import Counted
 from sslkit.stages import corpora, counts, memory_plan, training_plan
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works

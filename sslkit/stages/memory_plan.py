@@ -9,7 +9,7 @@ import numpy as np
 from sslkit import allocator, rng, sizes
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
-from sslkit.contracts import Counted, TokenDomain
+from sslkit.contracts import TokenDomain
 from sslkit.engine import memory
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World
@@ -17,6 +17,7 @@ from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import ResourceError, UsageError
 from sslkit.modules import encoder_of
+from sslkit.pretexts import Counted
 from sslkit.stages.pretrain_plan import Chosen, Options
 from sslkit.types import Arrays
 

@@ -7,9 +7,9 @@ from types import ModuleType
 from typing import Any
 
 from sslkit import catalog
-from sslkit.contracts import Objective, Pretext
 from sslkit.engine.mixture import Mixture
 from sslkit.errors import DataError, UsageError
+from sslkit.pretexts import Objective, Pretext
 from sslkit.types import Array, Arrays, TokenSpec
 
 _PER_TOKEN = "nats per token"

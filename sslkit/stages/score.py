@@ -13,11 +13,11 @@ from sslkit.artifacts import manifest, scores
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import held_identity, working
 from sslkit.console import Console, human
-from sslkit.contracts import Energy
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
+from sslkit.pretexts import Energy
 from sslkit.stages import assemble, outputs, score_plan, score_tables, score_work
 from sslkit.stages.records import Files, Reading
 from sslkit.stages.score_plan import Options

@@ -9,12 +9,12 @@ from typing import Any, Literal
 from torch import nn
 
 from sslkit import catalog
-from sslkit.contracts import Energy, Likelihood
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, UsageError
 from sslkit.options import Common
+from sslkit.pretexts import Energy, Likelihood
 from sslkit.stages import assemble
 from sslkit.stages.records import Files, Reading
 from sslkit.types import Array, Record

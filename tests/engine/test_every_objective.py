@@ -20,7 +20,6 @@ from torch.nn import functional
 from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
-from sslkit.contracts import Pretext
 from sslkit.engine import runtime
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
@@ -31,6 +30,7 @@ from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.errors import RequeueError
+from sslkit.pretexts import Pretext
 from sslkit.types import Array, Arrays, TokenSpec
 
 GOLDEN = Path(__file__).parent / "golden"

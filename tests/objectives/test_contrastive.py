@@ -9,7 +9,7 @@ import torch
 
 from sslkit import rng
 from sslkit.models import transformer
-from sslkit.objectives import contrastive
+from sslkit.objectives import _views, contrastive
 from sslkit.types import Arrays, Batch, TokenSpec
 
 SPEC = TokenSpec(9)
@@ -46,10 +46,10 @@ def encoder_of() -> transformer.Model:
     return model
 
 
-def head_of(objective: contrastive.Objective) -> contrastive.Head:
+def head_of(objective: contrastive.Objective) -> _views.Cosines:
     torch.manual_seed(1)
     head = objective.head(8)
-    assert isinstance(head, contrastive.Head)
+    assert isinstance(head, _views.Cosines)
     return head
 
 

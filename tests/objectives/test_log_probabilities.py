@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from sslkit.contracts import Energy, Likelihood
 from sslkit.models import transformer
 from sslkit.modules import Encoder
 from sslkit.objectives import clm, mlm, supervised
+from sslkit.pretexts import Energy, Likelihood
 from sslkit.types import TokenSpec
 
 LENGTHS = [17, 9, 3, 1, 0]

@@ -1,0 +1,224 @@
+"""retrieve: how well a model finds the partner of each record, as a sentence's translation."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sslkit import tables
+from sslkit.artifacts import manifest
+from sslkit.console import Console
+from sslkit.contracts import Paired, TokenDomain
+from sslkit.engine import runtime as runtimes
+from sslkit.engine.runtime import Runtime
+from sslkit.engine.signals import stopping
+from sslkit.engine.windows import Plan
+from sslkit.errors import DataError, UsageError
+from sslkit.files import atomic, source
+from sslkit.modules import Encoder, Pooling
+from sslkit.options import Common
+from sslkit.probes import intervals, retrieval
+from sslkit.probes.retrieval import Found
+from sslkit.stages import assemble, features
+from sslkit.stages.assemble import Parts
+from sslkit.types import Array
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+NAME = "retrieval.parquet"
+_WAYS = ("first to second", "second to first")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of retrieve; the command line holds their meaning and defaults."""
+
+    input: list[Path]
+    checkpoint: Path
+    pooling: Pooling
+    layer: int
+    window: int | None
+    batch_tokens: int
+    precision: Literal["auto", "fp32", "bf16"]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of a corpus: ids, units and tokens of both sides."""
+
+    ids: list[str]
+    units: tuple[list[Array], list[Array]]
+    tokens: tuple[list[Ints], list[Ints]]
+
+
+def run(options: Options, console: Console) -> None:
+    """Embed both sides and look one up by the other; see the command's help."""
+    with stopping() as stop, stop.at_once("what is found is written at the end"):
+        runtime = runtimes.prepare(options.device, options.threads, options.precision)
+        parts = assemble.from_checkpoint(options.checkpoint)
+        console.say(parts.inherited())
+        out = options.out or Path(NAME)
+        if out.exists() and not options.force:
+            raise UsageError(
+                f"{out} is there already", do="write elsewhere with --out, or overwrite: --force"
+            )
+        held = _pairs(options, parts, console)
+        plan = features.plan_of(vars(options), parts.context, parts.encoder.depth)
+        found = _found(held, parts, plan, runtime, options.seed, console)
+        judged = {
+            name: [_judged(one, options.seed) for one in both] for name, both in found.items()
+        }
+        made = manifest.make(
+            "retrieve",
+            {"seed": options.seed, "pooling": plan.pooling, "layer": plan.layer,
+             "window": plan.window, **runtime.describe()},
+            plugins={k: parts.manifest.plugins[k] for k in ("domain", "model")},
+            inputs=manifest.describe(source.find(options.input, ())),
+            parents={"checkpoint": parts.sha256},
+            results={"pairs": len(held.ids), "models": judged},
+        )  # fmt: skip
+        _write(out, held, found["pretrained"], made.to_json())
+        _show(judged, len(held.ids), out, console)
+
+
+def _pairs(options: Options, parts: Parts, console: Console) -> Pairs:
+    """Read everything.
+
+    Raises:
+        UsageError: the domain has no pairs.
+        DataError: fewer than two of them.
+    """
+    domain = parts.domain
+    if not isinstance(domain, Paired):
+        raise UsageError(
+            f"{parts.domain_name} has no pairs of records that say the same",
+            do="retrieve works with a checkpoint of the domain text",
+        )
+    ids: list[str] = []
+    units: tuple[list[Array], list[Array]] = ([], [])
+    bad = 0
+    for path in source.find(options.input, ()):
+        for record in domain.pairs(path, options.on_error):
+            if record.error:
+                bad += 1
+                continue
+            ids.append(record.id)
+            for side, held in zip(domain.sides(record.payload), units, strict=True):
+                held.append(side)
+    if bad:
+        console.warn(f"{bad} lines are no pairs and are left out")
+    if len(ids) < 2:
+        named = ", ".join(map(str, options.input))
+        raise DataError("there is nothing to choose from", where=named, why=f"{len(ids)} pairs")
+    return Pairs(ids, units, (_tokens(domain, units[0]), _tokens(domain, units[1])))
+
+
+def _tokens(domain: TokenDomain, units: list[Array]) -> list[Ints]:
+    """Ids of the tokens of each record that the vocabulary holds."""
+    found = []
+    for row in units:
+        ids = domain.batch(row[None], np.array([len(row)]), None)["tokens"][0]
+        found.append(ids[ids < domain.spec.size])
+    return found
+
+
+def _found(
+    held: Pairs, parts: Parts, plan: Plan, runtime: Runtime, seed: int, console: Console
+) -> dict[str, tuple[Found, Found]]:
+    """What each way to look up finds, in both directions; the pretrained encoder last."""
+    found = {"shared tokens": _shared(held, parts)}
+    encoders = {"untrained": assemble.untrained(parts, seed), "pretrained": parts.encoder}
+    for name, encoder in encoders.items():
+        ready = encoder.to(runtime.device)
+        with console.progress(f"embed, {name}", 2 * len(held.ids), "records") as progress:
+            first, second = (
+                features.embedded(ready, parts.domain, side, plan, runtime, progress)
+                for side in held.units
+            )
+        if name == "pretrained":
+            found["token by token"] = _translated(held, parts, ready, plan, runtime, console)
+        found[name] = retrieval.search(first, second), retrieval.search(second, first)
+    return found
+
+
+def _shared(held: Pairs, parts: Parts) -> tuple[Found, Found]:
+    """Names, numbers and words that both sides write alike, rare ones above all."""
+    size = parts.spec.size
+    first, second = (
+        retrieval.bags(side, size, retrieval.rarity(side, size)) for side in held.tokens
+    )
+    return retrieval.search(first, second), retrieval.search(second, first)
+
+
+def _translated(
+    held: Pairs, parts: Parts, encoder: Encoder, plan: Plan, runtime: Runtime, console: Console
+) -> tuple[Found, Found]:
+    """Every token replaced by the nearest one of the other side, as each stands by itself."""
+    known = [np.unique(np.concatenate(side)) for side in held.tokens]
+    with console.progress("tokens", sum(map(len, known)), "tokens") as progress:
+        vectors = [
+            features.embedded(encoder, parts.domain, list(ids[:, None].astype(np.uint32)), plan,
+                              runtime, progress)
+            for ids in known
+        ]  # fmt: skip
+    size, found = parts.spec.size, []
+    for here, there in ((0, 1), (1, 0)):
+        other = np.zeros(size, np.int64)
+        other[known[here]] = known[there][retrieval.dictionary(vectors[here], vectors[there])]
+        weights = retrieval.rarity(held.tokens[there], size)
+        spoken = [other[row] for row in held.tokens[here]]
+        found.append(
+            retrieval.search(
+                retrieval.bags(spoken, size, weights),
+                retrieval.bags(held.tokens[there], size, weights),
+            )
+        )
+    return found[0], found[1]
+
+
+def _judged(found: Found, seed: int) -> dict[str, dict[str, float]]:
+    """Share of partners found first, and mean reciprocal rank, with intervals over pairs."""
+    return {
+        "top-1": asdict(intervals.of_mean(found.hits, seed)),
+        "mrr": asdict(intervals.of_mean(1 / found.rank, seed)),
+    }
+
+
+def _write(out: Path, held: Pairs, found: tuple[Found, Found], made: str) -> None:
+    """A row for each pair: where its partners stood, and which stood first."""
+    ids = np.array(held.ids, object)
+    columns: dict[str, Any] = {"id": pa.array(held.ids, pa.string())}
+    for name, one in zip(("second", "first"), found, strict=True):
+        columns[f"rank_of_{name}"] = pa.array(one.rank, pa.float64())
+        columns[f"nearest_{name}"] = pa.array(ids[one.nearest], pa.string())
+    table = pa.table(columns).replace_schema_metadata({manifest.METADATA_KEY: made.encode()})
+    with atomic.replacing(out) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
+
+
+def _show(
+    judged: Mapping[str, list[dict[str, dict[str, float]]]], pairs: int, out: Path, console: Console
+) -> None:
+    ways = [dict(zip(_WAYS, both, strict=True)) for both in judged.values()]
+    told = dict(zip(judged, ways, strict=True))
+    chance = float((1 / np.arange(1, pairs + 1)).mean())
+    console.result({"pairs": pairs, "retrieval": str(out), "chance_mrr": chance, "models": told})
+    if console.as_json or console.quiet:
+        return
+    rows = [
+        [name, *(_cell(one[metric]) for one in both for metric in ("top-1", "mrr"))]
+        for name, both in judged.items()
+    ]
+    columns = ["found by", *(f"{metric}, {way}" for way in _WAYS for metric in ("top-1", "mrr"))]
+    title = f"{pairs} pairs, each partner looked up among all; chance {1 / pairs:.4f}, {chance:.4f}"
+    tables.show(title, columns, rows)
+    console.say(f"wrote {out}")
+
+
+def _cell(held: Mapping[str, float]) -> str:
+    return f"{held['value']:.3f} [{held['low']:.3f}, {held['high']:.3f}]"

@@ -1,0 +1,82 @@
+"""sslkit retrieve from the command line: pairs of two made-up languages are learned and found."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+Command = Callable[..., Any]
+WORDS = 40
+
+
+def written(path: Path, rows: int, seed: int) -> Path:
+    """Sentences whose translation has another word for each of theirs, backwards."""
+    generator = np.random.default_rng(seed)
+    lines = []
+    for _ in range(rows):
+        held = generator.integers(0, WORDS, generator.integers(3, 8))
+        lines.append(" ".join(f"w{n}" for n in held) + "\t" + " ".join(f"v{n}" for n in held[::-1]))
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+@pytest.fixture
+def trained(tmp_path: Path, command: Command) -> Path:
+    written(tmp_path / "train.tsv", 600, 1)
+    written(tmp_path / "test.tsv", 60, 2)
+    command("build-vocab", "train.tsv", "--domain", "text", "-q")
+    command(
+        "pretrain", "--domain", "text", "--set", "documents=pair", "--objective", "mlm+align",
+        "--set", "blocks=1", "--set", "width=32", "--set", "heads=2", "--window", "16",
+        "--batch-tokens", "1024", "--micro-tokens", "1024", "--steps", "60", "--threads", "1",
+        "--learning-rate", "0.005", "-q",
+    )  # fmt: skip
+    return tmp_path
+
+
+def test_translations_are_found(trained: Path, command: Command) -> None:
+    done = command("retrieve", "test.tsv", "--threads", "1", "--json").json
+    assert done["pairs"] == 60
+    found = done["models"]
+    for way in ("first to second", "second to first"):
+        assert found["pretrained"][way]["top-1"]["low"] > 0.5
+        assert found["untrained"][way]["top-1"]["high"] < 0.3
+        # The languages have no word in common, so all candidates are as near.
+        assert found["shared tokens"][way]["top-1"]["value"] == 0
+        assert found["token by token"][way]["mrr"]["value"] > 0.2
+    table = pq.read_table("retrieval.parquet").to_pydict()
+    assert table["id"] == [str(n) for n in range(1, 61)]
+    hits = np.mean(
+        [one == rank for one, rank in zip(table["id"], table["nearest_second"], strict=True)]
+    )
+    assert hits == pytest.approx(found["pretrained"]["first to second"]["top-1"]["value"])
+    assert "retrieval.parquet is there already" in command("retrieve", "test.tsv", check=2).err
+    shown = command("retrieve", "test.tsv", "--force", "--threads", "1").out
+    for words in ("60 pairs", "token by token", "pretrained", "mrr, second to first"):
+        assert words in shown
+
+
+def test_what_cannot_be_looked_up(trained: Path, command: Command) -> None:
+    (trained / "one.tsv").write_text("w1 w2\n", "utf-8")
+    refused = command("retrieve", "one.tsv", check=3)
+    assert "one.tsv, record 1" in refused.err
+    assert "it has one column, and a pair has two" in refused.err
+    refused = command("retrieve", "one.tsv", "--on-error", "skip", check=3)
+    assert "there is nothing to choose from" in refused.err
+    assert not (trained / "retrieval.parquet").exists()
+
+
+def test_other_domains_have_no_pairs(tmp_path: Path, tiny_vocab: Path, command: Command) -> None:
+    words = ("--set", "blocks=1", "--set", "width=8", "--set", "heads=2", "--window", "32")
+    command("pretrain", *words, "--steps", "1", "--batch-tokens", "64", "--threads", "1", "-q")
+    assert "genome has no pairs" in command("retrieve", "a.tsv", check=2).err
+
+
+def test_objectives_that_need_views_want_pairs(tmp_path: Path, command: Command) -> None:
+    written(tmp_path / "train.txt", 200, 1)
+    command("build-vocab", "train.txt", "-q")
+    refused = command("pretrain", "--objective", "align", "--window", "16", check=2)
+    assert "--set documents=pair" in refused.err
