@@ -188,8 +188,10 @@ class FieldDomain(Domain, Protocol):
 class RecordDomain(Domain, Protocol):
     """How raw files become examples.
 
-    The module also gives ``ENDINGS``, of the names of its files. ``Domain(settings, vocabulary)``
-    is made without a vocabulary where only reading and counting are asked for.
+    The module also gives ``ENDINGS``, of the names of its files, and where there are any, in
+    ``SHARED``, those of files that are its own only where the domain is named.
+    ``Domain(settings, vocabulary)`` is made without a vocabulary where only reading and counting
+    are asked for.
     """
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
