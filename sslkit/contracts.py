@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -19,9 +19,6 @@ from sslkit.types import (
     Targets,
     TokenSpec,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 class Domain(Protocol):
@@ -78,8 +75,10 @@ class FieldDomain(Domain, Protocol):
 class RecordDomain(Domain, Protocol):
     """How raw files become examples.
 
-    The module also gives ``ENDINGS``, of the names of its files. ``Domain(settings, vocabulary)``
-    is made without a vocabulary where only reading and counting are asked for.
+    The module also gives ``ENDINGS``, of the names of its files, and where there are any, in
+    ``SHARED``, those of files that are its own only where the domain is named.
+    ``Domain(settings, vocabulary)`` is made without a vocabulary where only reading and counting
+    are asked for.
     """
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:

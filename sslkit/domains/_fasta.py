@@ -33,6 +33,7 @@ class Scanner:
         skip: numbers of records to pass over, counted from 1.
         meaning: what the letters are, as in "not a letter of DNA or RNA".
         bad: where given, numbers of bad records are put here instead of stopping.
+        gaps: letters that stand for nothing, which are left out.
     """
 
     def __init__(
@@ -44,8 +45,10 @@ class Scanner:
         *,
         skip: Collection[int] = (),
         bad: set[int] | None = None,
+        gaps: bytes = b"",
     ) -> None:
         self._name = name
+        self._dropped = _BLANKS + gaps
         self._codes = codes[: ord(">")] + bytes([_NEXT]) + codes[ord(">") + 1 :]
         self._width = width
         self._meaning = meaning
@@ -120,7 +123,7 @@ class Scanner:
         joined = b">".join(texts)
         if joined.count(b">") != len(titles):
             joined = b">".join(text.replace(b">", b"\0") for text in texts)
-        codes = np.frombuffer(joined.translate(self._codes, _BLANKS), np.uint8)
+        codes = np.frombuffer(joined.translate(self._codes, self._dropped), np.uint8)
         borders = np.flatnonzero(codes == _NEXT) if titles else np.empty(0, np.int64)
         starts = np.concatenate(([0], borders + 1))
         lengths = np.diff(starts, append=len(codes) + 1) - 1
@@ -154,7 +157,7 @@ class Scanner:
         problems = {}
         for number, at in zip(found.tolist(), first.tolist(), strict=True):
             place = int(places[at] - starts[number])
-            letter = chr(texts[number].translate(None, _BLANKS)[place])
+            letter = chr(texts[number].translate(None, self._dropped)[place])
             before = 0 if number else self._length
             problems[number] = (
                 f"{letter!r} at letter {before + place + 1} is not a letter of {self._meaning}"

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from sslkit import bases
 from sslkit.domains import _fasta
+from sslkit.domains._ids import IdTable
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
@@ -71,7 +72,7 @@ class Domain:
             letters = bases.to_codes("".join(vocabulary.tokens).encode()).reshape(-1, k)
             size = len(vocabulary)
             # ``size + 1`` is what TokenSpec calls unknown.
-            self._ids = _IdTable(bases.kmer_codes(letters, k)[:, 0], size + 1, k)
+            self._ids = IdTable(bases.kmer_codes(letters, k)[:, 0], size + 1, 4**k)
             other = bases.kmer_codes(bases.reverse_complement(letters), k)[:, 0]
             self._spec = TokenSpec(
                 size,
@@ -206,27 +207,3 @@ def counting(settings: Settings, on_error: OnError) -> Kmers:
         reader=lambda name, skip: scanner(name, skip=skip),
         survey=lambda name, bad: scanner(name, bad=bad),
     )
-
-
-class _IdTable:
-    """From k-mer code to token id: a dense table where it is small, else a sorted one."""
-
-    _DENSE = 12
-
-    def __init__(self, codes: npt.NDArray[np.int64], unknown: int, k: int) -> None:
-        ids = np.arange(len(codes), dtype=np.int64)
-        self._unknown = unknown
-        self._dense: npt.NDArray[np.int64] | None = None
-        if k <= self._DENSE:
-            # The last cell serves windows with an ambiguous base, whose code is -1.
-            self._dense = np.full(4**k + 1, unknown, np.int64)
-            self._dense[codes] = ids
-        else:
-            order = np.argsort(codes)
-            self._codes, self._sorted = codes[order], ids[order]
-
-    def __getitem__(self, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        if self._dense is not None:
-            return self._dense[codes]
-        place = np.minimum(np.searchsorted(self._codes, codes), len(self._codes) - 1)
-        return np.where(self._codes[place] == codes, self._sorted[place], self._unknown)

@@ -1,38 +1,42 @@
 """Proteins as residues, or as k-mers of residues.
 
-Residues are the twenty amino acids, selenocysteine (U) and pyrrolysine (O); windows with an
-ambiguous letter (B, J, X, Z), a gap or a stop are skipped and counted. Lower case is upper case.
+Residues are the twenty amino acids, selenocysteine (U) and pyrrolysine (O); these are what tokens
+are made of. What stands for several amino acids (B, J, X, Z), and a stop (*) before the end, is
+kept apart in the shards and is one unknown token to a model: windows with it are not counted,
+hidden or judged. Gaps (- . ~) are left out, so that an alignment reads as its sequences, and so
+is a stop at the end. Lower case is upper case: the insertions of A3M are residues as well.
+
+Units on disk are single residues, one byte each. Tokens are the k-mers that start at every
+``stride``-th residue.
 """
 
-from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from sslkit.domains import _fasta
-from sslkit.errors import OnError
-from sslkit.vocab.scheme import BREAK, SPARE, Codes, Slices, Strings
+from sslkit.domains import _residues, _substitution
+from sslkit.domains._ids import IdTable
+from sslkit.errors import OnError, UsageError
+from sslkit.files import alignment, sequences
+from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.vocab.scheme import Strings
 
 VERSION = 1
-GIVES: frozenset[str] = frozenset()
-ENDINGS = (".faa", ".pep", ".aa")
-
-_RESIDUES = b"ACDEFGHIKLMNOPQRSTUVWY"
-_AMBIGUOUS = b"BJXZ*-."
+GIVES = frozenset({"tokens", "corrupted", "view"})
+ENDINGS = (".faa", ".pep", ".aa", *alignment.ENDINGS)
+#: Names that tell nothing of proteins: such files are read where the domain is named.
+SHARED = sequences.ENDINGS
 #: Letters of proteins, ambiguous ones, gaps and stops included.
-LETTERS = _RESIDUES + _RESIDUES.lower() + _AMBIGUOUS + _AMBIGUOUS.lower()
+LETTERS = _residues.LETTERS
 
-
-def _table() -> bytes:
-    table = np.full(256, _fasta.INVALID, np.uint8)
-    table[list(_AMBIGUOUS + _AMBIGUOUS.lower())] = BREAK
-    table[list(_RESIDUES)] = table[list(_RESIDUES.lower())] = list(_RESIDUES)
-    return table.tobytes()
-
-
-_CODES = _table()
+# Codes of longer ones are no 64-bit numbers.
+_LONGEST_READ = 14
+# So many letters of bases, and no other ones, are no protein.
+_BASES, _SURELY = b"ACGTUN", 50
+_SINGLE = len(_substitution.RESIDUES)
 
 
 @dataclass(frozen=True)
@@ -40,67 +44,202 @@ class Settings:
     """Options of the protein domain."""
 
     k: int = field(default=1, metadata={"help": "residues per token"})
+    stride: int = field(
+        default=0, metadata={"help": "residues from one token to the next; 0: half of k"}
+    )
+    noise: float = field(
+        default=0.1,
+        metadata={
+            "help": "share of residues that a corrupted copy, or a view, changes to those that "
+            "stand for them in related proteins (BLOSUM62)"
+        },
+    )
 
     def __post_init__(self) -> None:
         if not 1 <= self.k <= 31:
             raise ValueError(f"k is between 1 and 31, not {self.k}")
+        if self.stride == 0:
+            object.__setattr__(self, "stride", max(1, self.k // 2))
+        if not 1 <= self.stride <= self.k:
+            raise ValueError(
+                f"stride is between 1 and k = {self.k}, not {self.stride}: a larger one would "
+                "skip residues"
+            )
+        if not 0 <= self.noise < 1:
+            raise ValueError(f"noise is from 0 to below 1, not {self.noise}")
+
+
+class Domain:
+    """Proteins; implements ``contracts.TokenDomain``."""
+
+    def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        self.settings = settings
+        self._spec: TokenSpec | None = None
+        if vocabulary is not None:
+            k, size = settings.k, len(vocabulary)
+            letters = _letters(vocabulary.tokens, k)
+            numbers = _residues.kmer_codes(letters, k)[:, 0]
+            # ``size + 1`` is what TokenSpec calls unknown.
+            self._ids = IdTable(numbers, size + 1, len(_residues.TOKENS) ** k)
+            self._spec = TokenSpec(
+                size,
+                reach=-(-k // settings.stride) - 1,
+                parts=letters.astype(np.int64) + len(_residues.TOKENS) * np.arange(k),
+            )
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids."""
+        if self._spec is None:
+            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
+        return self._spec
+
+    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
+        """The sequences of any file that ``files.sequences`` reads without further options."""
+        for record in sequences.read(path, on_error):
+            yield self.check(record, on_error)
+
+    def record(self, name: str, text: str, source: str, number: int) -> Record:
+        """A record from a cell of a table; a bad one carries ``error``."""
+        letters = "".join(text.split()).encode("utf-8", "replace")
+        return self.check(Record(name, letters, source, number), "skip")
+
+    def check(self, record: Record, on_error: OnError) -> Record:
+        """The record without gaps where it is a protein; else it carries ``error`` or stops."""
+        if record.error:
+            return record
+        letters = _residues.without_gaps(record.payload)
+        if not (problem := _problem(letters)):
+            return replace(record, payload=letters)
+        bad = replace(record, payload=b"", error=problem)
+        if on_error == "stop":
+            raise sequences.bad_record(bad)
+        return bad
+
+    def encode(self, record: Record) -> npt.NDArray[np.uint8]:
+        """Codes of the residues, [residues]."""
+        return _residues.to_codes(record.payload)
+
+    @property
+    def encoding(self) -> str:
+        """What decides the units of a record: nothing but their codes."""
+        return "residues"
+
+    @property
+    def unit_type(self) -> np.dtype[np.uint8]:
+        """A byte a residue."""
+        return np.dtype(np.uint8)
+
+    def twin(self, units: Array) -> Array:
+        """A protein has no other form that says the same."""
+        return units
+
+    @property
+    def phases(self) -> int:
+        """A motif falls onto tokens in as many ways as there are residues between tokens."""
+        return self.settings.stride
+
+    def units(self, tokens: int) -> int:
+        """Residues that give so many tokens."""
+        return (tokens - 1) * self.settings.stride + self.settings.k
+
+    def length(self, units: int) -> int:
+        """Tokens that so many residues give; 0 where they are fewer than k."""
+        return max(0, (units - self.settings.k) // self.settings.stride + 1)
+
+    def batch(
+        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
+    ) -> Arrays:
+        """Token ids [rows, tokens] and lengths [rows] of residue codes [rows, residues].
+
+        A corrupted copy, and a view, which is another one, have some residues replaced by such as
+        stand for them in related proteins. Nothing else is random.
+        """
+        tokens, length = self._tokens(units, lengths)
+        made = {"tokens": tokens, "length": length}
+        if draws is not None:
+            for name in {"corrupted", "view"}.intersection(needs):
+                noise = self.settings.noise
+                changed = _substitution.replaced(units, draws, name, noise) if noise else units
+                made[name], _ = self._tokens(changed, lengths)
+            if "view" in made:
+                made["view_length"] = length
+        return made
+
+    def _tokens(self, units: Array, lengths: Array) -> tuple[Array, npt.NDArray[np.int64]]:
+        k, stride = self.settings.k, self.settings.stride
+        tokens = self._ids[_residues.kmer_codes(units, k)[:, ::stride]]
+        count = np.where(lengths >= k, (lengths - k) // stride + 1, 0)
+        tokens[np.arange(tokens.shape[1]) >= count[:, None]] = self.spec.pad
+        return tokens, count.astype(np.int64)
+
+    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Shares of the amino acids and of their pairs, [examples, 420]: what needs no model."""
+        found = np.zeros((len(examples), _SINGLE + _SINGLE**2), np.float32)
+        for row, codes in zip(found, examples, strict=True):
+            single = codes[codes < _SINGLE]
+            row[:_SINGLE] = np.bincount(single, minlength=_SINGLE) / max(len(single), 1)
+            first, second = codes[:-1].astype(np.int64), codes[1:].astype(np.int64)
+            pair = (first * _SINGLE + second)[(first < _SINGLE) & (second < _SINGLE)]
+            row[_SINGLE:] = np.bincount(pair, minlength=_SINGLE**2) / max(len(pair), 1)
+        return found
+
+    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """The amino acid at every place, one-hot, [examples, 20 x residues]; 0 for others."""
+        codes: npt.NDArray[np.uint8] = np.stack(examples)
+        hot = np.equal(codes[..., None], np.arange(_SINGLE))
+        return hot.reshape(len(codes), -1).astype(np.float32)
+
+    def signature(self, record: Record) -> bytes:
+        """Equal for records of the same residues."""
+        return self.encode(record).tobytes()
+
+
+def _letters(tokens: Sequence[str], k: int) -> npt.NDArray[np.uint8]:
+    """Codes of the letters of tokens, [tokens, k].
+
+    Raises:
+        UsageError: tokens that are no k residues, or more of them than a model can read.
+    """
+    if k > _LONGEST_READ:
+        raise UsageError(
+            f"models read up to {_LONGEST_READ} residues per token, not {k}",
+            do="count shorter ones: sslkit build-vocab --k 1",
+        )
+    strange = next((token for token in tokens if len(token) != k), None)
+    if strange is not None:
+        raise UsageError(
+            f"the vocabulary holds tokens of {len(strange)} residues, not {k}",
+            why=f"as {strange!r}",
+            do=f"sslkit build-vocab --k {k}, or leave --k out",
+        )
+    codes = _residues.to_codes("".join(tokens).encode("ascii", "replace")).reshape(-1, k)
+    if (bad := (codes >= len(_residues.TOKENS)).any(1)).any():
+        raise UsageError(
+            f"the vocabulary holds {tokens[int(bad.argmax())]!r}, which is no {k} residues",
+            do="make it with sslkit build-vocab --domain protein and without --special",
+        )
+    return codes
+
+
+def _problem(letters: bytes) -> str:
+    if not letters:
+        return "the sequence is empty"
+    if strange := letters.translate(None, LETTERS):
+        at = letters.index(strange[:1]) + 1
+        return f"{chr(strange[0])!r} at residue {at} is not a letter of a protein"
+    if len(letters) >= _SURELY and not letters.upper().translate(None, _BASES):
+        return f"its {len(letters)} letters are all {_BASES.decode()}: it looks like DNA or RNA"
+    return ""
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:
-    """How the tokens of a corpus are counted: k-mers at every residue."""
+    """How the tokens of a corpus are counted: k-mers at every residue, whatever the stride."""
     del on_error  # the stage asks for a survey first where bad records are to be skipped
     k = settings.k
     return Strings(
-        reader=lambda name, skip: _Reader(_scanner(name, k, skip=skip), k),
-        survey=lambda name, bad: _scanner(name, k, bad=bad),
+        reader=lambda name, skip: _residues.Reader(_residues.scanner(name, k, skip=skip), k),
+        survey=lambda name, bad: _residues.scanner(name, k, bad=bad),
         fasta=True,
         divide=b"\n>",
     )
-
-
-def _scanner(
-    name: str, k: int, *, skip: Collection[int] = (), bad: set[int] | None = None
-) -> _fasta.Scanner:
-    return _fasta.Scanner(name, _CODES, k, "a protein", skip=skip, bad=bad)
-
-
-class _Reader:
-    """Windows of k residues out of the letters of a FASTA file."""
-
-    pending = 0
-
-    def __init__(self, scanner: _fasta.Scanner, k: int) -> None:
-        self._scanner = scanner
-        self._k = k
-        self._rest = np.empty(0, np.uint8)
-
-    @property
-    def tally(self) -> Counter[str]:
-        """Records, letters and windows."""
-        return self._scanner.tally
-
-    def feed(self, block: bytes) -> Slices:
-        """The windows that end in a block."""
-        return self._windows(self._scanner.feed(block))
-
-    def finish(self) -> Slices:
-        """No more windows; checks the last record."""
-        return self._windows(self._scanner.finish())
-
-    def state(self) -> dict[str, Any]:
-        """For ``restore``."""
-        return {**self._scanner.state(), "rest": self._rest.tolist()}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Continue in the middle of the file."""
-        self._scanner.restore(state)
-        self._rest = np.array(state["rest"], np.uint8)
-
-    def _windows(self, codes: Codes) -> Slices:
-        stream = np.concatenate((self._rest, codes))
-        count = max(0, len(stream) - self._k + 1)
-        self._rest = stream[count:]
-        breaks = np.concatenate((np.zeros(1, np.int64), np.cumsum(stream == BREAK)))
-        starts = np.flatnonzero(breaks[self._k :][:count] == breaks[:count])
-        buffer = np.concatenate((stream, np.zeros(SPARE, np.uint8)))
-        return Slices(buffer, starts, np.full(len(starts), self._k))

@@ -2,12 +2,12 @@
 
 import codecs
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import bed, fasta, fastq, genbank, source, table
+from sslkit.files import alignment, bed, fasta, fastq, genbank, source, table
 from sslkit.types import Record
 
 #: Files in a folder that are a corpus. A table may hold anything: it is read where it is named.
@@ -24,10 +24,11 @@ def read(
     sequence_column: str | None = None,
     id_column: str | None = None,
 ) -> Iterator[Record]:
-    """The sequences of a FASTA, FASTQ, GenBank, BED, CSV, TSV or Parquet file, in order.
+    """The sequences of a FASTA, FASTQ, GenBank, Stockholm, BED, CSV, TSV or Parquet file, in order.
 
-    The payload is the letters as bytes, without white space, not checked for their meaning. With
-    ``on_error`` "skip" a bad record has ``error`` and an empty payload.
+    The payload is the letters as bytes, without white space, not checked for their meaning; those
+    of a Stockholm file come without gaps. With ``on_error`` "skip" a bad record has ``error`` and
+    an empty payload.
 
     Args:
         path: plain or compressed; ``-`` is standard input.
@@ -49,12 +50,19 @@ def read(
                 raise UsageError(f"{path} holds intervals", do="name their FASTA with --reference")
             found = bed.parse(stream, path, reference)
         else:
-            parse = {"fasta": fasta.parse, "fastq": fastq.parse, "genbank": genbank.parse}[kind]
-            found = parse(stream, path)
+            found = _PARSE[kind](stream, path)
         for record in found:
             if record.error and on_error == "stop":
                 raise bad_record(record)
             yield record
+
+
+_PARSE: Mapping[str, Callable[[io.BufferedReader, Path], Iterator[Record]]] = {
+    "fasta": fasta.parse,
+    "fastq": fastq.parse,
+    "genbank": genbank.parse,
+    "stockholm": alignment.parse,
+}
 
 
 def bad_record(record: Record) -> DataError:
@@ -102,7 +110,7 @@ def kind_of(
     """The format, by the first bytes; by the name or the options where those do not tell.
 
     Returns:
-        fasta, fastq, genbank, bed or table.
+        fasta, fastq, genbank, stockholm, bed or table.
 
     Raises:
         DataError: an empty file, or none of these.
@@ -112,6 +120,7 @@ def kind_of(
     if not text:
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
     signs = {b">": "fasta", b"@": "fastq", b"LOCUS ": "genbank", b"PAR1": "table"}
+    signs[alignment.SIGN] = "stockholm"
     for sign, kind in signs.items():
         if text.startswith(sign):
             return kind
@@ -129,5 +138,5 @@ def kind_of(
         "a file of sequences is of no kind that is known",
         where=str(path),
         why=f"it begins with {line[:40].decode('utf-8', 'replace')!r}",
-        do="give FASTA, FASTQ, GenBank, BED with --reference, CSV, TSV or Parquet",
+        do="give FASTA, FASTQ, GenBank, Stockholm, BED with --reference, CSV, TSV or Parquet",
     )

@@ -29,7 +29,7 @@ from sslkit.engine.windows import Plan, count_windows
 from sslkit.errors import UsageError
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
-from sslkit.stages import assemble, outputs
+from sslkit.stages import assemble, outputs, recognition
 from sslkit.stages.records import Files, Reading
 from sslkit.types import Array, Record
 
@@ -103,7 +103,8 @@ def run(options: Options, console: Console) -> None:
     """Embed records, or continue to; see the command's help."""
     with ExitStack() as stack, stopping() as stop:
         model = assemble.from_checkpoint(options.checkpoint)
-        endings = assemble.plugin("domain", model.manifest, model.path)[0].ENDINGS
+        module, _ = assemble.plugin("domain", model.manifest, model.path)
+        endings = recognition.endings(module)
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         job = _assemble(options, model, files, console)
         made = _describe(options, job, files)

@@ -19,7 +19,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.files import source
 from sslkit.modules import Encoder
 from sslkit.pretexts import Counted
-from sslkit.stages import corpora, counts, memory_plan, training_plan
+from sslkit.stages import corpora, counts, memory_plan, recognition, training_plan
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretrain_plan import Chosen, Options
@@ -159,7 +159,9 @@ def _data(
 ) -> tuple[tuple[Input, ...], tuple[Windows, Windows]]:
     """The corpus: its files, windows to train on and windows held out."""
     name, module, _ = chosen.plugins["domain"]
-    inputs = manifest.describe(corpora.files(options.corpus, module.ENDINGS, made, talk))
+    inputs = manifest.describe(
+        corpora.files(options.corpus, recognition.endings(module), made, talk)
+    )
     cut = corpora.Cut(
         window=options.window,
         heldout=options.heldout,

@@ -18,7 +18,7 @@ from sslkit import catalog
 from sslkit.artifacts import manifest
 from sslkit.console import Console, Progress
 from sslkit.errors import DataError
-from sslkit.files import bed, fasta, fastq, genbank, sequences, source, table
+from sslkit.files import alignment, bed, fasta, fastq, genbank, sequences, source, table
 from sslkit.stages import inspect_lines, inspect_next, inspect_tables
 from sslkit.stages import inspect_report as report
 from sslkit.stages.inspect_records import Records
@@ -27,7 +27,13 @@ from sslkit.vocab.scheme import Kmers, Strings
 
 _HEAD = 4096
 _ARTIFACT = "artifact"
-_FORMATS = {"fasta": "FASTA", "fastq": "FASTQ", "genbank": "GenBank", "bed": "BED"}
+_FORMATS = {
+    "fasta": "FASTA",
+    "fastq": "FASTQ",
+    "genbank": "GenBank",
+    "bed": "BED",
+    "stockholm": "Stockholm",
+}
 
 Schemes = dict[str, Kmers | Strings]
 
@@ -139,7 +145,7 @@ class _Watched(Records):
 
 
 def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Schemes) -> str:
-    """The format: fasta, fastq, genbank, bed, table, an artifact, or a domain of lines.
+    """The format: fasta, fastq, genbank, stockholm, bed, table, an artifact, or a domain of lines.
 
     Raises:
         DataError: an empty file, or none of these.
@@ -149,7 +155,7 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
     if head.startswith(b"PAR1") and _is_ours(path):
         return _ARTIFACT
-    signed = head.startswith((b">", b"LOCUS ", b"PAR1"))
+    signed = head.startswith((b">", b"LOCUS ", b"PAR1", alignment.SIGN))
     for domain, scheme in schemes.items():
         if scheme.fasta or options.domain not in {None, domain}:
             continue
@@ -181,7 +187,8 @@ def _sequences(
     if kind == "bed":
         found = bed.parse(stream, path, reference) if reference else bed.intervals(stream, path)
     else:
-        found = {"fastq": fastq.parse, "genbank": genbank.parse}[kind](stream, path)
+        parse = {"fastq": fastq.parse, "genbank": genbank.parse, "stockholm": alignment.parse}
+        found = parse[kind](stream, path)
     for record in found:
         if record.error:
             records.bad(record.id, record.error)

@@ -9,6 +9,7 @@ import numpy as np
 from sslkit import bases
 from sslkit.data.repeats import Fingerprint, Repeated, Repeats, hashed
 from sslkit.domains import protein
+from sslkit.files.alignment import GAPS
 
 _SHOWN = 5
 _BLOCK = 1 << 20
@@ -186,7 +187,7 @@ class Records:
         total = max(int(self._histogram.sum()), 1)
 
         def share(letters: bytes, of: int = total) -> float:
-            return int(self._histogram[list(letters + letters.lower())].sum()) / max(of, 1)
+            return int(self._histogram[list({*letters, *letters.lower()})].sum()) / max(of, 1)
 
         lower = int(self._histogram[ord("a") : ord("z") + 1].sum()) / total
         if domain == "genome":
@@ -199,7 +200,7 @@ class Records:
                 "rna": share(b"U") > share(b"T"),
             }
         if domain == "protein":
-            return {"ambiguous": share(b"BJXZ"), "lower_case": lower}
+            return {"ambiguous": share(b"BJXZ"), "gaps": share(GAPS), "lower_case": lower}
         return {}
 
     def _take_strange(self, domain: str) -> None:

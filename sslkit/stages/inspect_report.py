@@ -97,7 +97,13 @@ def _repeats(held: Found) -> str:
 
 
 def _composition(found: Found) -> list[tuple[str, str]]:
-    names = {"gc": "G+C", "n": "N", "ambiguous": "ambiguous", "lower_case": "lower case"}
+    names = {
+        "gc": "G+C",
+        "n": "N",
+        "ambiguous": "ambiguous",
+        "gaps": "gaps",
+        "lower_case": "lower case",
+    }
     return [(told, f"{found[name]:.2%}") for name, told in names.items() if name in found]
 
 

@@ -1,10 +1,16 @@
 """What kind of corpus some files are."""
 
 from pathlib import Path
+from types import ModuleType
 
 from sslkit import catalog
 from sslkit.errors import UsageError
 from sslkit.files import source, table
+
+
+def endings(module: ModuleType) -> tuple[str, ...]:
+    """Of the names of files that a folder stands for where the domain is known."""
+    return (*module.ENDINGS, *getattr(module, "SHARED", ()))
 
 
 def recognise(paths: list[Path], domain: str | None, column: str | None) -> tuple[str, list[Path]]:
@@ -18,19 +24,17 @@ def recognise(paths: list[Path], domain: str | None, column: str | None) -> tupl
             raise UsageError("what a column holds is not plain", do="name it with --domain")
         catalog.check_records(domain, catalog.load("domain", domain), "there is nothing to count")
         return domain, source.find(paths, table.ENDINGS)
-    modules = {
-        name: catalog.load("domain", name)
-        for name in ([domain] if domain else catalog.names("domain"))
-    }
+    asked = [domain] if domain else catalog.names("domain")
+    modules = {name: catalog.load("domain", name) for name in asked}
     if domain:
         catalog.check_records(domain, modules[domain], "there is nothing to count")
-    endings = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
-    files = source.find(paths, tuple(sorted({end for ends in endings.values() for end in ends})))
     if domain:
-        return domain, files
+        return domain, source.find(paths, endings(modules[domain]))
+    known = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
+    files = source.find(paths, tuple(sorted({end for ends in known.values() for end in ends})))
     kinds: dict[str, list[Path]] = {}
     for path in files:
-        for name, ends in endings.items():
+        for name, ends in known.items():
             if source.plain_name(path).lower().endswith(ends):
                 kinds.setdefault(name, []).append(path)
     special = [name for name in kinds if not getattr(modules[name], "COMMON", False)]
@@ -42,5 +46,5 @@ def recognise(paths: list[Path], domain: str | None, column: str | None) -> tupl
     raise UsageError(
         "the kind of the corpus is not plain from its files",
         why=found or f"no known ending, as in {files[0]}",
-        do=f"name it with --domain; there is: {', '.join(endings)}",
+        do=f"name it with --domain; there is: {', '.join(known)}",
     )

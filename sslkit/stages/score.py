@@ -18,7 +18,14 @@ from sslkit.engine.scoring import Scorer
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.pretexts import Energy
-from sslkit.stages import assemble, outputs, score_plan, score_tables, score_work
+from sslkit.stages import (
+    assemble,
+    outputs,
+    recognition,
+    score_plan,
+    score_tables,
+    score_work,
+)
 from sslkit.stages.records import Files, Reading
 from sslkit.stages.score_plan import Options
 from sslkit.stages.score_tables import Form
@@ -32,9 +39,13 @@ _WHOLE = "whole.parquet"
 def run(options: Options, console: Console) -> None:
     """Score records, or continue to; see the command's help."""
     with ExitStack() as stack, stopping() as stop:
-        files = stack.enter_context(Files.found(options.input, options.reference))
         with stop.at_once("nothing was scored"):
-            job = _assemble(options, files, console)
+            model = assemble.from_checkpoint(options.checkpoint)
+            module, _ = assemble.plugin("domain", model.manifest, model.path)
+        endings = recognition.endings(module)
+        files = stack.enter_context(Files.found(options.input, options.reference, endings))
+        with stop.at_once("nothing was scored"):
+            job = _assemble(options, model, files, console)
             made = _describe(options, job, files)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
         if not options.force and outputs.is_finished(
@@ -59,7 +70,7 @@ def run(options: Options, console: Console) -> None:
         _report(job, made, console)
 
 
-def _assemble(options: Options, files: Files, console: Console) -> Job:
+def _assemble(options: Options, model: assemble.Parts, files: Files, console: Console) -> Job:
     out = options.out or Path(scores.NAME)
     if out.is_dir():
         raise UsageError(f"{out} is a folder", do="name a file with --out, as scores.parquet")
@@ -67,7 +78,6 @@ def _assemble(options: Options, files: Files, console: Console) -> Job:
     # `auto` times this machine: a run that goes on elsewhere must not change its mind.
     precision = begun["settings"]["precision"] if begun else options.precision
     runtime = runtimes.prepare(options.device, options.threads, precision)
-    model = assemble.from_checkpoint(options.checkpoint)
     console.say(model.inherited())
     objective, scorer = score_plan.scorer(options, model, runtime)
     reading = Reading(

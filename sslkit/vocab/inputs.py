@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from sslkit.errors import OnError
-from sslkit.files import fastq, genbank, sequences, source, table
+from sslkit.files import alignment, fastq, genbank, sequences, source, table
 from sslkit.types import Record
 
 _BLOCK = 1 << 19
@@ -64,6 +64,9 @@ class Inputs:
                 return _Stream(self._reads(stream, path))
             if kind == "genbank":
                 return _Stream(genbank.as_fasta(stream, path, self._check))
+            if kind == "stockholm":
+                rows = alignment.parse(stream, path)
+                return _Stream(_FASTA % (row.id.encode(), row.payload) for row in rows)
         return None
 
     def _cells(self, stream: io.BufferedReader, path: Path, bad: Counter[str]) -> Iterator[bytes]:
@@ -108,7 +111,7 @@ def _without_mark(head: bytes) -> bytes:
 
 def _kind(head: bytes) -> str:
     """What a file of sequences that begins so must be turned into FASTA from; empty for FASTA."""
-    signs = {b"@": "fastq", b"LOCUS ": "genbank"}
+    signs = {b"@": "fastq", b"LOCUS ": "genbank", alignment.SIGN: "stockholm"}
     text = _without_mark(head)
     return next((kind for sign, kind in signs.items() if text.startswith(sign)), "")
 

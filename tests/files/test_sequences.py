@@ -12,6 +12,7 @@ FORMS = {
     "a.fa": b">x\nACGT\n",
     "a.fq": b"@x\nACGT\n+\nIIII\n",
     "a.csv": b"id,sequence\nx,AC GT\n",
+    "a.sto": b"# STOCKHOLM 1.0\nx A-C.GT\n//\n",
     "a.tsv": b"id\tsequence\nx\tACGT\n",
 }
 

@@ -11,10 +11,15 @@ from pathlib import Path
 import pytest
 
 from sslkit import bases
-from sslkit.domains import genome
+from sslkit.domains import genome, protein
+from sslkit.files import alignment
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
-FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv")
+PROTEINS = (
+    *("protein/family_1.sto", "protein/family_2.afa", "protein/family_3.a3m"),
+    *("protein/wild.fasta", "protein/variants.csv"),
+)
+FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv", *PROTEINS)
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +79,30 @@ def test_a_pair_shuffle_keeps_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None
         found = make.pair_shuffled(draw, text)
         assert Counter(pairwise(found)) == Counter(pairwise(text))
     assert len({make.pair_shuffled(draw, letters) for _ in range(20)}) == 20
+
+
+@pytest.mark.parametrize("name", PROTEINS[:3])
+def test_families_have_columns_that_are_kept_and_charges_that_are_paired(name: str) -> None:
+    held = alignment.read(SAMPLE / name)
+    rows = [row.tobytes().decode() for row in held.letters]
+    assert len(set(rows)) > 25
+    assert held.letters.shape == (32, 60)
+    kinds = [{letter for letter in column if letter != "-"} for column in zip(*rows, strict=True)]
+    assert 10 < sum(len(kind) == 1 for kind in kinds) < 45
+    for first, second in ((8, 41), (17, 53)):
+        signs = {(row[first] in "KR", row[second] in "KR") for row in rows}
+        assert signs == {(True, False), (False, True)}
+    records = list(protein.Domain(protein.Settings()).read(SAMPLE / name, "stop"))
+    assert {len(record.payload) for record in records} >= {57, 60}
+
+
+def test_variants_are_single_substitutions_of_the_wild_type() -> None:
+    domain = protein.Domain(protein.Settings())
+    (wild,) = domain.read(SAMPLE / "protein/wild.fasta", "stop")
+    variants = list(domain.read(SAMPLE / "protein/variants.csv", "stop"))
+    assert len(variants) == 120
+    for variant in variants:
+        pairs = zip(wild.payload, variant.payload, strict=True)
+        ((site, (old, new)),) = [(n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1]]
+        assert variant.id == f"{chr(old)}{site}{chr(new)}"
+        assert -1.06 < float(variant.metadata["fitness"]) < 0.06

@@ -87,6 +87,12 @@ KINDS = [
     ("x.fq", "@a\nACGT\n+\nIIII\n@b\nAC\n+\nII\n", {"kind": "FASTQ", "letters": 6}),
     ("x.fa", ">a\nACGU\n>b\nUU\n", {"kind": "FASTA", "rna": True}),
     ("x.faa", ">a\nMKVLEEFW\n>b\nMKXQ\n", {"domain": "protein", "ambiguous": 1 / 12}),
+    ("x.faa", ">a\nMKV--EEFW\n", {"domain": "protein", "gaps": 2 / 9}),
+    (
+        "x.sto",
+        "# STOCKHOLM 1.0\na MKV.EEFW\nb MKVLEEFW\n//\n",
+        {"kind": "Stockholm", "domain": "protein", "records": 2, "letters": 15},
+    ),
     ("x.bed", "chr1\t5\t20\nchr2\t0\t9\tpeak\n", {"kind": "BED", "letters": 24}),
     ("x.smi", "CCO one\r\n\r\nCCO two\r\nCl\r\n", {"records": 3, "letters": 8, "tokens": 7}),
     ("x.txt", "the cat\n\nsat on\nthe cat", {"records": 4, "empty": 1, "tokens": 6}),
