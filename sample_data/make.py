@@ -21,6 +21,8 @@ No row stands in the genome: rows come from the same grammar, by a random stream
 what the genome teaches is how promoters and genes are made and not the answers. A decoy is made
 from a promoter that is no row itself.
 
+code/ holds Python, see code_files.py.
+
 Only ``random.Random.random`` is drawn from: Python promises its sequence for all versions.
 """
 
@@ -30,6 +32,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
+
+import code_files
 
 SEED = 20
 GENES = 600
@@ -217,7 +221,7 @@ def fasta(entries: Sequence[tuple[str, str]]) -> str:
 
 
 def write(folder: Path) -> None:
-    """Write the three files below ``folder``."""
+    """Write all files below ``folder``."""
     chromosome, genes = genome(Draw("genome"))
     rows = labelled(Draw("labels"))
     table = ["id,sequence,label", *(f"{name},{text},{label}" for name, text, label in rows)]
@@ -225,6 +229,7 @@ def write(folder: Path) -> None:
         "corpus/genome.fa": fasta([("chr1 a made-up bacterium", chromosome)]),
         "corpus/genes.fa": fasta(genes[:WRITTEN_GENES]),
         "labels/promoter.csv": "\n".join(table) + "\n",
+        **code_files.files(),
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

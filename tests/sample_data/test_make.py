@@ -1,5 +1,6 @@
 """The sample data: made anew to the same bytes, and of the grammar that its maker promises."""
 
+import ast
 import csv
 import importlib
 import subprocess
@@ -11,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from sslkit import bases
-from sslkit.domains import genome
+from sslkit.domains import code, genome
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
-FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv")
+MODULES = tuple(f"code/module_{number}.py" for number in range(1, 9))
+FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv", *MODULES)
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +76,23 @@ def test_a_pair_shuffle_keeps_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None
         found = make.pair_shuffled(draw, text)
         assert Counter(pairwise(found)) == Counter(pairwise(text))
     assert len({make.pair_shuffled(draw, letters) for _ in range(20)}) == 20
+
+
+def test_annotations_follow_from_names() -> None:
+    found: dict[str, set[str]] = {}
+    for name in MODULES:
+        tree = ast.parse((SAMPLE / name).read_text())
+        compile(tree, name, "exec")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.arg) and node.annotation is not None:
+                kind = ast.unparse(node.annotation).removesuffix(" | None")
+                found.setdefault(node.arg.rpartition("_")[2], set()).add(kind)
+    assert len(found) > 15
+    assert all(len(kinds) == 1 for kinds in found.values())
+
+
+def test_python_is_a_corpus() -> None:
+    domain = code.Domain(code.Settings(documents="function"))
+    records = [one for name in MODULES for one in domain.read(SAMPLE / name, "stop")]
+    assert len(records) == 8 * 12
+    assert {int(unit >> code.KINDS) for one in records for unit in one.payload} > {10}
