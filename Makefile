@@ -58,6 +58,9 @@ test-slow: $(READY) ## run the tests that take minutes
 results: $(READY) ## make the table of tests/benchmarks/RESULTS.md (hours; needs ../shared/data)
 	$(BIN)/python tests/benchmarks/results.py
 
+results-%: $(READY) ## make the table of one domain, tests/benchmarks/results_NAME.py, as results-NAME
+	$(BIN)/python tests/benchmarks/results_$*.py
+
 bench-%: $(READY) ## run one benchmark, tests/benchmarks/bench_NAME.py, as bench-NAME
 	$(BIN)/python tests/benchmarks/bench_$*.py
 
