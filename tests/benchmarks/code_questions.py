@@ -83,20 +83,23 @@ def alone(held: Sequence[np.ndarray], size: int) -> Questions:
     rows, targets, kinds, contexts = [], [], [], []
     for number, units in enumerate(held):
         ids = np.pad(ids_of(units, size), 2, constant_values=size + 1)
+        place = np.arange(len(units))
         for first in range(0, len(units), WINDOW):
-            last = min(first + WINDOW, len(units))
-            for begin in range(min(APART, last - first)):
-                places = np.arange(begin, last - first, APART)
-                rows.append((number, first, places))
-                at = first + places
-                targets.append(ids[at + 2])
-                kinds.append(units[at] >> code.KINDS)
-                left = mixed(size, ids[at + 1])
-                both = mixed(size, ids[at + 1], ids[at + 3])
-                three = mixed(size, ids[at], ids[at + 1], ids[at + 3])
-                contexts.append(np.stack([three, both, left, 0 * left]))
+            inside = place[: min(WINDOW, len(units) - first)]
+            rows += [(number, first, inside[begin::APART]) for begin in range(APART)]
+        # In the order of the rows: window, then what is hidden together.
+        order = np.lexsort((place, place % WINDOW % APART, place // WINDOW))
+        targets.append(ids[2:-2][order])
+        kinds.append((units >> code.KINDS)[order])
+        second, before, after = ids[:-4], ids[1:-3], ids[3:-1]
+        three = mixed(size, second, before, after)
+        found = np.stack([three, mixed(size, before, after), mixed(size, before), 0 * three])
+        contexts.append(found[:, order])
     return Questions(
-        rows, np.concatenate(targets), np.concatenate(kinds), np.concatenate(contexts, axis=1)
+        [row for row in rows if len(row[2])],
+        np.concatenate(targets),
+        np.concatenate(kinds),
+        np.concatenate(contexts, axis=1),
     )
 
 

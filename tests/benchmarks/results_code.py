@@ -37,7 +37,7 @@ TRAINED = (
 JUDGED = ("click", "jinja2", "packaging")
 WEIGHTS = ("1", "4")
 VOCABULARY = ["--max-size", "8192"]
-SHAPE = ["--set", "width=128", "--set", "blocks=4", "--window", "128", "--batch-tokens", "4096"]
+SHAPE = ["--set", "width=128", "--set", "blocks=4", "--window", "128", "--batch-tokens", "2048"]
 
 
 def copy_packages(out: Path) -> None:
@@ -151,12 +151,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--out", type=Path, default=Path("results-code"))
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--steps", type=int, default=1000)
-    parser.add_argument("--quick", action="store_true", help="two seeds, 100 steps")
+    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--quick", action="store_true", help="two seeds, 200 steps")
     parser.add_argument("--jobs", type=int, default=2, help="models that are trained at once")
     options = parser.parse_args()
     if options.quick:
-        options.seeds, options.steps = 2, 100
+        options.seeds, options.steps = 2, 200
     out = options.out / f"{options.steps}-steps"
     out.mkdir(parents=True, exist_ok=True)
     copy_packages(out)
