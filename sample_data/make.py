@@ -22,6 +22,7 @@ what the genome teaches is how promoters and genes are made and not the answers.
 from a promoter that is no row itself.
 
 protein/ holds families of proteins, see protein_files.py.
+code/ holds Python, see code_files.py.
 
 Only ``random.Random.random`` is drawn from: Python promises its sequence for all versions.
 """
@@ -33,6 +34,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
+import code_files
 import protein_files
 
 SEED = 20
@@ -230,6 +232,7 @@ def write(folder: Path) -> None:
         "corpus/genes.fa": fasta(genes[:WRITTEN_GENES]),
         "labels/promoter.csv": "\n".join(table) + "\n",
         **protein_files.files(),
+        **code_files.files(),
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -34,21 +34,22 @@ class Encoder:
 
     Args:
         tokens: of the vocabulary; without any, every word is known by its hash alone.
+        room: units are below it.
     """
 
-    def __init__(self, tokens: Lookup | None, size: int) -> None:
+    def __init__(self, tokens: Lookup | None, size: int, room: int = int(BETWEEN)) -> None:
         self._lookup = tokens
         self._size = size
+        self._room = np.uint64(room - size)
 
     def units(self, words: Slices) -> Units:
-        """A unit for each word, without the bit of sentences, [words]."""
+        """A unit for each word, without other bits, [words]."""
         if self._lookup is None:
             found = np.full(len(words.starts), -1, np.int64)
         else:
             found = self._lookup.ids(words)
         unknown = np.flatnonzero(found < 0)
-        room = np.uint64(int(BETWEEN) - self._size)
-        found[unknown] = self._size + (hashes(words, unknown) % room).astype(np.int64)
+        found[unknown] = self._size + (hashes(words, unknown) % self._room).astype(np.int64)
         return found.astype(np.uint32)
 
 

@@ -1,192 +1,268 @@
-"""Source code as identifiers, operators and classes of literals.
+"""Source code as parts of identifiers, operators and classes of literals.
 
-Identifiers and keywords stand for themselves (letters, digits, underscores, and everything that
-is not ASCII); every string is the token ``"`` and every number the token ``0``; operators are as
-long as they can be (``>>=``, ``->``). Comments are left out. Python is read by its own rules of
-strings and comments; other languages by those of the family that the file's ending tells.
+Every string is the token ``"`` and every number the token ``0``; comments are left out. Python is
+read by its own rules of strings, comments and operators; other languages by those of the family
+that the file's ending tells. Identifiers are read in parts: ``read_HTTPError2`` is ``read``,
+``_HTTP``, ``Error``, ``2``; with ``split`` words they stand as they are, and operators are those
+of any language. A vocabulary says by which of both it was counted.
+
+In Python, a token has a class that the syntax tree tells (nothing is ever executed): annotation,
+definition, call, import, argument, attribute, keyword; a name is otherwise a ``name``, and the
+rest is operator, number or string, which is all that is known of other languages. Losses weigh
+tokens by their classes.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
+import hashlib
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains import _literals
-from sslkit.errors import OnError
-from sslkit.files import source
-from sslkit.vocab.scheme import Octets, Strings
-from sslkit.vocab.splitting import Cuts, Flags, Index, SplitReader
+from sslkit.domains import _lexical, _recoded
+from sslkit.domains._documents import Encoder
+from sslkit.domains._python import CLASSES, NUMBER
+from sslkit.domains._sources import KINDS, MEANING, Documents, Sources
+from sslkit.errors import DataError, OnError, UsageError
+from sslkit.files import sequences, source, table
+from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.vocab.lookup import Lookup
+from sslkit.vocab.scheme import Reader, Slices, Strings
+from sslkit.vocab.splitting import SplitReader
 
-VERSION = 1
-GIVES: frozenset[str] = frozenset()
-
-_PYTHON = (".py", ".pyi", ".pyx")
-_HASH = (".sh", ".bash", ".rb", ".pl", ".r", ".jl", ".yaml", ".toml", ".cmake")
-_BRACES = (
-    *(".c", ".h", ".cc", ".cpp", ".cxx", ".hh", ".hpp", ".java", ".kt", ".scala", ".swift"),
-    *(".cs", ".go", ".rs", ".js", ".jsx", ".ts", ".tsx", ".php", ".cu", ".m", ".dart"),
-)
-ENDINGS = (*_PYTHON, *_BRACES, *_HASH)
-
-_QUOTED = (".js", ".jsx", ".ts", ".tsx", ".php", ".dart", ".m")
-# What an operator of three or four signs begins with is one too.
-_OPERATORS = (
-    *(">>>=", "<<=", ">>=", ">>>", "**=", "//=", "===", "!==", "...", "<=>", "&&=", "||=", "??="),
-    *("->", "=>", ":=", "::", "++", "--", "&&", "||", "<<", ">>", "<=", ">=", "==", "!=", "+="),
-    *("-=", "*=", "/=", "%=", "&=", "|=", "^=", "@=", "**", "//", "??", "?.", ".."),
-)
-_LONGEST = 4
-_ROOT = 1
+VERSION = 2
+GIVES = frozenset({"tokens", "view", "token_weight"})
+ENDINGS = _lexical.ENDINGS
+#: Tokens that baselines know: by their shares, and by their places.
+COMPOSED, PLACED = 1024, 64
+_NOTHING = np.empty(0, np.uint32)
+# Names that a view gives other names, and columns of draws for them.
+_RENAMED = [NUMBER[name] for name in ("name", "definition", "argument", "call")]
+_DRAWS = 1024
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The code domain has no options."""
+    """Options of the code domain."""
+
+    split: _lexical.Split = field(
+        default="parts",
+        metadata={"help": "identifiers in parts (snake_case, camelCase, digits), or as words"},
+    )
+    documents: Documents = field(
+        default="file",
+        metadata={"help": "a document is a file, or in Python a function or method, or a class"},
+    )
+    annotation_weight: float = field(
+        default=1.0, metadata={"help": "weight in the loss of tokens in type annotations"}
+    )
+    weights: str = field(
+        default="",
+        metadata={"help": f"weights of other classes, as string=0.5,call=2: {', '.join(CLASSES)}"},
+    )
+
+    def __post_init__(self) -> None:
+        if not max(self.by_class):
+            raise ValueError("some class of tokens has a weight above 0")
+
+    @property
+    def by_class(self) -> tuple[float, ...]:
+        """The weight of each of CLASSES."""
+        found = {"annotation": _weight("annotation_weight", str(self.annotation_weight))}
+        for one in filter(None, self.weights.split(",")):
+            name, _, value = map(str.strip, one.partition("="))
+            if name not in CLASSES:
+                raise ValueError(f"weights: there is no class {name!r}, but {', '.join(CLASSES)}")
+            if name in found and (name, self.annotation_weight) != ("annotation", 1.0):
+                raise ValueError(f"the weight of {name} is given twice")
+            found[name] = _weight(f"weights: {name}", value)
+        return tuple(found.get(name, 1.0) for name in CLASSES)
+
+
+def _weight(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ValueError(f"{name} is a number from 0 on, not {text!r}")
+    return value
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:
-    """How the tokens of a corpus are counted."""
-    del settings
+    """How the tokens of a corpus are counted: without trees, so whether files parse or not."""
 
-    def reader(name: str, skip: Collection[int]) -> SplitReader:
+    def reader(name: str, skip: Collection[int]) -> Reader[Slices]:
         del skip  # code has no records
-        return SplitReader(name, partial(_tokens, language=_language(name)), on_error)
+        language = _lexical.language(name)
+        rule = partial(_lexical.tokens, language=language, split=settings.split)
+        made = SplitReader(name, rule, on_error)
+        return _recoded.Reader(name, made, on_error) if language == "python" else made
 
     # A comment or a string may reach over any line end.
     return Strings(reader, divide=b"")
 
 
-def _language(name: str) -> str:
-    ending = Path(source.plain_name(Path(name))).suffix.lower()
-    if ending in _PYTHON or ending not in ENDINGS:
-        return "python"
-    if ending in _HASH:
-        return "hash"
-    return "quotes" if ending in _QUOTED else "braces"
+class Domain:
+    """Source code; implements ``contracts.TokenDomain``."""
+
+    def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        self.settings = settings
+        tokens = [] if vocabulary is None else vocabulary.tokens
+        self._spec = None if vocabulary is None else TokenSpec(len(tokens))
+        lookup = Lookup(tokens) if len(tokens) else None
+        encoder = Encoder(lookup, len(tokens), int(MEANING) + 1)
+        self._sources = Sources(settings.split, settings.documents, encoder)
+        self._vocabulary = hashlib.sha256("\0".join(tokens).encode()).hexdigest()
+        self._weights = np.array(settings.by_class, np.float32)
+        words = [number for number, token in enumerate(tokens) if token.isidentifier()]
+        self._words = np.array(words, np.int64)
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids."""
+        if self._spec is None:
+            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
+        return self._spec
+
+    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
+        """The documents of a source file, or of a table with one in each row.
+
+        A file without a token, as many packages begin with, has none.
+
+        Raises:
+            DataError: Python that does not parse, or bytes that are no text, with ``stop``.
+        """
+        if source.plain_name(path).lower().endswith(table.ENDINGS):
+            rows = table.read(path, on_error=on_error)
+            yield from sequences.of_rows(rows, path, self.record, on_error)
+            return
+        name = source.plain_name(path)
+        with source.open_bytes(path) as stream:
+            data = stream.read()
+        try:
+            found = self._sources.documents(data, name)
+        except DataError as error:
+            bad = Record(name, _NOTHING, str(path), 1, error=_reason(error))
+            if on_error == "stop":
+                raise sequences.bad_record(bad) from error
+            yield bad
+            return
+        for number, (part, units) in enumerate(found, 1):
+            yield Record(name + part, units, str(path), number)
+
+    def record(self, name: str, text: str, source: str, number: int) -> Record:
+        """A record from a cell of a table, which holds Python; a bad one carries ``error``."""
+        raw = text.encode("utf-8", "surrogateescape")
+        return self.check(Record(name, raw, source, number), "skip")
+
+    def check(self, record: Record, on_error: OnError) -> Record:
+        """The record with units as its payload; or it carries ``error``, or stops the run."""
+        if record.error or isinstance(record.payload, np.ndarray):
+            return record
+        try:
+            units, problem = self._sources.units(record.payload), ""
+        except DataError as error:
+            units, problem = _NOTHING, _reason(error)
+        if not problem and not len(units):
+            problem = "it holds no token"
+        found = replace(record, payload=units, error=problem)
+        if problem and on_error == "stop":
+            raise sequences.bad_record(found)
+        return found
+
+    @property
+    def encoding(self) -> str:
+        """The vocabulary, how identifiers are cut and what a document is decide the units."""
+        return f"{self.settings.split} {self.settings.documents} {self._vocabulary}"
+
+    def encode(self, record: Record) -> Array:
+        """The units, [tokens] uint32, which reading has made."""
+        found: Array = record.payload
+        return found
+
+    def twin(self, units: Array) -> Array:
+        """Code has no other form that says the same."""
+        return units
+
+    @property
+    def phases(self) -> int:
+        """A token is a token, whatever stands before it."""
+        return 1
+
+    def units(self, tokens: int) -> int:
+        """A unit is a token."""
+        return tokens
+
+    def length(self, units: int) -> int:
+        """A unit is a token."""
+        return units
+
+    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Shares of the tokens with the lowest ids, [examples, 1024].
+
+        Without a vocabulary a token's column is its hash (Weinberger et al. 2009).
+        """
+        known = COMPOSED if self._spec is None else min(self._spec.size, COMPOSED)
+        found = np.zeros((len(examples), COMPOSED), np.float32)
+        for row, units in enumerate(examples):
+            ids = units & MEANING
+            ids = ids % COMPOSED if self._spec is None else ids[ids < known]
+            found[row] = np.bincount(ids, minlength=COMPOSED) / max(len(units), 1)
+        return found
+
+    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""
+        ids = np.stack(examples) & MEANING
+        hot: npt.NDArray[np.float32] = (ids[..., None] == np.arange(PLACED)).astype(np.float32)
+        return hot.reshape(len(ids), -1)
+
+    def signature(self, record: Record) -> bytes:
+        """Equal for records of the same tokens, whatever the comments, strings and numbers."""
+        units: Array = record.payload & MEANING
+        return units.tobytes()
+
+    def batch(
+        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
+    ) -> Arrays:
+        """Token ids and lengths of units [rows, tokens], with weights where classes differ in them.
+
+        A view is the same code with other names: all parts of names that it defines are replaced,
+        the same by the same throughout a row.
+        """
+        spec = self.spec
+        inside = np.arange(units.shape[1]) < lengths[:, None]
+        ids = (units & MEANING).astype(np.int64)
+        tokens = np.where(inside, np.where(ids < spec.size, ids, spec.unknown), spec.pad)
+        made: Arrays = {"tokens": tokens, "length": lengths.astype(np.int64)}
+        if (self._weights != 1).any():
+            made["token_weight"] = self._weights[units >> KINDS]
+        if draws is not None and "view" in needs:
+            made["view"] = self._renamed(tokens, (units >> KINDS) * inside, draws)
+            made["view_length"] = made["length"]
+        return made
+
+    def _renamed(self, tokens: Array, kinds: Array, draws: Draws) -> Array:
+        chance = draws.uniform("rename", _DRAWS)
+        if not len(self._words):
+            return tokens
+        keys = tokens + np.arange(len(tokens))[:, None] * self.spec.total
+        defined = np.unique(keys[kinds == NUMBER["definition"]])
+        chosen = np.isin(kinds, _RENAMED) & np.isin(keys, defined)
+        row, column = np.nonzero(chosen)
+        drawn = chance[row, tokens[row, column] % _DRAWS]
+        view = tokens.copy()
+        view[row, column] = self._words[(drawn * len(self._words)).astype(np.int64)]
+        return view
+
+    @property
+    def unit_type(self) -> np.dtype[np.uint32]:
+        """Four bytes a token."""
+        return np.dtype(np.uint32)
 
 
-def _tree() -> npt.NDArray[np.uint8]:
-    """Operators as a tree: the number of what one may begin with, and one more sign.
-
-    Returns:
-        [256 * number + sign]; 0 is the number of what begins no operator, _ROOT that of nothing.
-    """
-    parts = {text[:length] for text in _OPERATORS for length in range(1, len(text) + 1)}
-    numbers = {text: number for number, text in enumerate(sorted(parts | {""}), _ROOT)}
-    tree = np.zeros(256 * (len(numbers) + 1), np.uint8)
-    for text in parts:
-        tree[256 * numbers[text[:-1]] + ord(text[-1])] = numbers[text]
-    return tree
-
-
-_TREE = _tree()
-_SECOND = np.isin(np.arange(256), [ord(text[1]) for text in _OPERATORS])
-
-
-def _tokens(text: Octets, final: bool, within: str, language: str) -> Cuts:
-    """Tokens of a piece of code; literals are rewritten in it as what they count as.
-
-    ``within`` is the mark that opened the comment or literal that the piece begins in.
-    """
-    covered = _literals.find(text, final, within, language)
-    words, signs = _kinds(text, covered)
-    first, last = signs.copy(), signs.copy()
-    first[:1] |= words[:1]
-    first[1:] |= words[1:] > words[:-1]
-    last[-1:] |= words[-1:]
-    last[:-1] |= words[:-1] > words[1:]
-    _join_signs(text, signs, first, last)
-    literals = covered.starts[covered.literals]
-    first[literals] = last[literals] = True
-    starts, ends = np.flatnonzero(first), np.flatnonzero(last) + 1
-    touches = len(starts) > 0 and bool(words[-1] | signs[-1])
-    whole, numbers = _numbers(text, starts, ends)
-    sure = covered.sure
-    if not final and not covered.within and touches:
-        sure = min(sure, _settled(len(text), starts, whole, ends, bool(signs[-1])))
-    ends[numbers] = starts[numbers] + 1
-    text[starts[numbers]] = ord("0")
-    text[literals] = ord('"')
-    if not whole.all():
-        starts, ends = starts[whole], ends[whole]
-    return Cuts(starts, ends, sure, covered.within)
-
-
-def _kinds(text: Octets, covered: _literals.Covered) -> tuple[Flags, Flags]:
-    """Which bytes stand in words and which are signs, outside of comments and literals."""
-    bounds = np.stack((covered.starts, covered.ends), axis=1).reshape(-1)
-    lengths = np.diff(bounds, prepend=0, append=len(text))
-    free = np.repeat(np.arange(len(lengths)) % 2 == 0, lengths)
-    words = _literals.in_words(text)
-    signs = ((text - np.uint8(33)) < 94) & ~words & free
-    words &= free
-    return words, signs
-
-
-def _join_signs(text: Octets, signs: Flags, first: Flags, last: Flags) -> None:
-    """Leave of the first and the last bytes of tokens only those of the longest operators."""
-    masked = np.zeros(len(text) + _LONGEST, np.uint8)
-    np.multiply(text, signs, out=masked[: len(text)])
-    begins = np.flatnonzero(signs[:-1] & signs[1:])
-    begins = begins[np.flatnonzero(_SECOND[masked[begins + 1]])]
-    number = _TREE[256 * _ROOT + masked[begins].astype(np.int64)].astype(np.int64)
-    lengths = np.ones(len(begins), np.int64)
-    for distance in range(1, _LONGEST):
-        number = _TREE[256 * number + masked[begins + distance]].astype(np.int64)
-        lengths += number > 0
-    several = np.flatnonzero(lengths > 1)
-    begins = begins[several]
-    ends = begins + lengths[several]
-    # Where the one before reaches over it, an operator is one only if that one is none.
-    heads = np.ones(len(begins), np.bool_)
-    heads[1:] = begins[1:] >= np.maximum.accumulate(ends)[:-1]
-    if not heads.all():
-        following = np.searchsorted(begins, ends)
-        following[np.append(heads, True)[following]] = len(begins)
-        kept = _literals.reached(following, np.flatnonzero(heads))
-        begins, ends = begins[kept], ends[kept]
-    for distance in range(1, _LONGEST):
-        inside = begins[begins + distance < ends] + distance
-        first[inside] = False
-        last[inside - 1] = False
-
-
-def _numbers(text: Octets, starts: Index, ends: Index) -> tuple[Flags, Index]:
-    """Which tokens are whole or begin numbers, and the numbers of those that are numbers.
-
-    A number begins with a digit. It goes on over a dot before a digit, and over a sign behind an
-    exponent.
-    """
-    whole = np.ones(len(starts), np.bool_)
-    digits = np.flatnonzero((text[starts] - np.uint8(48)) < 10)
-    near = np.flatnonzero(digits[1:] == digits[:-1] + 2)
-    near = near[starts[digits[near + 1]] == ends[digits[near]] + 1]
-    begin, end = starts[digits[near]], ends[digits[near]]
-    between = text[end]
-    exponent = ((text[end - 1] | 32) == ord("e")) & ((text[begin + 1] | 32) != ord("x"))
-    goes_on = (between == ord(".")) | (exponent & ((between == ord("+")) | (between == ord("-"))))
-    joined = digits[near[goes_on]]
-    whole[joined + 1] = whole[joined + 2] = False
-    return whole, digits[whole[digits]]
-
-
-def _settled(size: int, starts: Index, whole: Flags, ends: Index, sign: bool) -> int:
-    """Up to where tokens cannot change any more, the last of which touches the end of the piece."""
-    number = len(starts) - 1
-    if not sign:
-        return int(starts[_beginning(whole, number)])
-    behind = int(np.searchsorted(starts, size - _LONGEST + 1))
-    unsure = starts[behind:][whole[behind:]]
-    sure = int(unsure[0]) if len(unsure) else size
-    if number and ends[number - 1] == size - 1:
-        # The sign may be that of an exponent, or the dot of a number.
-        sure = min(sure, int(starts[_beginning(whole, number - 1)]))
-    return sure
-
-
-def _beginning(whole: Flags, number: int) -> int:
-    """The token that a token is part of."""
-    return number - int(np.argmax(whole[number::-1]))
+def _reason(error: DataError) -> str:
+    return f"{error.what}: {error.why}" if error.why else error.what

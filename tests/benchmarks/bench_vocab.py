@@ -128,9 +128,10 @@ def text_programs(chosen: argparse.Namespace, corpus: Path, kind: str) -> list[P
         f"LC_ALL=C tr -cs A-Za-z0-9_ '\\n' < {shlex.quote(str(corpus))} | LC_ALL=C sort -S 512M "
         "| uniq -c | LC_ALL=C sort -k1,1nr -k2 > sorted.txt"
     )
+    words = ["--set", "split=words"]
     found = [
         Program("sort, uniq -c", ["sh", "-c", shell]),
-        sslkit(corpus, chosen.mem, "--domain", kind),
+        sslkit(corpus, chosen.mem, "--domain", kind, *words),
     ]
     for memory in ("1GB", "512MB"):
         code = _DUCKDB.format(corpus=corpus, memory=memory)

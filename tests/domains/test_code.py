@@ -1,214 +1,300 @@
-"""How source code is cut into tokens, compared with regular expressions, whatever the blocks."""
+"""Source code as records: units are the tokens that were counted, with classes and weights."""
 
-import itertools
-import re
-import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit.domains import _literals, code
+from sslkit import rng
+from sslkit.domains import code
+from sslkit.domains._python import CLASSES, NUMBER
+from sslkit.errors import DataError, UsageError
+from sslkit.objectives import clm, mlm
+from sslkit.vocab.vocabulary import Vocabulary
 
-NAMES = {"python": "a.py", "hash": "a.sh", "quotes": "a.js", "braces": "a.c"}
-BLOCKS = pytest.mark.parametrize("block", [1, 2, 3, 7, 64, 1 << 20])
+MODULE = '''\
+"""Docs."""
+import os
 
+def read_it(name: str, size: int = 3) -> list[str]:
+    total = size + 1  # more
+    return [name] * total
 
-def tokens(data, cuts, name):
-    """Tokens of data that comes in pieces, cut at these places."""
-    reader = code.counting(code.Settings(), "stop").reader(name, ())
-    found = []
-    borders = [0, *cuts, len(data)]
-    parts = [data[begin:end] for begin, end in itertools.pairwise(borders)]
-    for part in [*parts, None]:
-        slices = reader.finish() if part is None else reader.feed(part)
-        assert slices.starts.dtype == slices.lengths.dtype == np.int64
-        held = slices.buffer.tobytes()
-        places = zip(slices.starts.tolist(), slices.lengths.tolist(), strict=True)
-        found += [held[start : start + length] for start, length in places]
-    return found
-
-
-def every(data, block):
-    return range(block, len(data), block)
-
-
-# The slow reference: one expression for each language, tried at every byte in turn.
-DOUBLE = rb'"[^"\\\n]*(?:\\.[^"\\\n]*)*(?:"|(?=\n)|\\?\Z)'
-LONG_DOUBLE = rb'"""[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*(?:"""|\\?\Z)'
-SINGLE, LONG_SINGLE = (one.replace(b'"', b"'") for one in (DOUBLE, LONG_DOUBLE))
-HASH_COMMENT = rb"#[^\n]*"
-SLASH_COMMENT = rb"//[^\n]*|/\*[^*]*(?:\*(?!/)[^*]*)*(?:\*/|\Z)"
-CHARACTER = rb"'(?:\\[^\n]{1,9}?|[^'\\\n]{1,4}?)'"
-LITERALS = {
-    "python": (HASH_COMMENT, (LONG_DOUBLE, LONG_SINGLE, DOUBLE, SINGLE)),
-    "hash": (HASH_COMMENT, (DOUBLE, SINGLE)),
-    "quotes": (SLASH_COMMENT, (DOUBLE, SINGLE, rb"`[^`]*(?:`|\Z)")),
-    "braces": (SLASH_COMMENT, (DOUBLE, CHARACTER)),
-}
-WORD = rb"[A-Za-z0-9_\x80-\xff]"
-HEXADECIMAL, OTHER = rb"[0-9][xX]%s*" % WORD, rb"[0-9](?![xX])%s*" % WORD
-DIGITS = rb"(?:%s|%s)" % (HEXADECIMAL, OTHER)
-NUMBER = rb"(?:%s\.(?=[0-9])|%s(?<=[eE])[+-](?=[0-9]))*%s" % (DIGITS, OTHER, DIGITS)
-OPERATOR = (
-    rb">>>=|<<=|>>=|>>>|\*\*=|//=|===|!==|\.\.\.|<=>|&&=|\|\|=|\?\?=|->|=>|:=|::|\+\+|--|&&|\|\||"
-    rb"<<|>>|<=|>=|==|!=|\+=|-=|\*=|/=|%=|&=|\|=|\^=|@=|\*\*|//|\?\?|\?\.|\.\.|[!-~]"
-)
-
-
-def reference(data, language):
-    comment, literals = LITERALS[language]
-    literal = b"|".join(literals)
-    if language == "python":
-        literal = rb"[rRbBuUfF]{0,2}(?:%s)" % literal
-    rules = rb"(%s)|(%s)|(%s)|%s+|(?:%s)" % (comment, literal, NUMBER, WORD, OPERATOR)
-    return [
-        b'"' if match[2] is not None else b"0" if match[3] is not None else match[0]
-        for match in re.finditer(rules, data, re.DOTALL)
-        if match[1] is None
-    ]
-
-
-# What borders of blocks may tear apart: marks of comments and literals, prefixes, numbers.
-MARKS = (
-    *("'", '"', '"""', "'''", "\\", "\\'", '\\"', "\n", "\\\n", "\r\n", "#", "//", "/*", "*/"),
-    *("/", "*", "`", " ", "\t", "\0", "\x7f", "r", "rb", "Bu", "f", "xf", "a", "word ", "é", "😀"),
-    *("1", "0", "e", "E", "e-", "e+", "1e", ".", "1.5", "0x", "0xe+", "+", "-", "=", ">", "<"),
-    *("|", "?", "&", ">>>=", "...", "->", "**", "(", ",", "'c'", "'\\n'", "'ab", "'abcd'", "%12"),
-)
-pieces = st.one_of(
-    st.lists(st.sampled_from(MARKS), max_size=40),
-    # Few kinds of marks, so that they meet each other often.
-    st.lists(st.sampled_from(MARKS), min_size=1, max_size=5, unique=True).flatmap(
-        lambda few: st.lists(st.sampled_from(few), max_size=60)
-    ),
-).map("".join)
-
-
-@given(text=pieces, language=st.sampled_from(list(NAMES)), cut=st.data())
-def test_tokens_are_those_of_the_expressions_however_blocks_are_cut(text, language, cut):
-    data = text.encode()
-    wanted = reference(data, language)
-    assert tokens(data, [], NAMES[language]) == wanted
-    assert tokens(data, range(1, len(data)), NAMES[language]) == wanted
-    cuts = cut.draw(st.lists(st.integers(0, len(data)), max_size=6).map(sorted))
-    assert tokens(data, cuts, NAMES[language]) == wanted
-
-
-@given(
-    data=st.lists(st.sampled_from(list(b"\"'\\/*#`\n 1e.+x>=rb")), max_size=300).map(bytes),
-    language=st.sampled_from(list(NAMES)),
-    block=st.integers(1, 300),
-)
-@example(data=b"'\"ab'", language="braces", block=5)
-@example(data=b"'\\''", language="braces", block=3)
-@example(data=b'"\\""" ""', language="python", block=2)
-@example(data=b'""""\\""""""" 1', language="python", block=5)
-@example(data=b"/*/ a */ b", language="quotes", block=2)
-@example(data=b">>>=", language="braces", block=4)
-@example(data=b"1.1.1e-5.1", language="hash", block=3)
-def test_bytes_that_mean_something(data, language, block):
-    assert tokens(data, every(data, block), NAMES[language]) == reference(data, language)
-
-
-@pytest.mark.parametrize("block", [1000, 77_777, 1 << 19])
-def test_real_code(shared_data, block):
-    paths = [*shared_data.glob("text_code/**/*.py"), *shared_data.glob("text_code/**/*.json")]
-    assert paths
-    data = b"\n".join(path.read_bytes() for path in sorted(paths))[: 1 << 21]
-    for language, name in NAMES.items():
-        assert tokens(data, every(data, block), name) == reference(data, language)
-
-
-@given(hops=st.lists(st.integers(1, 9), min_size=1, max_size=200), begin=st.data())
-def test_hops_lead_where_steps_do(hops, begin):
-    following = [min(place + hop, len(hops)) for place, hop in enumerate(hops)]
-    heads = begin.draw(st.sets(st.integers(0, len(hops) - 1)))
-    wanted = set(heads)
-    for place in range(len(hops)):
-        if place in wanted:
-            wanted.add(following[place])
-    found = _literals.reached(np.array(following), np.array(sorted(heads), np.int64))
-    assert found.tolist() == sorted(wanted - {len(hops)})
-
-
-PYTHON = '''
-def f(x: int = 0x1F) -> str:  # a comment "with" quotes
-    """Docs with 'quotes' \\""" and ""inner"" quotes."""
-    y = rb"raw\\\\" + f'{x}' ; y **= 1.5e-3 + 1e5 - 1_000.25 // 2
-    return x.real if x != 3 and y >= 2 else 'it\\'s' + """x""" + \'\'\'a
-b\'\'\' + größe[1:2]...
+class Reader:
+    def close(self) -> None:
+        self.total = read_it("x")
 '''
 
 
-@BLOCKS
-def test_python(block):
-    data = PYTHON.encode()
-    assert [token.decode() for token in tokens(data, every(data, block), "a.py")] == [
-        *("def", "f", "(", "x", ":", "int", "=", "0", ")", "->", "str", ":"),
-        '"',
-        *("y", "=", '"', "+", '"', ";", "y", "**=", "0", "+", "0", "-", "0", "//", "0"),
-        *("return", "x", ".", "real", "if", "x", "!=", "0", "and", "y", ">=", "0", "else"),
-        *('"', "+", '"', "+", '"', "+", "größe", "[", "0", ":", "0", "]", "..."),
+def counted(data: bytes, name: str, split: Any = "parts") -> list[str]:
+    reader = code.counting(code.Settings(split=split), "stop").reader(name, ())
+    found = reader.feed(data), reader.finish()
+    return [
+        one.buffer[start : start + size].tobytes().decode()
+        for one in found
+        for start, size in zip(one.starts.tolist(), one.lengths.tolist(), strict=True)
     ]
 
 
-@BLOCKS
-def test_languages_with_braces(block):
-    data = b"""/* a "comment" */ int x = a->b++ >>= 'c'; // "more"
-    char *s = "a // no comment \\" /*"; fn f<'a>(v: &'a T) { 1.0f /x/ 2 }"""
-    assert [token.decode() for token in tokens(data, every(data, block), "a.c")] == [
-        *("int", "x", "=", "a", "->", "b", "++", ">>=", '"', ";"),
-        *("char", "*", "s", "=", '"', ";", "fn", "f", "<", "'", "a", ">", "("),
-        *("v", ":", "&", "'", "a", "T", ")", "{", "0", "/", "x", "/", "0", "}"),
-    ]
+def domain_of(tokens: list[str], **changed: Any) -> code.Domain:
+    return code.Domain(code.Settings(**changed), Vocabulary(tokens, np.arange(len(tokens), 0, -1)))
 
 
-def test_code_with_an_open_string_at_its_end():
-    assert tokens(b"x = 'abc", [3, 6], "a.py") == [b"x", b"=", b'"']
-    assert tokens(b'x = """abc\n', [3, 6, 9], "a.py") == [b"x", b"=", b'"']
+def vocabulary(text: str, split: Any = "parts") -> list[str]:
+    return sorted(set(counted(text.encode(), "a.py", split)))
 
 
-def test_the_ending_tells_the_language():
-    data = b"a//b`c`#'d'"
-    assert tokens(data, [], "a.py.gz") == tokens(data, [], "noend")
-    assert tokens(data, [], "a.py.gz") == [b"a", b"//", b"b", b"`", b"c", b"`"]
-    assert tokens(data, [], "a.C") == [b"a"]
-    assert tokens(b"`c`#'d'", [], "a.JS") == [b'"', b"#", b'"']
+def batch_of(domain: code.Domain, cells: list[str], **more: Any) -> dict[str, Any]:
+    units = [domain.encode(domain.record("a", cell, "t", 1)) for cell in cells]
+    lengths = np.array([len(one) for one in units])
+    padded = np.zeros((len(units), int(lengths.max())), np.uint32)
+    for row, one in zip(padded, units, strict=True):
+        row[: len(one)] = one
+    return domain.batch(padded, lengths, more.pop("draws", None), **more)
 
 
-LONG = 300_000
+@pytest.mark.parametrize("split", ["words", "parts"])
+def test_units_are_the_tokens_that_were_counted(shared_data: Path, split: Any) -> None:
+    for path in sorted(shared_data.glob("text_code/py_click/*.py"))[:6]:
+        tokens = counted(path.read_bytes(), path.name, split)
+        known = sorted(set(tokens))[::2]
+        domain = domain_of(known, split=split)
+        (record,) = domain.read(path, "stop")
+        ids = (record.payload & code.MEANING).tolist()
+        assert len(ids) == len(tokens)
+        for token, unit in zip(tokens, ids, strict=True):
+            assert unit == known.index(token) if token in known else unit >= len(known)
+        assert len(set(ids)) == len(set(tokens))
+        assert record.id == path.name
 
 
-@pytest.mark.parametrize("block", [1 << 14, 1 << 19])
-def test_comments_and_literals_of_any_length(block):
-    """Only a token can be too long; what it stands in may be as long as it likes."""
-    for name, before, filled, after, inside in (
-        ("a.c", b"x /*", b" * /comment\\" * LONG, b"*/ y", []),
-        ("a.c", b"x /*", b"*" * LONG, b"/ y", []),
-        ("a.c", b"x //", b" 'comment\" " * LONG, b"\n y", []),
-        ("a.py", b"x #", b" comment " * LONG, b"\n y", []),
-        ("a.js", b'x "', b'//data\\\\ \\" ' * LONG, b'"y', [b'"']),
-        ("a.js", b'x "', b"\\" * 2 * LONG, b'"y', [b'"']),
-        ("a.js", b"x `", b'//data\n"' * LONG, b"`y", [b'"']),
-        ("a.py", b"x '", b'"data\\\\ # ' * LONG, b"'y", [b'"']),
-        ("a.py", b'x """', b'data\n"\\"" \'' * LONG, b'"""y', [b'"']),
-        ("a.py", b'x """', b'\\"' * LONG, b'"""y', [b'"']),
-    ):
-        data = before + filled + after
-        assert tokens(data, every(data, block), name) == [b"x", *inside, b"y"]
-    signs, dots = b"+=->" * LONG, b"a.b" + b".c" * LONG
-    assert tokens(signs, every(signs, block), "a.c") == [b"+=", b"->"] * LONG
-    assert tokens(dots, every(dots, block), "a.js")[-3:] == [b"c", b".", b"c"]
+@pytest.mark.parametrize("name", ["a.c", "a.js", "a.sh", "a.pyx"])
+def test_other_languages(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_text("int readIt = f(a_b, 12) + \"x\"; 'y'\n")
+    tokens = counted(path.read_bytes(), name)
+    domain = domain_of(sorted(set(tokens)))
+    (record,) = domain.read(path, "stop")
+    found = [sorted(set(tokens))[unit & code.MEANING] for unit in record.payload.tolist()]
+    assert found == tokens
+    kinds = {CLASSES[unit >> code.KINDS] for unit in record.payload.tolist()}
+    assert kinds == {"name", "operator", "number", "string"}
+    with pytest.raises(DataError, match="documents=function is for Python"):
+        list(domain_of(["a"], documents="function").read(path, "stop"))
+
+
+def test_documents_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(MODULE)
+    tokens = vocabulary(MODULE)
+    found = {}
+    for kind in ("file", "function", "class"):
+        domain = domain_of(tokens, documents=kind)
+        records = list(domain.read(path, "stop"))
+        assert [one.number for one in records] == list(range(1, len(records) + 1))
+        found[kind] = {
+            one.id: [tokens[unit & code.MEANING] for unit in one.payload.tolist()]
+            for one in records
+        }
+    everything = found["file"]["a.py"]
+    assert everything == counted(MODULE.encode(), "a.py")
+    assert list(found["function"]) == ["a.py:4:read_it", "a.py:9:Reader.close"]
+    assert found["function"]["a.py:4:read_it"][:5] == ["def", "read", "_it", "(", "name"]
+    assert found["function"]["a.py:9:Reader.close"] == everything[-17:]
+    assert list(found["class"]) == ["a.py:8:Reader"]
+    assert found["class"]["a.py:8:Reader"] == everything[-20:]
+
+
+def test_what_holds_no_token_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "__init__.py"
+    for raw in (b"", b"# nothing\n", b"\xef\xbb\xbf"):
+        path.write_bytes(raw)
+        assert not list(domain_of(["a"]).read(path, "stop"))
+    assert domain_of(["a"]).record("a", "# no", "t", 1).error == "it holds no token"
 
 
 @pytest.mark.parametrize(
-    "unit", [b'"', b"'", b"\\", b"=", b">", b".", b"/*", b"'\\", b'""" ', b"1+"]
+    ("raw", "message"),
+    [
+        (b"x = 1\nif x\n", "line 2: "),
+        (b"x = 1\0\n", "byte 6 is 0"),
+        (b"x = '\xff'\n", "not UTF-8 text"),
+        (b"# coding: latin-9000\n", "unknown encoding"),
+        (b"\tx = 1\n y = 2\n", "line 1: "),
+        ("x = 1".encode("utf-16"), "is 0"),
+    ],
 )
-@pytest.mark.parametrize("name", ["a.py", "a.c"])
-def test_no_input_takes_longer_than_its_length_allows(name, unit):
-    data = unit * ((1 << 21) // len(unit))
-    start = time.process_time()
-    tokens(data, every(data, 1 << 19), name)
-    assert time.process_time() - start < 10
+def test_what_is_no_python(tmp_path: Path, raw: bytes, message: str) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes(raw)
+    with pytest.raises(DataError, match="a record cannot be used") as caught:
+        list(domain_of(["a"]).read(path, "stop"))
+    assert "a.py, record 1" in str(caught.value)
+    assert message in str(caught.value)
+    assert "--on-error skip" in str(caught.value)
+    (record,) = domain_of(["a"]).read(path, "skip")
+    assert message in record.error
+    assert not len(record.payload)
+
+
+def test_other_encodings_and_long_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_bytes("# coding: latin-1\r\ngröße: int = 'ä'\r\n".encode("latin-1"))
+    domain = domain_of(["größe", ":", "int", "=", '"'])
+    (record,) = domain.read(path, "stop")
+    assert (record.payload & code.MEANING).tolist() == [0, 1, 2, 3, 4]
+    assert CLASSES[record.payload[2] >> code.KINDS] == "annotation"
+    path.write_text("x = [" + "1, " * 400_000 + "]; y: int = 2\n")
+    domain = domain_of(["x", "=", "[", "0", ",", "]", ";", "y", ":", "int"])
+    (record,) = domain.read(path, "stop")
+    ids = (record.payload & code.MEANING).tolist()
+    assert ids == [0, 1, 2, *[3, 4] * 400_000, 5, 6, 7, 8, 9, 1, 3]
+    assert CLASSES[record.payload[-3] >> code.KINDS] == "annotation"
+
+
+def test_cells_of_tables(tmp_path: Path) -> None:
+    domain = domain_of(vocabulary(MODULE))
+    path = tmp_path / "functions.csv"
+    path.write_text('id,text,label\na,"def f(x: int):\n    pass",1\nb,def f(,0\n')
+    first, second = domain.read(path, "skip")
+    assert first.metadata["label"] == "1"
+    assert "line 1" in second.error
+    with pytest.raises(DataError, match="a record cannot be used") as caught:
+        list(domain.read(path, "stop"))
+    assert "functions.csv, record 2 (b)" in str(caught.value)
+    assert domain.check(first, "stop") is first
+    with pytest.raises(DataError):
+        domain.check(replace(first, payload=b"x = \xff"), "stop")
+
+
+def test_weights_by_class() -> None:
+    tokens = vocabulary(MODULE)
+    plain = batch_of(domain_of(tokens), [MODULE, "x: int"])
+    assert set(plain) == {"tokens", "length"}
+    settings = {"annotation_weight": 4.0, "weights": "string=0.5, call = 2"}
+    domain = domain_of(tokens, **settings)
+    made = batch_of(domain, [MODULE, "x: int"])
+    assert np.array_equal(made["tokens"], plain["tokens"])
+    weight = made["token_weight"]
+    assert weight.dtype == np.float32
+    assert weight.shape == made["tokens"].shape
+    by_token = {}
+    (record,) = [domain.record("a", MODULE, "t", 1)]
+    for unit, one in zip(record.payload.tolist(), weight[0].tolist(), strict=True):
+        by_token.setdefault(CLASSES[unit >> code.KINDS], set()).add(one)
+    expected = {name: {1.0} for name in by_token}
+    expected |= {"annotation": {4.0}, "string": {0.5}, "call": {2.0}}
+    assert by_token == expected
+    assert weight[1, :3].tolist() == [1, 1, 4]
+
+
+@pytest.mark.parametrize("objective", [mlm, clm])
+def test_weights_weigh_the_terms_of_a_loss(objective: Any) -> None:
+    tokens = vocabulary(MODULE)
+    draws = rng.Counter(1, 1, np.arange(2))
+    prepared = {}
+    for name, settings in {
+        "none": {}, "ones": {"weights": "string=1"}, "four": {"annotation_weight": 4.0},
+    }.items():  # fmt: skip
+        domain = domain_of(tokens, **settings)
+        made = batch_of(domain, [MODULE, MODULE])
+        held = objective.Objective(objective.Settings(), domain.spec)
+        prepared[name] = held.prepare(made, draws)
+    for one in ("ones", "four"):
+        assert np.array_equal(prepared[one]["targets"], prepared["none"]["targets"])
+    assert np.array_equal(prepared["ones"]["weight"], prepared["none"]["weight"])
+    record = domain.record("a", MODULE, "t", 1)
+    hints = np.tile(record.payload >> code.KINDS == NUMBER["annotation"], 2)
+    if objective is mlm:
+        wanted = np.where(hints[prepared["four"]["positions"]], 4, 1)
+    else:
+        wanted = np.where(hints, 4, 1)
+    assert prepared["four"]["weight"].tolist() == wanted.tolist()
+    assert 4 in wanted
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"annotation_weight": -1.0}, "annotation_weight is a number from 0 on"),
+        ({"annotation_weight": float("nan")}, "annotation_weight is a number"),
+        ({"weights": "strings=2"}, "no class 'strings', but operator, number"),
+        ({"weights": "string"}, "weights: string is a number"),
+        ({"weights": "string=x"}, "weights: string is a number"),
+        ({"weights": "string=inf"}, "weights: string is a number"),
+        ({"weights": "string=1,string=2"}, "the weight of string is given twice"),
+        ({"weights": "annotation=1", "annotation_weight": 2.0}, "annotation is given twice"),
+        ({"weights": ",".join(f"{name}=0" for name in CLASSES)}, "some class"),
+    ],
+)
+def test_weights_that_cannot_be(settings: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        code.Settings(**settings)
+
+
+def test_a_view_has_other_names_throughout() -> None:
+    text = "def f(a, b_c):\n    total = a + b_c\n    return g(total, other.a, key=1) or f(a)\n"
+    tokens = vocabulary(text + "w1 w2 w3 w4")
+    domain = domain_of(tokens)
+    draws = rng.Counter(1, 1, np.arange(3))
+    made = batch_of(domain, [text, text, "g(other)"], draws=draws, needs={"view"})
+    assert made["view_length"].tolist() == made["length"].tolist()
+    assert made["view"][2].tolist() == made["tokens"][2].tolist()
+    views = []
+    for row in range(2):
+        pairs = list(zip(made["tokens"][row].tolist(), made["view"][row].tolist(), strict=True))
+        renamed = {tokens[a]: tokens[b] for a, b in pairs if a != b}
+        assert set(renamed) <= {"f", "a", "b", "_c", "total"}
+        assert len(renamed) > 2
+        assert all(new.isidentifier() for new in renamed.values())
+        for place, (one, other) in enumerate(pairs):
+            name = tokens[one]
+            attribute = place and tokens[pairs[place - 1][0]] == "."
+            if name in renamed:
+                assert tokens[other] == (name if attribute else renamed[name])
+        views.append(renamed)
+    assert views[0] != views[1]
+    again = batch_of(domain, [text, text, "g(other)"], draws=draws, needs={"view"})
+    assert np.array_equal(made["view"], again["view"])
+
+
+@given(st.lists(st.sampled_from(["x", "y = 1", "def f(z): return z"]), min_size=1, max_size=4))
+def test_views_of_any_code(lines: list[str]) -> None:
+    domain = domain_of(vocabulary("\n".join(lines)))
+    draws = rng.Counter(1, 1, np.arange(1))
+    made = batch_of(domain, ["\n".join(lines)], draws=draws, needs={"view"})
+    assert made["view"].shape == made["tokens"].shape
+    assert made["view"].max() < domain.spec.size
+
+
+def test_what_tells_records_apart_without_a_model() -> None:
+    domain = domain_of([f"w{'x' * number}" for number in range(2000)])
+    cells = ["w + w + wx", "w +  w + wx # no", "w + wx + w"]
+    records = [domain.record("a", cell, "t", 1) for cell in cells]
+    signs = [domain.signature(one) for one in records]
+    assert signs[0] == signs[1] != signs[2]
+    shares = domain.composition([domain.encode(one) for one in records])
+    assert shares.shape == (3, 1024)
+    assert shares[0, :2].tolist() == pytest.approx([0.4, 0.2])
+    places = domain.places([domain.encode(one) for one in records])
+    assert places.shape == (3, 64 * 5)
+    assert np.flatnonzero(places[0]).tolist() == [0, 128, 257]
+    unknown = code.Domain(code.Settings())
+    units = [unknown.encode(unknown.record("a", cell, "t", 1)) for cell in cells]
+    assert unknown.composition(units).sum() == pytest.approx(3)
+    with pytest.raises(UsageError, match="needs a vocabulary"):
+        unknown.batch(units[0][None], np.array([5]), None)
+
+
+def test_what_decides_the_units_decides_the_encoding() -> None:
+    found = [
+        domain_of(["a", "b"]), domain_of(["b", "a"]), domain_of(["ab"]),
+        domain_of(["a", "b"], split="words"), domain_of(["a", "b"], documents="class"),
+        code.Domain(code.Settings()),
+    ]  # fmt: skip
+    assert len({one.encoding for one in found}) == len(found)
+    assert domain_of(["a", "b"], annotation_weight=4.0).encoding == found[0].encoding

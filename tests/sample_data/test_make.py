@@ -1,5 +1,6 @@
 """The sample data: made anew to the same bytes, and of the grammar that its maker promises."""
 
+import ast
 import csv
 import importlib
 import subprocess
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sslkit import bases
-from sslkit.domains import genome, protein
+from sslkit.domains import code, genome, protein
 from sslkit.files import alignment
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
@@ -19,7 +20,8 @@ PROTEINS = (
     *("protein/family_1.sto", "protein/family_2.afa", "protein/family_3.a3m"),
     *("protein/wild.fasta", "protein/variants.csv"),
 )
-FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv", *PROTEINS)
+MODULES = tuple(f"code/module_{number}.py" for number in range(1, 9))
+FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv", *PROTEINS, *MODULES)
 
 
 @pytest.fixture(scope="module")
@@ -106,3 +108,23 @@ def test_variants_are_single_substitutions_of_the_wild_type() -> None:
         ((site, (old, new)),) = [(n, pair) for n, pair in enumerate(pairs, 1) if pair[0] != pair[1]]
         assert variant.id == f"{chr(old)}{site}{chr(new)}"
         assert -1.06 < float(variant.metadata["fitness"]) < 0.06
+
+
+def test_annotations_follow_from_names() -> None:
+    found: dict[str, set[str]] = {}
+    for name in MODULES:
+        tree = ast.parse((SAMPLE / name).read_text())
+        compile(tree, name, "exec")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.arg) and node.annotation is not None:
+                kind = ast.unparse(node.annotation).removesuffix(" | None")
+                found.setdefault(node.arg.rpartition("_")[2], set()).add(kind)
+    assert len(found) > 15
+    assert all(len(kinds) == 1 for kinds in found.values())
+
+
+def test_python_is_a_corpus() -> None:
+    domain = code.Domain(code.Settings(documents="function"))
+    records = [one for name in MODULES for one in domain.read(SAMPLE / name, "stop")]
+    assert len(records) == 8 * 12
+    assert {int(unit >> code.KINDS) for one in records for unit in one.payload} > {10}

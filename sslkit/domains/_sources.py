@@ -1,0 +1,123 @@
+"""Source files as documents of numbered tokens with their classes.
+
+A unit is 32 bits: the id of a token, or for one that the vocabulary does not hold the number of
+ids and a hash of it; and in the topmost four bits its class.
+"""
+
+import io
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sslkit.domains import _lexical, _python, _recoded
+from sslkit.domains._documents import LONGEST, Encoder
+from sslkit.errors import DataError
+from sslkit.files import source
+from sslkit.vocab.splitting import SplitReader
+
+Documents: TypeAlias = Literal["file", "function", "class"]
+Units: TypeAlias = npt.NDArray[np.uint32]
+
+#: How far the class stands from the right, and the bits of the rest.
+KINDS = np.uint32(28)
+MEANING = np.uint32((1 << 28) - 1)
+_BLOCK = 1 << 20
+_UNPARSED = ".pyx"
+
+
+class Sources:
+    """Reads source code.
+
+    Args:
+        split: how identifiers are cut.
+        documents: what ends one.
+        encoder: makes units of tokens.
+    """
+
+    def __init__(self, split: _lexical.Split, documents: Documents, encoder: Encoder) -> None:
+        self._split = split
+        self._kind = documents
+        self._encoder = encoder
+
+    def units(self, data: bytes) -> Units:
+        """The tokens of a piece of Python.
+
+        Raises:
+            DataError: it does not parse, or is no text.
+        """
+        return self._python(data, "it")[0]
+
+    def documents(self, data: bytes, name: str) -> list[tuple[str, Units]]:
+        """What is added to the name of the file, and the units, of each document that has any.
+
+        Raises:
+            DataError: Python that does not parse, what is no text, or no Python where its
+                functions are asked for.
+        """
+        ending = Path(source.plain_name(Path(name))).suffix.lower()
+        if _lexical.language(name) == "python" and ending != _UNPARSED:
+            return self._python(data, name)[1]
+        if self._kind != "file":
+            raise DataError(
+                f"documents={self._kind} is for Python", why=f"{ending or 'this'} has no tree"
+            )
+        _refuse_zeros(data)
+        units, _ = self._read(data, name, painted=None)
+        return _whole(units)
+
+    def _python(self, data: bytes, name: str) -> tuple[Units, list[tuple[str, Units]]]:
+        _refuse_zeros(data)
+        text = _recoded.decoded(data, name)
+        try:
+            module = _python.parse(text)
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        units, places = self._read(text.encode(), name, np.frombuffer(module.painted, np.uint8))
+        if self._kind == "file":
+            return units, _whole(units)
+        found = []
+        for one in module.functions if self._kind == "function" else module.classes:
+            begin, end = np.searchsorted(places, [one.start, one.end])
+            found.append((f":{one.line}:{one.name}", units[begin:end]))
+        return units, found
+
+    def _read(
+        self, data: bytes, name: str, painted: npt.NDArray[np.uint8] | None
+    ) -> tuple[Units, npt.NDArray[np.int64]]:
+        """Units, and the first byte of each."""
+        language = _lexical.language(name)
+        rule = partial(_lexical.tokens, language=language, split=self._split)
+        reader = SplitReader(name, rule, "stop")
+        units, places = [], []
+        done = 0
+        for block in [*_blocks(data), b""]:
+            base = done - reader.pending
+            words = reader.feed(block) if block else reader.finish()
+            done += len(block)
+            kinds = _python.lexical(words, language == "python")
+            if painted is not None:
+                kinds = _python.classes(kinds, painted[base + words.starts])
+            units.append(self._encoder.units(words) | kinds.astype(np.uint32) << KINDS)
+            places.append(base + words.starts)
+        return np.concatenate(units), np.concatenate(places)
+
+
+def _refuse_zeros(data: bytes) -> None:
+    if (at := data.find(0)) >= 0:
+        raise DataError("it is not text", why=f"byte {at + 1} is 0")
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    stream = io.BytesIO(data)
+    while block := stream.read(_BLOCK):
+        yield block
+
+
+def _whole(units: Units) -> list[tuple[str, Units]]:
+    """A file as a document, or as several where it is too long for one."""
+    starts = range(0, len(units), LONGEST)
+    return [(f":{at // LONGEST + 1}" if at else "", units[at : at + LONGEST]) for at in starts]
