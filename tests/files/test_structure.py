@@ -139,7 +139,7 @@ def test_an_mmcif_file_that_is_cut_off(shared_data: Path, tmp_path: Path) -> Non
 @pytest.mark.parametrize("text", ["", "not a structure\n", ">a\nMKT\n"])
 def test_what_is_no_structure(path: Path, text: str) -> None:
     path.write_text(text)
-    with pytest.raises(DataError, match="holds no structure|cannot be parsed"):
+    with pytest.raises(DataError, match=r"holds no structure|cannot be parsed"):
         structure.read(path)
 
 
