@@ -40,7 +40,7 @@ class Truth:
     @classmethod
     def of(cls, places: Floats) -> "Truth":
         """Of places [L, 3] in Angstrom; NaN where there is none."""
-        there: Bools = np.isfinite(places).all(axis=1)
+        there: Bools = np.logical_and.reduce(np.isfinite(places), axis=1)
         apart = np.linalg.norm(places[:, None] - places[None], axis=-1)
         known = there[:, None] & there
         return cls(known & (np.nan_to_num(apart, nan=np.inf) < DISTANCE), known)
