@@ -94,9 +94,9 @@ class Model(_blocks.Blocks):
         x_pd, lie = self._begin(tokens, length)
         found = []
         for block in (block for block in self.blocks if isinstance(block, _Block)):
-            found.append(block.probabilities(x_pd, lie))
+            found.append(block.probabilities(x_pd, lie)[..., 1:, 1:])
             x_pd = block(x_pd, lie)
-        return torch.stack(found, dim=1)[..., 1:, 1:]
+        return torch.stack(found, dim=1)
 
     def _begin(self, tokens: Tensor, length: Tensor) -> tuple[Tensor, "_Layout"]:
         """Embeddings [P, D], the learned start as one more token of the table, and how they lie."""
@@ -211,11 +211,10 @@ class _Block(_blocks.Block):
 
     def probabilities(self, x_pd: Tensor, lie: _Layout) -> Tensor:
         """How much each token looks at each, the start included, [B, H, L, L]."""
-        found = []
-        for q_bhlk, k_bhlk, _, mask in self._heads(x_pd, lie):
-            free = lie.shape[1] - q_bhlk.shape[2]
-            found.append(functional.pad(_weights(q_bhlk, k_bhlk, mask), (0, free, 0, free)))
-        return torch.cat(found)
+        held = [_weights(q, k, mask) for q, k, _, mask in self._heads(x_pd, lie)]
+        free = [lie.shape[1] - some.shape[-1] for some in held]
+        pairs = zip(held, free, strict=True)
+        return torch.cat([functional.pad(some, (0, rest, 0, rest)) for some, rest in pairs])
 
     def _attend(self, x_pd: Tensor, lie: _Layout) -> Tensor:
         found = [
