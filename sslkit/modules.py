@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -111,6 +111,24 @@ class Encoder(Backbone):
         else:
             found = block(*given)
         return found
+
+
+@runtime_checkable
+class Attentive(Protocol):
+    """What an encoder offers besides whose tokens look at each other by attention."""
+
+    def attentions(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """How much each token looks at each, in every layer and head, without a gradient.
+
+        Args:
+            tokens: ids, [B, L] int64; ``length`` [B] real ones in each row.
+
+        Returns:
+            [B, layers, heads, L, L], who looks before what is looked at. What goes to a vector
+            that stands before the first token is left out, so that rows sum to 1 at most; values
+            at padding are meaningless.
+        """
+        ...
 
 
 @contextmanager

@@ -58,6 +58,12 @@ def probe(
     batch_tokens: Annotated[
         int, options.option("--batch-tokens", help="Tokens of a batch, with padding.", min=1)
     ] = 2048,
+    plot: Annotated[
+        Path | None,
+        options.option(
+            "--plot", help="Draw predicted contacts over true ones, as contacts.png. Extra: plot."
+        ),
+    ] = None,
     precision: Annotated[
         Literal["auto", "fp32", "bf16"],
         options.option("--precision", help="fp32, bf16, or auto: the faster one here."),
@@ -81,5 +87,9 @@ def probe(
     against the majority, k-mer composition, the letter at each place (of records of one length)
     and the same encoder untrained. Penalties are chosen inside the training part; duplicates
     never stand on two sides; 95% bootstrap intervals.
+
+    --task contacts reads attention maps instead: --labels has a row for each family of proteins,
+    with an alignment and a structure; a sparse regression over heads learns on some families and
+    is judged on others, beside mutual information, a Potts model and the untrained encoder.
     """
     launch(context, "probe")

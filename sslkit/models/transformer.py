@@ -4,7 +4,9 @@ Shape suffixes: B rows, L tokens, P tokens of all rows end to end, D width, H he
 head.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ _CHUNK_QUERIES = 256
 _COLUMNS = 32
 #: Padding of so many tokens costs a CPU as much as one more group.
 _GROUP_TOKENS = 16
+_Mask: TypeAlias = Tensor | None
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,16 @@ class Model(_blocks.Blocks):
         last = self.through(self.blocks[-1], x_pd, lie, lie.first[row] + column)
         states: Tensor = self.norm(last)
         return states
+
+    @torch.no_grad()
+    def attentions(self, tokens: Tensor, length: Tensor) -> Tensor:
+        """See ``modules.Attentive``."""
+        x_pd, lie = self._begin(tokens, length)
+        found = []
+        for block in (block for block in self.blocks if isinstance(block, _Block)):
+            found.append(block.probabilities(x_pd, lie)[..., 1:, 1:])
+            x_pd = block(x_pd, lie)
+        return torch.stack(found, dim=1)
 
     def _begin(self, tokens: Tensor, length: Tensor) -> tuple[Tensor, "_Layout"]:
         """Embeddings [P, D], the learned start as one more token of the table, and how they lie."""
@@ -196,22 +209,34 @@ class _Block(_blocks.Block):
             x_pd, y_pd = (x.index_select(0, places) for x in (x_pd, y_pd))
         return self.finished(x_pd, self.out(y_pd), lie.real)
 
+    def probabilities(self, x_pd: Tensor, lie: _Layout) -> Tensor:
+        """How much each token looks at each, the start included, [B, H, L, L]."""
+        held = [_weights(q, k, mask) for q, k, _, mask in self._heads(x_pd, lie)]
+        free = [lie.shape[1] - some.shape[-1] for some in held]
+        pairs = zip(held, free, strict=True)
+        return torch.cat([functional.pad(some, (0, rest, 0, rest)) for some, rest in pairs])
+
     def _attend(self, x_pd: Tensor, lie: _Layout) -> Tensor:
+        found = [
+            attention(*each).transpose(1, 2).reshape(-1, self.out.in_features)
+            for each in self._heads(x_pd, lie)
+        ]
+        y_pd = torch.cat(found) if found[1:] else found[0]
+        return y_pd if lie.back is None else y_pd.index_select(0, lie.back)
+
+    def _heads(self, x_pd: Tensor, lie: _Layout) -> Iterator[tuple[Tensor, Tensor, Tensor, _Mask]]:
+        """Turned queries and keys, values and mask of each group of rows."""
         qkv = self.qkv(self.norm_attention(x_pd, lie.real))
         if lie.wide is not None:
             qkv = qkv.index_select(0, lie.wide)
         sizes = [rows * columns for rows, columns, _ in lie.groups]
         parts = qkv.split_with_sizes(sizes) if len(sizes) > 1 else (qkv,)
-        found = []
         for (rows, columns, mask), rows_qkv in zip(lie.groups, parts, strict=True):
             part = rows_qkv.view(rows, columns, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
             # One copy: what follows runs through memory in order, and so does its gradient.
             qk, v = part.contiguous().split([2, 1])
             q_bhlk, k_bhlk = _rotate(qk, lie.rotation, columns).unbind(0)
-            y_bhlk = attention(q_bhlk, k_bhlk, v[0], mask)
-            found.append(y_bhlk.transpose(1, 2).reshape(rows * columns, -1))
-        y_pd = torch.cat(found) if len(found) > 1 else found[0]
-        return y_pd if lie.back is None else y_pd.index_select(0, lie.back)
+            yield q_bhlk, k_bhlk, v[0], mask
 
 
 def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | None) -> Tensor:
@@ -236,11 +261,13 @@ def attention(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | Non
 
 
 def _products(q_bhlk: Tensor, k_bhlk: Tensor, v_bhlk: Tensor, mask: Tensor | None) -> Tensor:
+    return _weights(q_bhlk, k_bhlk, mask).to(v_bhlk.dtype) @ v_bhlk
+
+
+def _weights(q_bhlk: Tensor, k_bhlk: Tensor, mask: Tensor | None) -> Tensor:
     scores = (q_bhlk * q_bhlk.shape[-1] ** -0.5) @ k_bhlk.transpose(-1, -2)
-    if mask is not None:
-        scores = scores.add_(mask)
-    weights: Tensor = scores.softmax(-1).to(v_bhlk.dtype)
-    return weights @ v_bhlk
+    weights: Tensor = (scores if mask is None else scores.add_(mask)).softmax(-1)
+    return weights
 
 
 def _mask(length: Tensor, columns: int, causal: bool, dtype: torch.dtype) -> Tensor | None:

@@ -18,6 +18,8 @@ from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.types import Array, Labelled, Record, Targets
 
+#: Kind of the tasks that are about the pairs of a record's residues.
+PAIRS = "contacts"
 #: Of the records that a stage divides itself.
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
 #: The parts that fine-tuning makes.
@@ -43,13 +45,22 @@ class Examples:
         return len(self.units)
 
 
-def task_module(name: str, domain: str) -> ModuleType:
+def task_module(name: str, domain: str, *, pairs: bool = False) -> ModuleType:
     """The task of that name.
 
+    Args:
+        pairs: whether labels of the pairs of a record's residues are taken, and no others.
+
     Raises:
-        UsageError: there is none, or it is not about this domain.
+        UsageError: there is none, or it is not about this domain, or not about records.
     """
     module = catalog.load("task", name)
+    if (module.KIND == PAIRS) != pairs:
+        raise UsageError(
+            f"task {name} has no labels of records",
+            why="it is about the pairs of their residues",
+            do=f"sslkit probe --task {name} --checkpoint FOLDER reads them from attention maps",
+        )
     if module.DOMAIN not in {"", domain}:
         raise UsageError(
             f"task {name} is about {module.DOMAIN}", why=f"the checkpoint is of domain {domain}"

@@ -7,13 +7,13 @@ by cross-validation, and are judged on the same bootstrap resamples.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from sslkit import catalog
 from sslkit.artifacts import manifest, predictions
 from sslkit.artifacts.predictions import Predictions
 from sslkit.console import Console
@@ -22,43 +22,28 @@ from sslkit.engine import runtime as runtimes
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
-from sslkit.modules import Pooling
-from sslkit.options import Common
 from sslkit.probes import comparison, intervals, linear, majority, neighbours
 from sslkit.probes.comparison import Exam, Model, Probe, Result
 from sslkit.probes.training import Training
+from sslkit.stages import contacts, labels
 from sslkit.stages import features as featured
-from sslkit.stages import labels
 from sslkit.stages import probe_report as report
 from sslkit.stages.features import Features, Floats, Labels
+from sslkit.stages.probe_plan import Options
 
 #: Sets of features that need no model; a linear probe is their classical use.
 _FLOORS = ("composition", "places")
 _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class Options(Common):
-    """Options of probe; the command line holds their meaning and defaults."""
-
-    task: str
-    labels: list[Path] | None
-    valid: list[Path] | None
-    test: list[Path] | None
-    checkpoint: Path
-    embeddings: Path | None
-    folds: int | None
-    test_share: float
-    pooling: Pooling
-    layer: int
-    window: int | None
-    batch_tokens: int
-    precision: Literal["auto", "fp32", "bf16"]
-
-
 def run(options: Options, console: Console) -> None:
     """Probe, compare, and write the report; see the command's help."""
     with stopping() as stop, stop.at_once("a probe keeps nothing that is half done"):
+        if catalog.load("task", options.task).KIND == labels.PAIRS:
+            contacts.run(options, console)
+            return
+        if options.plot is not None:
+            raise UsageError("--plot draws contacts", why=f"task {options.task} has none")
         _probe(options, console)
 
 

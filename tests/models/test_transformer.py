@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from sslkit.models import transformer
 from sslkit.models.transformer import Model, Settings, attention
+from sslkit.modules import Attentive
 from sslkit.types import TokenSpec
 
 Floats = npt.NDArray[np.float64]
@@ -62,8 +63,14 @@ def turned(x: Floats, position: int) -> Floats:
     return out
 
 
-def reference(model: Model, tokens: list[int], layer: int) -> Floats:
-    """Hidden states of one unpadded record, [tokens, width]."""
+def reference(
+    model: Model, tokens: list[int], layer: int, looks: dict[tuple[int, ...], float] | None = None
+) -> Floats:
+    """Hidden states of one unpadded record, [tokens, width].
+
+    Args:
+        looks: gets the attention by block, head, place and place, 0 for the start.
+    """
     held = {name: value.numpy() for name, value in model.state_dict().items()}
     x = [held["start"]]
     for token in tokens:
@@ -94,6 +101,9 @@ def reference(model: Model, tokens: list[int], layer: int) -> Floats:
                     for j in range(len(x))
                 ]
                 weights = [math.exp(s - max(scores)) for s in scores]
+                for j, w in enumerate(weights):
+                    if looks is not None:
+                        looks[block, h, i, j] = w / sum(weights)
                 heads.append(sum(w / sum(weights) * v[j][h] for j, w in enumerate(weights)))
             added.append(own["out.weight"] @ np.concatenate(heads))
         x = [one + more for one, more in zip(x, added, strict=True)]
@@ -115,6 +125,33 @@ def test_hidden_states_are_those_of_the_formula(model: Model, layer: int | None)
         wanted = reference(model, tokens[row, :count].tolist(), 3 if layer is None else layer)
         # The rotation is kept in float32 whatever the model's type.
         np.testing.assert_allclose(found[row, :count], wanted, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("lengths", [[7, 4], [7], [5, 5], [60, 3, 2, 1]])
+def test_attentions_are_those_of_the_formula(model: Model, lengths: list[int]) -> None:
+    tokens, length = batch(lengths, max(lengths))
+    found = model.attentions(tokens, length)
+    assert found.shape == (len(lengths), SHAPE.blocks, SHAPE.heads, *[max(lengths)] * 2)
+    assert not found.requires_grad
+    for row, count in enumerate(lengths[:2]):
+        if count > 10:  # The slow way takes long.
+            continue
+        looks: dict[tuple[int, ...], float] = {}
+        reference(model, tokens[row, :count].tolist(), SHAPE.blocks, looks)
+        for (block, head, i, j), wanted in looks.items():
+            if i and j:
+                held = float(found[row, block, head, i - 1, j - 1])
+                assert held == pytest.approx(wanted, rel=1e-5, abs=1e-7)
+
+
+def test_attentions_of_a_causal_encoder_look_back_only() -> None:
+    torch.manual_seed(0)
+    model = Model(replace(SHAPE, causal=True), SPEC).eval()
+    tokens, length = batch([6, 3], 6)
+    found = model.attentions(tokens, length)
+    assert (found[0].triu(1) == 0).all()
+    assert (found[0].tril().sum(-1) < 1).all()
+    assert isinstance(model, Attentive)
 
 
 def test_padding_never_matters(model: Model) -> None:

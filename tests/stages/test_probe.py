@@ -35,8 +35,8 @@ def _options(**changed: Any) -> probe.Options:
     values: dict[str, Any] = {
         "task": "promoter", "labels": None, "valid": None, "test": None,
         "checkpoint": Path("pretrained"), "embeddings": None, "folds": None, "test_share": 0.25,
-        "pooling": "mean", "layer": -1, "window": None, "batch_tokens": 2048, "precision": "fp32",
-        "threads": 1, "device": "cpu",
+        "pooling": "mean", "layer": -1, "window": None, "batch_tokens": 2048, "plot": None,
+        "precision": "fp32", "threads": 1, "device": "cpu",
     }  # fmt: skip
     return probe.Options(**(values | changed))
 

@@ -1,0 +1,28 @@
+"""The options of probe, for what judges records and what judges pairs of residues."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from sslkit.modules import Pooling
+from sslkit.options import Common
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of probe; the command line holds their meaning and defaults."""
+
+    task: str
+    labels: list[Path] | None
+    valid: list[Path] | None
+    test: list[Path] | None
+    checkpoint: Path
+    embeddings: Path | None
+    folds: int | None
+    test_share: float
+    pooling: Pooling
+    layer: int
+    window: int | None
+    batch_tokens: int
+    plot: Path | None
+    precision: Literal["auto", "fp32", "bf16"]
