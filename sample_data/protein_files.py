@@ -17,7 +17,7 @@ SEED = 7
 FAMILIES, MEMBERS, SITES = 3, 32, 60
 VARIANTS = 120
 KINDS = ("AVILMC", "STNQ", "FWY", "GP")
-POSITIVE, NEGATIVE = "KR", "DE"
+POSITIVE, NEGATIVE = "KRH", "DE"
 #: Sites of opposite charges, and where loops lack residues and have more.
 PAIRS = ((8, 41), (17, 53))
 LOOP, INSERTION = range(28, 31), 47

@@ -49,9 +49,10 @@ def _of_corpus(asked: Sequence[Path], domain: str, found: Sequence[Found]) -> st
     whole = [next((a for a in asked if a == file or a in file.parents), file) for file in files]
     paths = list(dict.fromkeys(whole))
     words = shlex.join(map(str, paths)) + _skip(found)
-    if domain == "genome" and _PRETRAINED.is_file():
+    if domain == _pretrained():
         return f"sslkit embed {words}"
-    if domain == "genome" and {str(file) for file in files} <= _counted():
+    can_train = hasattr(catalog.load("domain", domain), "Domain")
+    if can_train and {str(file) for file in files} <= _counted():
         return "sslkit pretrain" + _skip(found)
     other = " --out other.parquet" if _VOCABULARY.exists() else ""
     return f"sslkit build-vocab {words}{_named(paths, domain)}{other}"
@@ -64,6 +65,15 @@ def _named(paths: list[Path], domain: str) -> str:
     except SslkitError:
         plain = False
     return "" if plain else f" --domain {domain}"
+
+
+def _pretrained() -> str:
+    """The domain of the checkpoint here; empty where there is none that can be read."""
+    try:
+        held = checkpoint.load(_PRETRAINED) if _PRETRAINED.is_file() else None
+        return str(held.manifest.plugins["domain"]["name"]) if held else ""
+    except (SslkitError, KeyError):
+        return ""
 
 
 def _counted() -> set[str]:
@@ -88,7 +98,7 @@ def _of_table(entry: Found, names: Names) -> list[str]:
         return [" ".join([line, *words]) + _skip([entry]) + _needed()]
     if not entry["domain"]:
         return []
-    if entry["domain"] == "genome" and _PRETRAINED.is_file():
+    if entry["domain"] == _pretrained():
         column = f" --sequence-column {shlex.quote(names.sequence)}" if names.sequence else ""
         return [f"sslkit embed {file}{column}{_skip([entry])}"]
     column = shlex.quote(entry["sequence_column"] or "")

@@ -92,7 +92,7 @@ def test_families_have_columns_that_are_kept_and_charges_that_are_paired(name: s
     kinds = [{letter for letter in column if letter != "-"} for column in zip(*rows, strict=True)]
     assert 10 < sum(len(kind) == 1 for kind in kinds) < 45
     for first, second in ((8, 41), (17, 53)):
-        signs = {(row[first] in "KR", row[second] in "KR") for row in rows}
+        signs = {(row[first] in "KRH", row[second] in "KRH") for row in rows}
         assert signs == {(True, False), (False, True)}
     records = list(protein.Domain(protein.Settings()).read(SAMPLE / name, "stop"))
     assert {len(record.payload) for record in records} >= {57, 60}

@@ -38,8 +38,11 @@ def family(tmp_path: Path) -> Path:
 def test_the_family_tells_which_variants_do_harm(
     command: Command, tmp_path: Path, family: Path
 ) -> None:
-    said = command("build-vocab", family, "--json").json
+    (told,) = command("inspect", "family.sto", "--json").json["next"]
+    assert told == "sslkit build-vocab family.sto"
+    said = command("build-vocab", "family.sto", "--json").json
     assert said["tokens"] == 300 * (SITES - 1)
+    assert command("inspect", "family.sto", "--json").json["next"] == ["sslkit pretrain"]
     command("pretrain", *SMALL, *TRAINED)
     wild = "".join(a if at % 2 == 0 else "L" for at, a in enumerate("MKWDHCYEFRGP" * 2))
     (tmp_path / "wild.fasta").write_text(f">wild\n{wild}\n")
@@ -104,6 +107,7 @@ def test_a_folder_stands_for_its_proteins_whatever_their_names(
         assert pq.read_table(tmp_path / out)["id"].to_pylist() == ["a", "b"]
     words = ("build-vocab", "more", "--out", "other.parquet", "--json")
     assert command(*words, "--domain", "protein").json["tokens"] == 9
+    assert command("inspect", "more", "--json").json["next"] == ["sslkit embed more"]
     # The names alone do not tell.
     assert "--domain" in command(*words, "--force", check=2).err
 
