@@ -20,8 +20,8 @@ from sslkit.probes.coevolution import GAP, STATES, Floats, States, one_hot
 #: Factors of the squares of fields and of couplings beside the mean loss, as in the paper.
 PENALTY = 0.01
 _HISTORY = 10
-#: Of the loss in nats of a sequence, and of the largest move, where the search ends.
-_TOLERANCE = 1e-2
+#: The search ends where so many iterations bring less, in nats of a residue.
+_STEP, _TOLERANCE = 10, 1e-3
 _ITERATIONS = 200
 
 
@@ -64,12 +64,18 @@ def fit(
     fields = torch.nn.Parameter((often / often.sum(1, keepdim=True)).log())
     fields.data -= fields.data.mean(1, keepdim=True)
     couplings = torch.nn.Parameter(torch.zeros(2 * (length * STATES,)))
+    # Its own signs of an end are sizes of moves, and the first move is short.
     search: Any = torch.optim.LBFGS(
-        [fields, couplings], max_iter=iterations, max_eval=2 * iterations, history_size=_HISTORY,
-        tolerance_grad=0.0, tolerance_change=_TOLERANCE * length, line_search_fn="strong_wolfe",
+        [fields, couplings], max_iter=_STEP, max_eval=3 * _STEP, history_size=_HISTORY,
+        tolerance_grad=0.0, tolerance_change=0.0, line_search_fn="strong_wolfe",
     )  # fmt: skip
     evaluate = _Evaluation(hot, share, fields, couplings, penalty)
-    search.step(evaluate)
+    before = float(search.step(evaluate))
+    for _ in range(_STEP, iterations, _STEP):
+        now = float(search.step(evaluate))
+        if before - now < _TOLERANCE * length:
+            break
+        before = now
     return Potts(
         fields.detach().numpy(),
         couplings.detach().view(length, STATES, length, STATES).numpy(),

@@ -36,6 +36,8 @@ def png(panels: Sequence[Panel]) -> bytes:
             _paint(axes, panel)
         for axes in parts[len(panels) :]:
             axes.set_axis_off()
+        above, below = panels[0].above[0], panels[0].below[0]
+        figure.suptitle(f"above the diagonal: {above}; below: {below}", fontsize=9)
         figure.legend(
             *parts[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8
         )
@@ -67,9 +69,3 @@ def _paint(axes: Any, panel: Panel) -> None:
     axes.set_title(panel.name, fontsize=9)
     axes.set(xlim=(0, length + 1), ylim=(length + 1, 0), aspect="equal")
     axes.tick_params(labelsize=7)
-    for place, (name, _), across, down in (
-        ((0.98, 0.98), panel.above, "right", "top"), ((0.02, 0.02), panel.below, "left", "bottom"),
-    ):  # fmt: skip
-        axes.text(
-            *place, name, transform=axes.transAxes, ha=across, va=down, fontsize=6, color="0.3"
-        )

@@ -65,6 +65,7 @@ def run(options: Options, console: Console) -> None:
         figures.check()
     runtime = runtimes.prepare(options.device, options.threads, "fp32")
     work = _work(options, runtime, console)
+    rounds = _rounds(options, [family.entry.part for family in work.families])
     out = options.out or Path("probed") / options.task
     described = _describe(options, work)
     held = report.held(out, described, force=options.force)
@@ -72,7 +73,6 @@ def run(options: Options, console: Console) -> None:
         console.say(f"{out / report.NAME} is finished: nothing to do")
         contact_report.show(held.results, console)
         return
-    rounds = _rounds(options, [family.entry.part for family in work.families])
     with threadpool_limits(runtime.threads):
         scores = _scores(work, rounds, options.seed, console)
     found = contact_report.results(work.families, scores, _JUDGED, options.seed, _how(options))
