@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from sslkit.domains import _lexical, _python, _recoded
 from sslkit.domains._documents import LONGEST, Encoder
-from sslkit.errors import DataError
+from sslkit.errors import DataError, OnError
 from sslkit.files import source
-from sslkit.vocab.splitting import SplitReader
+from sslkit.vocab.splitting import Rule, SplitReader
 
 Documents: TypeAlias = Literal["file", "function", "class"]
 Units: TypeAlias = npt.NDArray[np.uint32]
@@ -51,8 +51,11 @@ class Sources:
         """
         return self._python(data, "it")[0]
 
-    def documents(self, data: bytes, name: str) -> list[tuple[str, Units]]:
+    def documents(self, data: bytes, name: str, on_error: OnError) -> list[tuple[str, Units]]:
         """What is added to the name of the file, and the units, of each document that has any.
+
+        With ``skip``, bytes that are no text separate tokens, as where they are counted; Python
+        has none in it.
 
         Raises:
             DataError: Python that does not parse, what is no text, or no Python where its
@@ -65,8 +68,9 @@ class Sources:
             raise DataError(
                 f"documents={self._kind} is for Python", why=f"{ending or 'this'} has no tree"
             )
-        _refuse_zeros(data)
-        units, _ = self._read(data, name, painted=None)
+        if on_error == "stop":
+            _refuse_zeros(data)
+        units, _ = self._read(data, SplitReader(name, self._rule(name), on_error), None)
         return _whole(units)
 
     def _python(self, data: bytes, name: str) -> tuple[Units, list[tuple[str, Units]]]:
@@ -76,7 +80,8 @@ class Sources:
             module = _python.parse(text)
         except ValueError as error:
             raise DataError(str(error)) from error
-        units, places = self._read(text.encode(), name, np.frombuffer(module.painted, np.uint8))
+        reader = SplitReader(name, self._rule("a.py"), "stop")
+        units, places = self._read(text.encode(), reader, np.frombuffer(module.painted, np.uint8))
         if self._kind == "file":
             return units, _whole(units)
         found = []
@@ -85,20 +90,20 @@ class Sources:
             found.append((f":{one.line}:{one.name}", units[begin:end]))
         return units, found
 
+    def _rule(self, name: str) -> Rule:
+        return partial(_lexical.tokens, language=_lexical.language(name), split=self._split)
+
     def _read(
-        self, data: bytes, name: str, painted: npt.NDArray[np.uint8] | None
+        self, data: bytes, reader: SplitReader, painted: npt.NDArray[np.uint8] | None
     ) -> tuple[Units, npt.NDArray[np.int64]]:
-        """Units, and the first byte of each."""
-        language = _lexical.language(name)
-        rule = partial(_lexical.tokens, language=language, split=self._split)
-        reader = SplitReader(name, rule, "stop")
+        """Units, and the first byte of each; those of Python are told by its tree as well."""
         units, places = [], []
         done = 0
         for block in [*_blocks(data), b""]:
             base = done - reader.pending
             words = reader.feed(block) if block else reader.finish()
             done += len(block)
-            kinds = _python.lexical(words, language == "python")
+            kinds = _python.lexical(words, painted is not None)
             if painted is not None:
                 kinds = _python.classes(kinds, painted[base + words.starts])
             units.append(self._encoder.units(words) | kinds.astype(np.uint32) << KINDS)

@@ -144,7 +144,7 @@ class Domain:
         with source.open_bytes(path) as stream:
             data = stream.read()
         try:
-            found = self._sources.documents(data, name)
+            found = self._sources.documents(data, name, on_error)
         except DataError as error:
             bad = Record(name, _NOTHING, str(path), 1, error=_reason(error))
             if on_error == "stop":

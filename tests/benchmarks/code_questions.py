@@ -78,17 +78,21 @@ def whole(held: Sequence[np.ndarray], size: int) -> Questions:
     return Questions(rows, asked, kinds, np.concatenate(contexts, axis=1))
 
 
-def alone(held: Sequence[np.ndarray], size: int) -> Questions:
-    """Every token hidden, together with those that are a multiple of APART away."""
+def alone(held: Sequence[np.ndarray], size: int, every: int = 1) -> Questions:
+    """Every token hidden, together with those that are a multiple of APART away.
+
+    Only one of so many windows is asked.
+    """
     rows, targets, kinds, contexts = [], [], [], []
     for number, units in enumerate(held):
         ids = np.pad(ids_of(units, size), 2, constant_values=size + 1)
         place = np.arange(len(units))
-        for first in range(0, len(units), WINDOW):
+        for first in range(0, len(units), WINDOW * every):
             inside = place[: min(WINDOW, len(units) - first)]
             rows += [(number, first, inside[begin::APART]) for begin in range(APART)]
         # In the order of the rows: window, then what is hidden together.
         order = np.lexsort((place, place % WINDOW % APART, place // WINDOW))
+        order = order[order // WINDOW % every == 0]
         targets.append(ids[2:-2][order])
         kinds.append((units >> code.KINDS)[order])
         second, before, after = ids[:-4], ids[1:-3], ids[3:-1]

@@ -141,6 +141,21 @@ def test_what_is_no_python(tmp_path: Path, raw: bytes, message: str) -> None:
     assert not len(record.payload)
 
 
+def test_bad_bytes_of_other_languages_separate_tokens_as_where_they_are_counted(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.c"
+    path.write_bytes(b"one\xfftwo\0three; // \xe4")
+    domain = domain_of(["one", "two", "three", ";"])
+    with pytest.raises(DataError, match="byte 8 is 0"):
+        list(domain.read(path, "stop"))
+    (record,) = domain.read(path, "skip")
+    assert (record.payload & code.MEANING).tolist() == [0, 1, 2, 3]
+    path.write_bytes(b"one\xff")
+    with pytest.raises(DataError, match="not UTF-8"):
+        list(domain.read(path, "stop"))
+
+
 def test_other_encodings_and_long_lines(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_bytes("# coding: latin-1\r\ngröße: int = 'ä'\r\n".encode("latin-1"))
