@@ -58,7 +58,7 @@ def read(
 
 
 _PARSE: Mapping[str, Callable[[io.BufferedReader, Path], Iterator[Record]]] = {
-    "fasta": fasta.parse,
+    "fasta": alignment.parse_fasta,
     "fastq": fastq.parse,
     "genbank": genbank.parse,
     "stockholm": alignment.parse,

@@ -181,13 +181,18 @@ def _is_ours(path: Path) -> bool:
 def _sequences(
     stream: io.BufferedReader, path: Path, kind: str, reference: Path | None, records: Records
 ) -> None:
-    if kind == "fasta":
+    if kind == "fasta" and not alignment.is_named(path):
         _fasta(stream, path, records)
         return
     if kind == "bed":
         found = bed.parse(stream, path, reference) if reference else bed.intervals(stream, path)
     else:
-        parse = {"fastq": fastq.parse, "genbank": genbank.parse, "stockholm": alignment.parse}
+        parse = {
+            "fasta": alignment.parse_fasta,
+            "fastq": fastq.parse,
+            "genbank": genbank.parse,
+            "stockholm": alignment.parse,
+        }
         found = parse[kind](stream, path)
     for record in found:
         if record.error:

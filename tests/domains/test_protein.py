@@ -185,7 +185,7 @@ def test_every_kind_of_file_reads_alike(tmp_path: Path) -> None:
     forms = {
         "a.faa": ">x\nMKVW\n>y\nac\n",
         "a.afa": ">x\nMK-VW\n>y\n.a-c-\n",
-        "a.a3m": ">x\nMKVW\n>y\na--c\n",
+        "a.a3m": ">x\nMKVW\n>y\n-A-c-\n",
         "a.sto": "# STOCKHOLM 1.0\nx MK-V\ny a...\n\nx W\ny c\n//\n",
         "a.csv": "id,sequence\nx,MKVW\ny,AC\n",
         "a.tsv": "seq\tname\nMKVW\tx\nac*\ty\n",
@@ -197,6 +197,19 @@ def test_every_kind_of_file_reads_alike(tmp_path: Path) -> None:
             ("x", b"MKVW", 1),
             ("y", b"AC", 2),
         ]
+
+
+def test_rows_of_an_alignment_have_as_many_columns(tmp_path: Path) -> None:
+    path = tmp_path / "x.afa"
+    path.write_text(">a\nMK-V\n>b\nMKV\n>c\nMKVW\n")
+    with pytest.raises(DataError) as caught:
+        list(Domain(Settings()).read(path, "stop"))
+    assert caught.value.where == f"{path}, record 2 (b)"
+    found = list(Domain(Settings()).read(path, "skip"))
+    assert [bool(record.error) for record in found] == [False, True, False]
+    # By its name alone it would be no alignment.
+    other = path.rename(tmp_path / "x.faa")
+    assert len(list(Domain(Settings()).read(other, "stop"))) == 3
 
 
 def test_settings_are_checked() -> None:

@@ -129,6 +129,10 @@ def test_ragged_alignments_are_refused(command: Command, tmp_path: Path) -> None
     for words in (("inspect", "x.sto"), ("build-vocab", "x.sto", "--domain", "protein")):
         told = command(*words, check=3)
         assert "row 2 (b)" in told.out + told.err
+    (tmp_path / "x.a3m").write_text(">a\nMK-V\n>b\nMKgsV-\n>c\nMKgV\n")
+    told = command("inspect", "x.a3m", check=3)
+    assert "record 3 (c)" in told.out + told.err
+    assert "it has 3 columns, and the first row of the alignment has 4" in told.out + told.err
 
 
 def test_variants_of_beta_lactamase(command: Command, tmp_path: Path, shared_data: Path) -> None:
