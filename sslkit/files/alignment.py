@@ -7,7 +7,7 @@ insertions, which belong to no column.
 import codecs
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from sslkit.types import Record
 #: Files of alignments by name; other FASTA may be aligned as well.
 STOCKHOLM_ENDINGS = (".sto", ".stk", ".stockholm")
 A3M_ENDINGS = (".a3m",)
-ENDINGS = (*STOCKHOLM_ENDINGS, ".afa", *A3M_ENDINGS)
+FASTA_ENDINGS = (".afa", *A3M_ENDINGS)
+ENDINGS = (*STOCKHOLM_ENDINGS, *FASTA_ENDINGS)
 #: What stands in a row where it has no letter.
 GAPS = b"-.~"
 #: The beginning of a Stockholm file.
@@ -65,8 +66,7 @@ def read(path: Path) -> Alignment:
                 )
             rows = found[0]
         else:
-            a3m = source.plain_name(path).lower().endswith(A3M_ENDINGS)
-            drop = _LOWER + b"." if a3m else b""
+            drop = _dropped(path)
             rows = [
                 (record.id, record.payload.translate(None, drop))
                 for record in fasta.parse(stream, path)
@@ -86,6 +86,33 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
         for name, letters in rows:
             number += 1
             yield Record(name, letters.translate(None, GAPS), str(path), number)
+
+
+def parse_fasta(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
+    """The records of an open FASTA file as they stand there, gaps included.
+
+    Where the file is named as an alignment, a row that has not as many columns as the first one
+    carries an error.
+    """
+    drop, width, aligned = _dropped(path), None, is_named(path)
+    for record in fasta.parse(stream, path):
+        columns = len(record.payload.translate(None, drop)) if aligned else 0
+        width = columns if width is None else width
+        if columns == width:
+            yield record
+        else:
+            why = f"it has {columns} columns, and the first row of the alignment has {width}"
+            yield replace(record, payload=b"", error=why)
+
+
+def is_named(path: Path) -> bool:
+    """Whether the name of a FASTA file says that its rows are aligned."""
+    return source.plain_name(path).lower().endswith(FASTA_ENDINGS)
+
+
+def _dropped(path: Path) -> bytes:
+    """What belongs to no column: the insertions of A3M, and what stands beside them elsewhere."""
+    return _LOWER + b"." if source.plain_name(path).lower().endswith(A3M_ENDINGS) else b""
 
 
 def is_stockholm(stream: io.BufferedReader) -> bool:
