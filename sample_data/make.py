@@ -22,7 +22,7 @@ what the genome teaches is how promoters and genes are made and not the answers.
 from a promoter that is no row itself.
 
 protein/ holds families of proteins, see protein_files.py.
-code/ holds Python, see code_files.py.
+code/ holds Python, see code_files.py; pairs/ sentences and their translations, see pair_files.py.
 
 Only ``random.Random.random`` is drawn from: Python promises its sequence for all versions.
 """
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import code_files
+import pair_files
 import protein_files
 
 SEED = 20
@@ -233,6 +234,7 @@ def write(folder: Path) -> None:
         "labels/promoter.csv": "\n".join(table) + "\n",
         **protein_files.files(),
         **code_files.files(),
+        **pair_files.files(),
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

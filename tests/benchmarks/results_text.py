@@ -1,6 +1,6 @@
 """Sentences found by their translations: the table of text in RESULTS.md.
 
-    make results-text               # everything, in results-text/ (an hour on 2 cores)
+    make results-text               # everything, in results-text/ (a quarter of an hour on 2 cores)
     python tests/benchmarks/results_text.py --quick
 
 Encoders are pretrained on the 29,000 captions of Multi30k in two languages, with mlm, with align
@@ -85,7 +85,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results-text"))
     parser.add_argument("--only", choices=LANGUAGES, help="one of the languages beside English")
-    parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--seeds", type=int, default=len(SEEDS))
     parser.add_argument("--quick", action="store_true", help="20 steps of one seed, one language")
     options = parser.parse_args()

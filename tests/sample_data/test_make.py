@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sslkit import bases
-from sslkit.domains import code, genome, protein
+from sslkit.domains import code, genome, protein, text
 from sslkit.files import alignment
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"
@@ -21,7 +21,11 @@ PROTEINS = (
     *("protein/wild.fasta", "protein/variants.csv"),
 )
 MODULES = tuple(f"code/module_{number}.py" for number in range(1, 9))
-FILES = ("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv", *PROTEINS, *MODULES)
+PAIRS = ("pairs/train.tsv", "pairs/test.tsv")
+FILES = (
+    *("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv"),
+    *(*PROTEINS, *MODULES, *PAIRS),
+)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +81,9 @@ def test_a_pair_shuffle_keeps_the_pairs(monkeypatch: pytest.MonkeyPatch) -> None
     make = importlib.import_module("make")
     draw = make.Draw("test")
     letters = draw.bases(60)
-    for text in (letters, "A" * 9, "ACACACACAG"):
-        found = make.pair_shuffled(draw, text)
-        assert Counter(pairwise(found)) == Counter(pairwise(text))
+    for word in (letters, "A" * 9, "ACACACACAG"):
+        found = make.pair_shuffled(draw, word)
+        assert Counter(pairwise(found)) == Counter(pairwise(word))
     assert len({make.pair_shuffled(draw, letters) for _ in range(20)}) == 20
 
 
@@ -128,3 +132,21 @@ def test_python_is_a_corpus() -> None:
     records = [one for name in MODULES for one in domain.read(SAMPLE / name, "stop")]
     assert len(records) == 8 * 12
     assert {int(unit >> code.KINDS) for one in records for unit in one.payload} > {10}
+
+
+def test_pairs_say_the_same_in_words_of_their_own() -> None:
+    domain = text.Domain(text.Settings())
+    sentences: list[str] = []
+    there: dict[str, set[str]] = {}
+    for name in PAIRS:
+        assert not any(record.error for record in domain.pairs(SAMPLE / name, "stop"))
+        for line in (SAMPLE / name).read_text().splitlines():
+            first, second = (side.rstrip(".").split() for side in line.split("\t"))
+            assert not set(first) & set(second)
+            sentences.append(" ".join(first))
+            for word in set(first) - {"the", "in"}:
+                there[word] = there.get(word, set(second)) & set(second)
+    assert len(set(sentences)) == len(sentences) == 700
+    # Some word of the second language stands beside each one of the first, always.
+    assert all(there.values())
+    assert 80 < len(there) <= 88
