@@ -26,7 +26,7 @@ from sslkit.stages.inspect_tables import Names
 from sslkit.vocab.scheme import Kmers, Strings
 
 _HEAD = 4096
-_ARTIFACT = "artifact"
+_ARTIFACT, _PAIRS = "artifact", "pairs"
 _FORMATS = {
     "fasta": "FASTA",
     "fastq": "FASTQ",
@@ -117,10 +117,15 @@ def _content(
         return {"kind": kind}
     told: dict[str, Any] = {"kind": _FORMATS.get(kind, kind)}
     scheme = schemes.get(kind)
-    records = _Watched(str(path), scheme is None, progress)
+    records = _Watched(str(path), scheme is None and kind != _PAIRS, progress)
     if isinstance(scheme, Strings):
         told |= inspect_lines.inspect(stream, records, scheme, first_column=kind == "molecule")
         told["domain"] = kind
+    elif kind == _PAIRS:
+        text = schemes["text"]
+        assert isinstance(text, Strings)
+        told |= inspect_lines.inspect(stream, records, text, first_column=False)
+        told |= inspect_lines.pairs(path, records.refused) | {"domain": "text"}
     elif kind == "table":
         told["kind"] = "Parquet" if stream.peek(4).startswith(b"PAR1") else "table"
         told |= inspect_tables.inspect(stream, path, options.names, records)
@@ -145,7 +150,7 @@ class _Watched(Records):
 
 
 def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Schemes) -> str:
-    """The format: fasta, fastq, genbank, stockholm, bed, table, an artifact, or a domain of lines.
+    """The format: fasta, fastq, genbank, stockholm, bed, table, pairs, an artifact, or a domain.
 
     Raises:
         DataError: an empty file, or none of these.
@@ -155,6 +160,9 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
     if head.startswith(b"PAR1") and _is_ours(path):
         return _ARTIFACT
+    columns = options.sequence_column or options.id_column or options.label_column
+    if options.domain in {None, "text"} and not columns and inspect_lines.are_pairs(path, head):
+        return _PAIRS
     signed = head.startswith((b">", b"LOCUS ", b"PAR1", alignment.SIGN))
     for domain, scheme in schemes.items():
         if scheme.fasta or options.domain not in {None, domain}:
@@ -163,7 +171,6 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
         ends = source.plain_name(path).lower().endswith(module.ENDINGS)
         if options.domain or (ends and not (signed and getattr(module, "COMMON", False))):
             return domain
-    columns = options.sequence_column or options.id_column or options.label_column
     return sequences.kind_of(stream, path, bool(options.reference), bool(columns))
 
 

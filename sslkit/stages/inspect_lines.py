@@ -2,10 +2,13 @@
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+from sslkit.domains import text
 from sslkit.errors import DataError
-from sslkit.stages.inspect_records import Records
+from sslkit.files import source, table
+from sslkit.stages.inspect_records import Records, Refused
 from sslkit.vocab.scheme import Reader, Slices, Strings
 
 _BLOCK = 1 << 19
@@ -34,6 +37,29 @@ def inspect(
         lines.add(block)
     lines.end()
     return {"tokens": tokens if reader is not None else None}
+
+
+def are_pairs(path: Path, head: bytes) -> bool:
+    """Whether a file that begins so has lines of two columns, and no names above them."""
+    if path == source.STDIN or head.startswith(b"PAR1"):
+        return False
+    *lines, _ = head.decode("utf-8", "replace").split("\n")
+    cells = [line.split("\t") for line in lines if line.strip()]
+    names = {*table.SEQUENCE_NAMES, *table.ID_NAMES}
+    return bool(cells) and {2} == set(map(len, cells)) and not names & {*map(str.lower, cells[0])}
+
+
+def pairs(path: Path, refused: Refused) -> dict[str, Any]:
+    """The words on both sides of a file of pairs; lines that are none count as refused."""
+    domain = text.Domain(text.Settings(documents="pair"))
+    first = second = count = 0
+    for number, record in enumerate(domain.pairs(path, "skip"), 1):
+        if record.error:
+            refused.add(number, record.where, record.error)
+            continue
+        sides = domain.sides(record.payload)
+        count, first, second = count + 1, first + len(sides[0]), second + len(sides[1])
+    return {"pairs": {"count": count, "words": [first, second]}}
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:

@@ -53,7 +53,9 @@ def _of_corpus(asked: Sequence[Path], domain: str, found: Sequence[Found]) -> st
         return f"sslkit embed {words}"
     can_train = hasattr(catalog.load("domain", domain), "Domain")
     if can_train and {str(file) for file in files} <= _counted():
-        return "sslkit pretrain" + _skip(found)
+        paired = all("pairs" in entry for entry in found)
+        aligned = " --set documents=pair --objective mlm+align" if paired else ""
+        return f"sslkit pretrain{aligned}{_skip(found)}"
     other = " --out other.parquet" if _VOCABULARY.exists() else ""
     return f"sslkit build-vocab {words}{_named(paths, domain)}{other}"
 

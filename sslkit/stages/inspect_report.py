@@ -76,6 +76,9 @@ def _records(found: Found) -> list[tuple[str, str]]:
         rows.append(("length", ", ".join(f"{name} {_number(length[name])}" for name in kept)))
     if found.get("tokens") is not None:
         rows.append(("tokens", f"{found['tokens']:,}"))
+    if pairs := found.get("pairs"):
+        one, other = pairs["words"]
+        rows.append(("pairs", f"{pairs['count']:,}, of {one:,} and {other:,} words"))
     rows.append(("empty", f"{found['empty']:,}"))
     names = {"exact": "duplicates", "reverse_complement": "reverse complements"}
     rows += [(names[kind], _repeats(held)) for kind, held in found["duplicates"].items()]

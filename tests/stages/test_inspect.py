@@ -297,3 +297,18 @@ def test_a_300_mb_line_in_bounded_memory(tmp_path: Path) -> None:
         for _ in range(300):
             stream.write(b"ACGTACGTAC" * 100_000)
     assert peak(long) - peak(short) < 100
+
+
+def test_pairs_of_texts(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "pairs.tsv").write_text("a cat\tun chat\nthe dog\tle chien noir\n", "utf-8")
+    found = command("inspect", "pairs.tsv", "--json").json
+    assert found["files"][0]["pairs"] == {"count": 2, "words": [4, 5]}
+    assert found["next"] == ["sslkit build-vocab pairs.tsv --domain text"]
+    assert "pairs of text" in command("inspect", "pairs.tsv").out
+    command("build-vocab", "pairs.tsv", "--domain", "text", "-q")
+    following = command("inspect", "pairs.tsv", "--json").json["next"]
+    assert following == ["sslkit pretrain --set documents=pair --objective mlm+align"]
+    (tmp_path / "bad.tsv").write_text("a cat\tun chat\nthe dog\t--\na\tun\n", "utf-8")
+    refused = command("inspect", "bad.tsv", check=3)
+    assert "bad.tsv, record 2" in refused.err
+    assert "its second column holds no word" in refused.err
