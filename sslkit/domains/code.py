@@ -12,10 +12,9 @@ rest is operator, number or string, which is all that is known of other language
 tokens by their classes.
 """
 
-import hashlib
 import math
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -24,11 +23,12 @@ import numpy.typing as npt
 
 from sslkit.domains import _lexical, _recoded
 from sslkit.domains._documents import Encoder
+from sslkit.domains._numbered import NOTHING, Numbered, reason
 from sslkit.domains._python import CLASSES, NUMBER
 from sslkit.domains._sources import KINDS, MEANING, Documents, Sources
-from sslkit.errors import DataError, OnError, UsageError
+from sslkit.errors import DataError, OnError
 from sslkit.files import sequences, source, table
-from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Reader, Slices, Strings
 from sslkit.vocab.splitting import SplitReader
@@ -36,9 +36,6 @@ from sslkit.vocab.splitting import SplitReader
 VERSION = 2
 GIVES = frozenset({"tokens", "view", "token_weight"})
 ENDINGS = _lexical.ENDINGS
-#: Tokens that baselines know: by their shares, and by their places.
-COMPOSED, PLACED = 1024, 64
-_NOTHING = np.empty(0, np.uint32)
 # Names that a view gives other names, and columns of draws for them.
 _RENAMED = [NUMBER[name] for name in ("name", "definition", "argument", "call")]
 _DRAWS = 1024
@@ -106,27 +103,19 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
     return Strings(reader, divide=b"")
 
 
-class Domain:
+class Domain(Numbered):
     """Source code; implements ``contracts.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__(settings, vocabulary, MEANING, "token")
         self.settings = settings
         tokens = [] if vocabulary is None else vocabulary.tokens
-        self._spec = None if vocabulary is None else TokenSpec(len(tokens))
         lookup = Lookup(tokens) if len(tokens) else None
         encoder = Encoder(lookup, len(tokens), int(MEANING) + 1)
         self._sources = Sources(settings.split, settings.documents, encoder)
-        self._vocabulary = hashlib.sha256("\0".join(tokens).encode()).hexdigest()
         self._weights = np.array(settings.by_class, np.float32)
         words = [number for number, token in enumerate(tokens) if token.isidentifier()]
         self._words = np.array(words, np.int64)
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
-        if self._spec is None:
-            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
-        return self._spec
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The documents of a source file, or of a table with one in each row.
@@ -146,7 +135,7 @@ class Domain:
         try:
             found = self._sources.documents(data, name, on_error)
         except DataError as error:
-            bad = Record(name, _NOTHING, str(path), 1, error=_reason(error))
+            bad = Record(name, NOTHING, str(path), 1, error=reason(error))
             if on_error == "stop":
                 raise sequences.bad_record(bad) from error
             yield bad
@@ -154,76 +143,8 @@ class Domain:
         for number, (part, units) in enumerate(found, 1):
             yield Record(name + part, units, str(path), number)
 
-    def record(self, name: str, text: str, source: str, number: int) -> Record:
-        """A record from a cell of a table, which holds Python; a bad one carries ``error``."""
-        raw = text.encode("utf-8", "surrogateescape")
-        return self.check(Record(name, raw, source, number), "skip")
-
-    def check(self, record: Record, on_error: OnError) -> Record:
-        """The record with units as its payload; or it carries ``error``, or stops the run."""
-        if record.error or isinstance(record.payload, np.ndarray):
-            return record
-        try:
-            units, problem = self._sources.units(record.payload), ""
-        except DataError as error:
-            units, problem = _NOTHING, _reason(error)
-        if not problem and not len(units):
-            problem = "it holds no token"
-        found = replace(record, payload=units, error=problem)
-        if problem and on_error == "stop":
-            raise sequences.bad_record(found)
-        return found
-
-    @property
-    def encoding(self) -> str:
-        """The vocabulary, how identifiers are cut and what a document is decide the units."""
-        return f"{self.settings.split} {self.settings.documents} {self._vocabulary}"
-
-    def encode(self, record: Record) -> Array:
-        """The units, [tokens] uint32, which reading has made."""
-        found: Array = record.payload
-        return found
-
-    def twin(self, units: Array) -> Array:
-        """Code has no other form that says the same."""
-        return units
-
-    @property
-    def phases(self) -> int:
-        """A token is a token, whatever stands before it."""
-        return 1
-
-    def units(self, tokens: int) -> int:
-        """A unit is a token."""
-        return tokens
-
-    def length(self, units: int) -> int:
-        """A unit is a token."""
-        return units
-
-    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
-        """Shares of the tokens with the lowest ids, [examples, 1024].
-
-        Without a vocabulary a token's column is its hash (Weinberger et al. 2009).
-        """
-        known = COMPOSED if self._spec is None else min(self._spec.size, COMPOSED)
-        found = np.zeros((len(examples), COMPOSED), np.float32)
-        for row, units in enumerate(examples):
-            ids = units & MEANING
-            ids = ids % COMPOSED if self._spec is None else ids[ids < known]
-            found[row] = np.bincount(ids, minlength=COMPOSED) / max(len(units), 1)
-        return found
-
-    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
-        """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""
-        ids = np.stack(examples) & MEANING
-        hot: npt.NDArray[np.float32] = (ids[..., None] == np.arange(PLACED)).astype(np.float32)
-        return hot.reshape(len(ids), -1)
-
-    def signature(self, record: Record) -> bytes:
-        """Equal for records of the same tokens, whatever the comments, strings and numbers."""
-        units: Array = record.payload & MEANING
-        return units.tobytes()
+    def _whole(self, raw: bytes) -> npt.NDArray[np.uint32]:
+        return self._sources.units(raw)
 
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
@@ -257,12 +178,3 @@ class Domain:
         view = tokens.copy()
         view[row, column] = self._words[(drawn * len(self._words)).astype(np.int64)]
         return view
-
-    @property
-    def unit_type(self) -> np.dtype[np.uint32]:
-        """Four bytes a token."""
-        return np.dtype(np.uint32)
-
-
-def _reason(error: DataError) -> str:
-    return f"{error.what}: {error.why}" if error.why else error.what

@@ -14,9 +14,8 @@ A pair is two texts that say the same, a sentence and its translation say: to an
 the view of the other, either of the two the first one; without training they are one row.
 """
 
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -24,12 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.domains import _pairs
-from sslkit.domains._documents import BEGINS, BETWEEN, Encoder, Stream, documents
+from sslkit.domains._documents import BEGINS, BETWEEN, Encoder, Stream, Units, documents
+from sslkit.domains._numbered import NOTHING, Numbered
 from sslkit.domains._sentences import Documents
 from sslkit.domains._words import PATTERNS, RULES
-from sslkit.errors import DataError, OnError, UsageError
+from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences, source, table
-from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Strings
 from sslkit.vocab.splitting import SplitReader
@@ -39,9 +39,6 @@ GIVES = frozenset({"tokens", "boundary", "view"})
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tokens")
 #: Such files lie beside corpora of all kinds, so any other kind goes before this one.
 COMMON = True
-#: Words that baselines know: by their shares, and by their places.
-COMPOSED, PLACED = 1024, 64
-_NOTHING = np.empty(0, np.uint32)
 
 
 @dataclass(frozen=True)
@@ -75,22 +72,14 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
     return Strings(reader, pattern=PATTERNS[settings.split])
 
 
-class Domain:
-    """Running text; implements ``contracts.TokenDomain``."""
+class Domain(Numbered):
+    """Running text; implements ``contracts.TokenDomain`` and ``contracts.Paired``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__(settings, vocabulary, ~BEGINS, "word")
         self.settings = settings
         tokens = [] if vocabulary is None else vocabulary.tokens
-        self._spec = None if vocabulary is None else TokenSpec(len(tokens))
         self._encoder = Encoder(Lookup(tokens) if len(tokens) else None, len(tokens))
-        self._vocabulary = hashlib.sha256("\0".join(tokens).encode()).hexdigest()
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
-        if self._spec is None:
-            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
-        return self._spec
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The documents of a text file, or of a table with one in each row.
@@ -114,30 +103,14 @@ class Domain:
                 whole = self.settings.documents == "file" and number == 1
                 yield Record(name if whole else f"{name}:{number}", units, str(path), number)
         if not number:
-            bad = Record(name, _NOTHING, str(path), 1, error="it holds no word")
+            bad = Record(name, NOTHING, str(path), 1, error="it holds no word")
             if on_error == "stop":
                 raise sequences.bad_record(bad)
             yield bad
 
-    def record(self, name: str, text: str, source: str, number: int) -> Record:
-        """A record from a cell of a table; a bad one carries ``error``."""
-        raw = text.encode("utf-8", "surrogateescape")
-        return self.check(Record(name, raw, source, number), "skip")
-
-    def check(self, record: Record, on_error: OnError) -> Record:
-        """The record with units as its payload; or it carries ``error``, or stops the run."""
-        if record.error or isinstance(record.payload, np.ndarray):
-            return record
-        try:
-            text = self._stream("it", "file", "stop")
-            units = np.concatenate([text.feed(record.payload)[0], text.finish()[0]])
-            problem = "" if len(units) else "it holds no word"
-        except DataError as error:
-            units, problem = _NOTHING, f"{error.what}: {error.where}, {error.why}"
-        found = replace(record, payload=units, error=problem)
-        if problem and on_error == "stop":
-            raise sequences.bad_record(found)
-        return found
+    def _whole(self, raw: bytes) -> Units:
+        text = self._stream("it", "file", "stop")
+        return np.concatenate([text.feed(raw)[0], text.finish()[0]])
 
     def pairs(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The pairs of a file of two columns, whatever ``documents`` says; see ``_pairs``."""
@@ -149,57 +122,6 @@ class Domain:
 
     def _stream(self, name: str, kind: Documents, on_error: OnError) -> Stream:
         return Stream(name, RULES[self.settings.split], kind, self._encoder, on_error)
-
-    @property
-    def encoding(self) -> str:
-        """The vocabulary, how text is split and what a document is decide the units."""
-        return f"{self.settings.split} {self.settings.documents} {self._vocabulary}"
-
-    def encode(self, record: Record) -> Array:
-        """The units, [words] uint32, which reading has made."""
-        found: Array = record.payload
-        return found
-
-    def twin(self, units: Array) -> Array:
-        """Text has no other form that says the same."""
-        return units
-
-    @property
-    def phases(self) -> int:
-        """A word is a token, whatever stands before it."""
-        return 1
-
-    def units(self, tokens: int) -> int:
-        """A unit is a token."""
-        return tokens
-
-    def length(self, units: int) -> int:
-        """A unit is a token."""
-        return units
-
-    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
-        """Shares of the words with the lowest ids, [examples, 1024].
-
-        Without a vocabulary a word's column is its hash (Weinberger et al. 2009).
-        """
-        known = COMPOSED if self._spec is None else min(self._spec.size, COMPOSED)
-        found = np.zeros((len(examples), COMPOSED), np.float32)
-        for row, units in enumerate(examples):
-            ids = units & ~BEGINS
-            ids = ids % COMPOSED if self._spec is None else ids[ids < known]
-            found[row] = np.bincount(ids, minlength=COMPOSED) / max(len(units), 1)
-        return found
-
-    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
-        """Which of the words with the lowest ids stands where, [examples, 64 x words]."""
-        ids = np.stack(examples) & ~BEGINS
-        hot: npt.NDArray[np.float32] = (ids[..., None] == np.arange(PLACED)).astype(np.float32)
-        return hot.reshape(len(ids), -1)
-
-    def signature(self, record: Record) -> bytes:
-        """Equal for records of the same words in the same order."""
-        units: Array = record.payload & ~BEGINS
-        return units.tobytes()
 
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
@@ -238,11 +160,6 @@ class Domain:
         if "boundary" in needs:
             made["boundary"] = inside & (units >= BEGINS)
         return made
-
-    @property
-    def unit_type(self) -> np.dtype[np.uint32]:
-        """Four bytes a word."""
-        return np.dtype(np.uint32)
 
 
 def _swapped(
