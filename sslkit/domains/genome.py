@@ -5,10 +5,9 @@ are the k-mers that start at every ``stride``-th base; they are made when a batc
 window may begin at any base. U reads as T and lower case as upper case.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +15,8 @@ import numpy.typing as npt
 from sslkit import bases
 from sslkit.domains import _fasta
 from sslkit.domains._ids import IdTable
+from sslkit.domains._kmers import Kmers as KmerDomain
+from sslkit.domains._kmers import settled
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
@@ -43,25 +44,15 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= 31:
-            raise ValueError(f"k is between 1 and 31, not {self.k}")
-        if self.stride == 0:
-            object.__setattr__(self, "stride", max(1, self.k // 2))
-        if not 1 <= self.stride <= self.k:
-            raise ValueError(
-                f"stride is between 1 and k = {self.k}, not {self.stride}: a larger one would "
-                "skip bases"
-            )
-        if not 0 <= self.noise < 1:
-            raise ValueError(f"noise is from 0 to below 1, not {self.noise}")
+        settled(self, "bases")
 
 
-class Domain:
+class Domain(KmerDomain):
     """Genomes; implements ``contracts.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__(settings)
         self.settings = settings
-        self._spec: TokenSpec | None = None
         if vocabulary is not None:
             k = settings.k
             if len(vocabulary) and len(vocabulary.tokens[0]) != k:
@@ -80,18 +71,6 @@ class Domain:
                 parts=letters.astype(np.int64) + 4 * np.arange(k),
                 twins=self._ids[other] if settings.both_strands else None,
             )
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
-        if self._spec is None:
-            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
-        return self._spec
-
-    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
-        """The sequences of any file that ``files.sequences`` reads without further options."""
-        for record in sequences.read(path, on_error):
-            yield self.check(record, on_error)
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
         """A record from a cell of a table; a bad one carries ``error``."""
@@ -119,21 +98,6 @@ class Domain:
         """The reverse complement."""
         return bases.reverse_complement(units)
 
-    @property
-    def phases(self) -> int:
-        """A motif falls onto tokens in as many ways as there are bases between tokens."""
-        return self.settings.stride
-
-    def units(self, tokens: int) -> int:
-        """Bases that give so many tokens."""
-        return (tokens - 1) * self.settings.stride + self.settings.k
-
-    def length(self, units: int) -> int:
-        """Tokens that so many bases give; 0 where they are fewer than k."""
-        if units < self.settings.k:
-            return 0
-        return (units - self.settings.k) // self.settings.stride + 1
-
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
     ) -> Arrays:
@@ -156,17 +120,8 @@ class Domain:
             made["view"], made["view_length"] = self._tokens(changed, lengths)
         return made
 
-    @property
-    def unit_type(self) -> np.dtype[np.uint8]:
-        """A byte a base."""
-        return np.dtype(np.uint8)
-
-    def _tokens(self, units: Array, lengths: Array) -> tuple[Array, npt.NDArray[np.int64]]:
-        k, stride = self.settings.k, self.settings.stride
-        tokens = self._ids[bases.kmer_codes(units, k)[:, ::stride]]
-        count = np.where(lengths >= k, (lengths - k) // stride + 1, 0)
-        tokens[np.arange(tokens.shape[1]) >= count[:, None]] = self.spec.pad
-        return tokens, count.astype(np.int64)
+    def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
+        return bases.kmer_codes(units, self.settings.k)
 
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Relative frequencies of all 1- to 4-mers, [examples, 340]: what needs no model."""

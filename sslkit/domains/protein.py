@@ -10,15 +10,16 @@ Units on disk are single residues, one byte each. Tokens are the k-mers that sta
 ``stride``-th residue.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from sslkit.domains import _residues, _substitution
 from sslkit.domains._ids import IdTable
+from sslkit.domains._kmers import Kmers as KmerDomain
+from sslkit.domains._kmers import settled
 from sslkit.errors import OnError, UsageError
 from sslkit.files import alignment, sequences
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
@@ -56,25 +57,15 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        if not 1 <= self.k <= 31:
-            raise ValueError(f"k is between 1 and 31, not {self.k}")
-        if self.stride == 0:
-            object.__setattr__(self, "stride", max(1, self.k // 2))
-        if not 1 <= self.stride <= self.k:
-            raise ValueError(
-                f"stride is between 1 and k = {self.k}, not {self.stride}: a larger one would "
-                "skip residues"
-            )
-        if not 0 <= self.noise < 1:
-            raise ValueError(f"noise is from 0 to below 1, not {self.noise}")
+        settled(self, "residues")
 
 
-class Domain:
+class Domain(KmerDomain):
     """Proteins; implements ``contracts.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__(settings)
         self.settings = settings
-        self._spec: TokenSpec | None = None
         if vocabulary is not None:
             k, size = settings.k, len(vocabulary)
             letters = _letters(vocabulary.tokens, k)
@@ -86,18 +77,6 @@ class Domain:
                 reach=-(-k // settings.stride) - 1,
                 parts=letters.astype(np.int64) + len(_residues.TOKENS) * np.arange(k),
             )
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
-        if self._spec is None:
-            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
-        return self._spec
-
-    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
-        """The sequences of any file that ``files.sequences`` reads without further options."""
-        for record in sequences.read(path, on_error):
-            yield self.check(record, on_error)
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
         """A record from a cell of a table; a bad one carries ``error``."""
@@ -125,27 +104,9 @@ class Domain:
         """What decides the units of a record: nothing but their codes."""
         return "residues"
 
-    @property
-    def unit_type(self) -> np.dtype[np.uint8]:
-        """A byte a residue."""
-        return np.dtype(np.uint8)
-
     def twin(self, units: Array) -> Array:
         """A protein has no other form that says the same."""
         return units
-
-    @property
-    def phases(self) -> int:
-        """A motif falls onto tokens in as many ways as there are residues between tokens."""
-        return self.settings.stride
-
-    def units(self, tokens: int) -> int:
-        """Residues that give so many tokens."""
-        return (tokens - 1) * self.settings.stride + self.settings.k
-
-    def length(self, units: int) -> int:
-        """Tokens that so many residues give; 0 where they are fewer than k."""
-        return max(0, (units - self.settings.k) // self.settings.stride + 1)
 
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
@@ -166,12 +127,8 @@ class Domain:
                 made["view_length"] = length
         return made
 
-    def _tokens(self, units: Array, lengths: Array) -> tuple[Array, npt.NDArray[np.int64]]:
-        k, stride = self.settings.k, self.settings.stride
-        tokens = self._ids[_residues.kmer_codes(units, k)[:, ::stride]]
-        count = np.where(lengths >= k, (lengths - k) // stride + 1, 0)
-        tokens[np.arange(tokens.shape[1]) >= count[:, None]] = self.spec.pad
-        return tokens, count.astype(np.int64)
+    def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
+        return _residues.kmer_codes(units, self.settings.k)
 
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the amino acids and of their pairs, [examples, 420]: what needs no model."""
