@@ -132,7 +132,10 @@ class TokenDomain(RecordDomain, Protocol):
     - ``view``: tokens of another record that says the same as each, [rows, any], and
       ``view_length`` [rows];
     - ``boundary``: whether a sentence begins with a token, [rows, tokens];
-    - ``token_weight``: how much each token counts in a loss, [rows, tokens] float32.
+    - ``token_weight``: how much each token counts in a loss, [rows, tokens] float32;
+    - ``links``: which tokens are linked, [rows, tokens, any] int64: ``column * spec.links + kind``
+      of each that a token is linked to, and -1 where there are no more of them; ``view_links`` are
+      those of the view. A batch has them wherever ``spec.links`` is above 0.
     """
 
     @property

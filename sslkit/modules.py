@@ -1,7 +1,7 @@
 """What encoders are made of and promise, and how their output becomes one vector a record."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
@@ -12,6 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
+
+from sslkit.types import Batch
 
 #: How the tokens of a record become one vector.
 Pooling: TypeAlias = Literal["mean", "first", "max"]
@@ -44,7 +46,7 @@ class Field(Backbone):
 
 
 class Encoder(Backbone):
-    """Base of models of sequences; ``TAKES`` is ``tokens``.
+    """Base of models of sequences; ``TAKES`` holds ``tokens``, and ``links`` where it is linked.
 
     Attributes:
         depth: layers that can be asked for, from 0, the embeddings, to the last.
@@ -52,6 +54,7 @@ class Encoder(Backbone):
         sight: how far off a token can stand that a state depends on; None for any distance.
         skips_padding: whether padding costs it next to nothing on a CPU.
         across_rows: whether rows of a micro-batch see each other in training.
+        linked: whether it takes ``links`` by that name, [B, L, any] as ``TokenDomain`` has them.
         checkpointing: keep only what goes into a block, and run it again for its gradient.
     """
 
@@ -60,6 +63,7 @@ class Encoder(Backbone):
     sight: int | None = None
     skips_padding: bool = False
     across_rows: bool = False
+    linked: bool = False
     checkpointing: bool = False
 
     @property
@@ -146,10 +150,27 @@ def made_again() -> bool:
 
 
 def states_at(
-    encoder: nn.Module, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
+    encoder: nn.Module,
+    tokens: Tensor,
+    length: Tensor,
+    places: Tensor,
+    start: bool = False,
+    links: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
-    """``Encoder.states_at`` for objectives, to which an encoder is a module like any other."""
+    """``Encoder.states_at`` for objectives, to which an encoder is a module like any other.
+
+    Args:
+        links: as ``links_of`` gives them.
+    """
+    if links:
+        hidden: Tensor = encoder(tokens, length, start=start, **links)
+        return hidden.flatten(0, 1)[places]
     return encoder_of(encoder).states_at(tokens, length, places, start)
+
+
+def links_of(encoder: nn.Module, batch: Batch, name: str = "links") -> dict[str, Tensor]:
+    """The links of a batch as an encoder takes them: by name, or none where it looks at none."""
+    return {"links": batch[name]} if isinstance(encoder, Encoder) and encoder.linked else {}
 
 
 def encoder_of(model: nn.Module) -> Encoder:

@@ -43,7 +43,8 @@ class Pretext(Objective, Protocol):
     ``FLOOR`` (what ``floor`` knows) and ``Settings``, which is ``Weighted``. ``Objective`` is made
     of the settings, the domain's ``spec`` and the counts of the vocabulary, None where there is
     none. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches must hold
-    where tokens overlap), ``ACROSS_ROWS`` (True: its loss compares the rows of a micro-batch, so
+    where tokens overlap), ``PASSES`` (what of a batch it gives to the encoder besides, where the
+    encoder takes it), ``ACROSS_ROWS`` (True: its loss compares the rows of a micro-batch, so
     that how steps are cut into micro-batches decides the result) and ``FULL_BATCH`` (True: every
     step has the same batch, and ``losses`` is a pure function of it and of the weights).
     """

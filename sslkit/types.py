@@ -56,12 +56,14 @@ class TokenSpec:
         twins: for each token the one that says the same when a record is read in its other form,
             as a k-mer's reverse complement does, ``unknown`` where the vocabulary does not hold
             it; [size]. None where records are read in one form only.
+        links: kinds of links between tokens, as bonds between atoms; 0 where there are none.
     """
 
     size: int
     reach: int = 0
     parts: npt.NDArray[np.int64] | None = field(default=None, compare=False)
     twins: npt.NDArray[np.int64] | None = field(default=None, compare=False)
+    links: int = 0
 
     @property
     def pad(self) -> int:

@@ -17,11 +17,12 @@ import numpy.typing as npt
 import torch
 
 from sslkit.contracts import TokenDomain
+from sslkit.engine.learner import to_device
 from sslkit.engine.pooling import Combined, Vectors
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
 from sslkit.errors import UsageError
-from sslkit.modules import Encoder, pool
+from sslkit.modules import Encoder, links_of, pool
 from sslkit.types import Array
 
 #: Batches' worth of tokens that are sorted together: 5% padding for lognormal lengths, 3% for twice
@@ -208,12 +209,11 @@ def _forward(
     spans = [piece.window for piece in batch if piece.window]
     start = np.array([span.keep - span.start for span in spans])
     stop = np.array([span.keep_stop - span.start for span in spans])
-    tokens, length = (
-        torch.from_numpy(arrays[name]).to(runtime.device) for name in ("tokens", "length")
-    )
+    held = to_device(arrays, runtime)
+    tokens, length, links = held["tokens"], held["length"], links_of(encoder, held)
     with torch.inference_mode():
         with runtime.autocast():
-            hidden = encoder(tokens, length, plan.layer)
+            hidden = encoder(tokens, length, plan.layer, **links)
         if plan.pooling is None:
             kept = zip(hidden, start.tolist(), stop.tolist(), strict=True)
             return torch.cat([row[begin:end] for row, begin, end in kept]).float()

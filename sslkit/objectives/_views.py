@@ -14,11 +14,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import Pooling, pool
+from sslkit.modules import Pooling, links_of, pool
 from sslkit.types import Arrays, Batch, Draws, Weighted
 
 #: A learned temperature stays above it: a hundredth is as sharp as float32 needs.
 _COLDEST = 0.01
+#: What batches call tokens, lengths and links of a record, and of its view.
+_SIDES = (("tokens", "length", "links"), ("view", "view_length", "view_links"))
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Contrast:
         Returns:
             the same, and ``rows`` [P] int64, those that are compared.
         """
-        names = ("tokens", "length", "view", "view_length")
+        names = [name for side in _SIDES for name in side if name in batch]
         rows = np.flatnonzero((batch["length"] > 0) & (batch["view_length"] > 0))
         return {name: batch[name] for name in names} | {"rows": rows if len(rows) > 1 else rows[:0]}
 
@@ -74,8 +76,9 @@ class Contrast:
         """InfoNCE summed over the pairs, the mean of both directions, in nats."""
         rows = batch["rows"]
         vectors = []
-        for tokens, length in (("tokens", "length"), ("view", "view_length")):
-            states = encoder(batch[tokens], batch[length])[rows]
+        for tokens, length, name in _SIDES:
+            links = links_of(encoder, batch, name)
+            states = encoder(batch[tokens], batch[length], **links)[rows]
             zero = torch.zeros_like(rows)
             vectors.append(pool(states, zero, batch[length][rows], self._pooling))
         # In bfloat16 near vectors look alike, and there are few numbers per record.

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from sslkit.heads import TokenHead, log_probabilities, token_losses, unigram_loss
-from sslkit.modules import states_at
+from sslkit.modules import links_of, states_at
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
+PASSES = frozenset({"links"})
 CAUSAL = False
 UNIT = "nats per token"
 FLOOR = "unigram"
@@ -73,7 +74,7 @@ class Objective:
         Returns:
             ``tokens`` with the hidden ones replaced, ``length``, ``positions`` [T] of the
             targets in the flattened batch, ``targets`` [T], their ids, and ``weight`` [T]
-            float32.
+            float32; and ``links``, where there are any, as they are.
         """
         tokens, length = batch["tokens"], batch["length"]
         span_at = self._spans(tokens.shape, length, draws)
@@ -92,7 +93,7 @@ class Objective:
             shown[swapped] = np.minimum(noise * self.spec.size, self.spec.size - 1).astype(np.int64)
         positions = np.flatnonzero(target)
         weight = batch.get("token_weight", np.ones(tokens.shape, np.float32))
-        return {
+        return {name: batch[name] for name in PASSES & batch.keys()} | {
             "tokens": shown,
             "length": length,
             "positions": positions,
@@ -131,7 +132,10 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted cross entropy summed over the targets, in nats."""
-        states = states_at(encoder, batch["tokens"], batch["length"], batch["positions"])
+        links = links_of(encoder, batch)
+        states = states_at(
+            encoder, batch["tokens"], batch["length"], batch["positions"], links=links
+        )
         each = token_losses(head, states, batch["targets"], self.spec.size)
         return {"mlm": (each * batch["weight"]).sum()}
 

@@ -179,8 +179,26 @@ def chosen_modules(options: Options, domain: str) -> dict[str, tuple[str, Module
         found[kind if kind not in found else f"{kind} {name}"] = (name, module)
     model = catalog.load("model", options.model)
     catalog.check_fit("model", options.model, catalog.asks("model", model), domain, gives)
+    _check_passes(options.model, model, of_objectives(found))
     found["model"] = (options.model, model)
     return found | training_plan.modules(options.schedule, options.optimizer)
+
+
+def _check_passes(name: str, model: ModuleType, objectives: Mapping[str, ModuleType]) -> None:
+    """Refuse objectives that do not give to the model what it takes besides the examples."""
+    wanted = catalog.asks("model", model) - {"tokens", "points"}
+    for objective, module in objectives.items():
+        if missing := sorted(wanted - getattr(module, "PASSES", frozenset())):
+            fit = [
+                other
+                for other in catalog.names(OBJECTIVE)
+                if wanted <= getattr(catalog.load(OBJECTIVE, other), "PASSES", frozenset())
+            ]
+            raise UsageError(
+                f"objective {objective} does not fit model {name}",
+                why=f"the model takes {', '.join(missing)}, which the objective does not give it",
+                do=f"there fit: {', '.join(fit)}",
+            )
 
 
 def labels(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, str]:

@@ -142,6 +142,11 @@ def _objective(
             f"{model.path} was made by sslkit {made.stage} and predicts labels",
             do="score with the checkpoint that it was made from: --checkpoint pretrained",
         )
+    if model.encoder.linked:
+        raise UsageError(
+            f"{model.path} reads graphs, and scores are of sequences",
+            do="score with an encoder of sequences: --model transformer",
+        )
     kinds = {
         entry["name"]: kind
         for kind, entry in made.plugins.items()
