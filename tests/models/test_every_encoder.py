@@ -29,7 +29,7 @@ PARTS = np.array([(a, 4 + b) for a, b in itertools.product(range(4), repeat=2)])
 SPEC = TokenSpec(16, reach=1, parts=PARTS)
 #: Small shapes; a setting that a model has not is left out.
 SMALL: dict[str, Any] = {"blocks": 3, "width": 16, "heads": 2, "expansion": 2, "kernel": 5}
-ENCODERS = [n for n in catalog.names("model") if catalog.load("model", n).TAKES == {"tokens"}]
+ENCODERS = [n for n in catalog.names("model") if list(catalog.load("model", n).TAKES) == ["tokens"]]
 #: Ways to build a model beside its default.
 VARIANTS: dict[str, list[dict[str, Any]]] = {
     "conv": [{}, {"norm": "group", "norm_groups": 2}],
