@@ -4,9 +4,9 @@ For molecules as graphs, whose atoms are tokens and whose bonds are links. In ev
 sums what its neighbours say, each told apart by the kind of its link, and lets its own state gate
 the sum (messages of Gilmer et al. 2017, eq. 1, which know the kind of a link as those of Hu et al.
 2020 do). The learned vector that stands before the first token is linked to all of them: it hears
-their mean and tells each of them, so that far ends of a record know of each other (the master node
-of Gilmer et al. 2017, section 5.2). Where a token stands in its row says nothing: states follow
-their tokens when these change places.
+their sum over the root of their number, and tells each of them, so that far ends of a record know
+of each other and all know how large it is (the master node of Gilmer et al. 2017, section 5.2).
+Where a token stands in its row says nothing: states follow their tokens when these change places.
 
 Shape suffixes: B rows, L tokens and the start vector, N links of a token, D width.
 """
@@ -136,7 +136,7 @@ class _Block(_blocks.Block):
         said_bld = functional.silu(heard_blnd).masked_fill(graph.none, 0.0).sum(2)
         # Filled, not multiplied by zero: NaN times zero is NaN.
         own_bld = value_bld[:, 1:].masked_fill(graph.real == 0, 0.0)
-        mean_b1d = own_bld.sum(1, keepdim=True) / graph.length
-        mixed = torch.cat([mean_b1d, said_bld + value_bld[:, :1]], dim=1)
+        all_b1d = own_bld.sum(1, keepdim=True) / graph.length.sqrt()
+        mixed = torch.cat([all_b1d, said_bld + value_bld[:, :1]], dim=1)
         mixed = mixed.to(gate_bld.dtype) * functional.silu(gate_bld)
         return self.finished(x_bld, self.out(mixed), graph.inside)

@@ -51,7 +51,7 @@ def slow(model: mpnn.Model, tokens: list[int], edges: list[tuple[int, int, int]]
         normed = [block.norm_mixer(state[None], None)[0] for state in states]
         value = [block.enter(state)[: model.width] for state in normed]
         gate = [block.enter(state)[model.width :] for state in normed]
-        said = [sum(value[1:]) / len(tokens)]
+        said = [sum(value[1:]) / len(tokens) ** 0.5]
         for at in range(len(tokens)):
             total = value[0].clone()
             for one, other, kind in edges:
