@@ -135,7 +135,9 @@ class TokenDomain(RecordDomain, Protocol):
     - ``token_weight``: how much each token counts in a loss, [rows, tokens] float32;
     - ``links``: which tokens are linked, [rows, tokens, any] int64: ``column * spec.links + kind``
       of each that a token is linked to, and -1 where there are no more of them; ``view_links`` are
-      those of the view. A batch has them wherever ``spec.links`` is above 0.
+      those of the view. A batch has them wherever ``spec.links`` is above 0;
+    - ``properties``: what can be computed of the row as a whole, [rows, spec.properties] float64,
+      NaN where it cannot.
     """
 
     @property

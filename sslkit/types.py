@@ -57,6 +57,7 @@ class TokenSpec:
             as a k-mer's reverse complement does, ``unknown`` where the vocabulary does not hold
             it; [size]. None where records are read in one form only.
         links: kinds of links between tokens, as bonds between atoms; 0 where there are none.
+        properties: numbers that can be computed of a record; 0 where none are.
     """
 
     size: int
@@ -64,6 +65,7 @@ class TokenSpec:
     parts: npt.NDArray[np.int64] | None = field(default=None, compare=False)
     twins: npt.NDArray[np.int64] | None = field(default=None, compare=False)
     links: int = 0
+    properties: int = 0
 
     @property
     def pad(self) -> int:

@@ -38,7 +38,7 @@ RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 QUIET = Console(quiet=True)
 SIZE, ROWS, COLUMNS, STEPS = 11, 8, 20, 8
 COUNTS = np.arange(1, SIZE + 1) * 7
-SPEC = TokenSpec(SIZE, reach=1, links=2)
+SPEC = TokenSpec(SIZE, reach=1, links=2, properties=3)
 #: Small shapes, of settings that the encoder has.
 SHAPE = {"blocks": 2, "width": 16, "heads": 2, "dropout": 0.0}
 OBJECTIVES = [
@@ -91,6 +91,7 @@ def example(step: int, rows: Array) -> Arrays:
         "view": view,
         "view_length": length,
         "boundary": boundary & ~padding,
+        "properties": np.stack([length, tokens[:, 0] * 40.0, tokens[:, 1] - 5.0], 1),
         "token_weight": 0.5 + draws.uniform("weight", COLUMNS),
     }
 

@@ -1,0 +1,100 @@
+"""Properties: predict from a record what can be computed of it, such as descriptors of a molecule.
+
+What chemists have taught a program to compute asks an encoder for the structure behind it, and
+needs no label (Fabian et al. 2020, MolBERT, of whose pretexts it helped most). The
+states are pooled, and a head predicts all properties at once. Properties of very different sizes
+are compared by sign(x) log(1 + |x|), so that what counts is a ratio where they are large.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from sslkit.errors import UsageError
+from sslkit.modules import Pooling, links_of, pool, precise
+from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+
+VERSION = 1
+NEEDS = frozenset({"tokens", "properties"})
+PASSES = frozenset({"links"})
+CAUSAL = None
+UNIT = "squared log units per property"
+FLOOR = "the mean"
+
+
+@dataclass(frozen=True)
+class Settings(Weighted):
+    """How tokens become one vector."""
+
+    pooling: Pooling = field(
+        default="mean", metadata={"help": "how the tokens of a record become one vector"}
+    )
+
+
+class Objective:
+    """Properties of whole records.
+
+    Raises:
+        UsageError: the domain computes none as it is set.
+    """
+
+    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+        del counts
+        if not spec.properties:
+            raise UsageError(
+                "objective properties has nothing to predict",
+                why="the domain computes no properties as it is set",
+            )
+        self.settings = settings
+        self.spec = spec
+
+    def head(self, width: int) -> nn.Module:
+        """From pooled states [B, width] to properties [B, P]."""
+        return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.spec.properties))
+
+    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
+        """What is to be predicted, and of which rows.
+
+        Args:
+            batch: ``tokens`` [B, L], ``length`` [B] and ``properties`` [B, P], NaN where there is
+                none.
+            draws: not used, nothing is hidden.
+
+        Returns:
+            ``tokens``, ``length`` and, where there are any, ``links`` as they are; ``wanted``
+            [B, P] float32, 0 where it does not count; and ``counted`` [B, P] float32, 1 or 0.
+        """
+        del draws
+        given = batch["properties"]
+        counted = np.isfinite(given) & (batch["length"] > 0)[:, None]
+        held = np.where(counted, given, 0.0)
+        return {name: batch[name] for name in ({"tokens", "length"} | PASSES) & batch.keys()} | {
+            "wanted": (np.sign(held) * np.log1p(np.abs(held))).astype(np.float32),
+            "counted": counted.astype(np.float32),
+        }
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """The number of properties of all rows."""
+        return {"properties": float(batch["counted"].sum())}
+
+    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Squared errors summed over rows and properties."""
+        length = batch["length"]
+        states = encoder(batch["tokens"], length, **links_of(encoder, batch))
+        # A row without tokens does not count; its vector is the one of its first padding.
+        vectors = pool(states, torch.zeros_like(length), length.clamp(min=1), self.settings.pooling)
+        error = precise(head(vectors)) - batch["wanted"]
+        return {"properties": (error**2 * batch["counted"]).sum()}
+
+    def floor(self, batches: Sequence[Arrays]) -> float:
+        """The error of each property's mean over all of them."""
+        wanted = np.concatenate([batch["wanted"] for batch in batches]).astype(np.float64)
+        counted = np.concatenate([batch["counted"] for batch in batches]).astype(np.float64)
+        if not counted.sum():
+            return math.nan
+        mean = (wanted * counted).sum(0) / np.maximum(counted.sum(0), 1)
+        return float((((wanted - mean) ** 2) * counted).sum() / counted.sum())
