@@ -8,9 +8,11 @@ their sum over the root of their number, and tells each of them, so that far end
 of each other and all know how large it is (the master node of Gilmer et al. 2017, section 5.2).
 Where a token stands in its row says nothing: states follow their tokens when these change places.
 
-Shape suffixes: B rows, L tokens and the start vector, N links of a token, D width.
+Shape suffixes: B rows, L tokens, N links of a token, D width; P the start vectors of all rows and
+then their tokens end to end, without padding; E links, each in both directions.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +21,7 @@ from torch.nn import functional
 
 from sslkit.errors import UsageError
 from sslkit.models import _blocks
+from sslkit.modules import precise
 from sslkit.types import TokenSpec
 
 VERSION = 1
@@ -46,6 +49,7 @@ class Model(_blocks.Blocks):
     """
 
     linked = True
+    skips_padding = True
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:
         if not spec.links:
@@ -67,22 +71,21 @@ class Model(_blocks.Blocks):
         """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm.
 
         Args:
-            links: [B, tokens, N], as ``contracts.TokenDomain`` has them.
+            links: [B, L, N], as ``contracts.TokenDomain`` has them.
         """
         if links is None:
             raise ValueError("a message passing encoder takes links")
         last = self.depth if layer is None else layer
-        x_bld = torch.cat(
-            [self.start.expand(len(tokens), 1, -1), functional.embedding(tokens, self.table())],
-            dim=1,
-        )
-        if torch.is_autocast_enabled(tokens.device.type):
-            x_bld = x_bld.to(torch.get_autocast_dtype(tokens.device.type))
         graph = _Graph(links, length, self.spec.links)
+        held = functional.embedding(tokens.flatten()[graph.index], self.table())
+        x_pd = torch.cat([self.start.expand(len(tokens), -1), held])
+        if torch.is_autocast_enabled(tokens.device.type):
+            x_pd = x_pd.to(torch.get_autocast_dtype(tokens.device.type))
         for block in self.blocks[:last]:
-            x_bld = self.through(block, x_bld, graph)
+            x_pd = self.through(block, x_pd, graph)
         if last == self.depth:
-            x_bld = self.norm(x_bld, graph.inside)
+            x_pd = self.norm(x_pd, None)
+        x_bld = graph.spread(x_pd, tokens.shape)
         return x_bld if start else x_bld[:, 1:]
 
 
@@ -90,27 +93,35 @@ class _Graph:
     """Who hears whom.
 
     Attributes:
-        place: [B * tokens * N], where in [B * L] the state is that is heard.
-        kind: [B, tokens, N], of the link; the number of kinds where there is no link.
-        none: [B, tokens, N, 1], True where there is no link.
-        inside: [B, L, 1], False at padding; None where there is none.
-        real: [B, tokens, 1] float32, 1 at tokens, 0 at padding.
-        length: [B, 1, 1].
+        index: where in [B * L] each token stands, [tokens].
+        row: of each token, [tokens].
+        source, target: who is heard by whom, into P, [E].
+        kind: of the link, [E].
+        root: of the number of tokens of each row, [B, 1].
     """
 
-    def __init__(self, links: Tensor, length: Tensor, kinds: int) -> None:
-        rows, columns, _ = links.shape
-        none = links < 0
-        # The start vector stands before them.
-        column = links.div(kinds, rounding_mode="floor").masked_fill(none, 0) + 1
-        first = torch.arange(rows, device=links.device) * (columns + 1)
-        self.place = (column + first[:, None, None]).flatten()
-        self.kind = torch.where(none, kinds, links.remainder(kinds))
-        self.none = none[..., None]
-        self.inside = _blocks.within(length, columns + 1)
-        position = torch.arange(columns, device=links.device)
-        self.real = (position < length[:, None])[..., None].float()
-        self.length = length.clamp(min=1)[:, None, None]
+    def __init__(self, links_bln: Tensor, length: Tensor, kinds: int) -> None:
+        rows, columns, _ = links_bln.shape
+        inside = torch.arange(columns, device=length.device) < length[:, None]
+        self.index = inside.flatten().nonzero()[:, 0]
+        self.row = self.index.div(columns, rounding_mode="floor")
+        links = links_bln.flatten(0, 1)[self.index]
+        token, _ = place = (links >= 0).nonzero(as_tuple=True)
+        said = links[place]
+        self.kind = said.remainder(kinds)
+        # Starts stand before all tokens, and tokens of one row stand together.
+        first = rows + length.cumsum(0) - length
+        self.source = first[self.row[token]] + said.div(kinds, rounding_mode="floor")
+        self.target = rows + token
+        self.root = length.clamp(min=1).sqrt()[:, None]
+
+    def spread(self, x_pd: Tensor, shape: Sequence[int]) -> Tensor:
+        """Start vectors and tokens as [B, 1 + L, D]; 0 at padding."""
+        rows, columns = shape
+        place = self.index + self.row + 1
+        start = torch.arange(rows, device=place.device) * (columns + 1)
+        whole = x_pd.new_zeros(rows * (columns + 1), x_pd.shape[1])
+        return whole.index_copy(0, torch.cat([start, place]), x_pd).view(rows, columns + 1, -1)
 
 
 class _Block(_blocks.Block):
@@ -125,18 +136,20 @@ class _Block(_blocks.Block):
             settings,
             norm_mixer=settings.normed(),
             enter=nn.Linear(width, 2 * width, bias=False),
-            kinds=nn.Embedding(spec.links + 1, width),
+            kinds=nn.Embedding(spec.links, width),
             out=nn.Linear(width, width, bias=False),
         )
 
-    def forward(self, x_bld: Tensor, graph: _Graph) -> Tensor:
-        value_bld, gate_bld = self.enter(self.norm_mixer(x_bld, graph.inside)).chunk(2, dim=-1)
-        heard = value_bld.flatten(0, 1).index_select(0, graph.place)
-        heard_blnd = heard.view(*graph.kind.shape, -1) + self.kinds(graph.kind)
-        said_bld = functional.silu(heard_blnd).masked_fill(graph.none, 0.0).sum(2)
-        # Filled, not multiplied by zero: NaN times zero is NaN.
-        own_bld = value_bld[:, 1:].masked_fill(graph.real == 0, 0.0)
-        all_b1d = own_bld.sum(1, keepdim=True) / graph.length.sqrt()
-        mixed = torch.cat([all_b1d, said_bld + value_bld[:, :1]], dim=1)
-        mixed = mixed.to(gate_bld.dtype) * functional.silu(gate_bld)
-        return self.finished(x_bld, self.out(mixed), graph.inside)
+    def forward(self, x_pd: Tensor, graph: _Graph) -> Tensor:
+        value_pd, gate_pd = self.enter(self.norm_mixer(x_pd, None)).chunk(2, dim=-1)
+        # Sums of many are taken in float32 under autocast too.
+        value_pd = precise(value_pd)
+        rows = len(graph.root)
+        said_ed = functional.silu(value_pd.index_select(0, graph.source) + self.kinds(graph.kind))
+        heard_pd = torch.zeros_like(value_pd).index_add(0, graph.target, said_ed)
+        all_bd = value_pd.new_zeros(rows, value_pd.shape[1])
+        all_bd = all_bd.index_add(0, graph.row, value_pd[rows:]) / graph.root
+        told = value_pd.index_select(0, graph.row)
+        mixed_pd = heard_pd + torch.cat([all_bd, told])
+        mixed_pd = mixed_pd.to(gate_pd.dtype) * functional.silu(gate_pd)
+        return self.finished(x_pd, self.out(mixed_pd), None)
