@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ from sslkit.vocab.scheme import Slices, Strings
 from sslkit.vocab.splitting import SplitReader
 
 VERSION = 2
-GIVES = frozenset({"tokens"})
+GIVES = frozenset({"tokens", "view"})
 ENDINGS = (*molecules.LINES, *molecules.BLOCKS)
 #: Columns of tables that hold molecules, whatever else the tables hold.
 COLUMNS = molecules.COLUMNS
@@ -46,6 +47,10 @@ class Settings:
     canonical: bool = field(
         default=True,
         metadata={"help": "write each molecule as RDKit's canonical SMILES; false: as it stands"},
+    )
+    randomise: bool = field(
+        default=False,
+        metadata={"help": "train on a SMILES that takes the atoms in an order drawn anew"},
     )
 
 
@@ -168,8 +173,28 @@ class Domain:
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
     ) -> Arrays:
-        """Token ids and lengths of units [rows, tokens]."""
-        return {"tokens": self._ids(units, lengths), "length": lengths.astype(np.int64)}
+        """Token ids and lengths of units [rows, tokens].
+
+        A view is another SMILES of the same molecule: its atoms are taken in an order that is
+        drawn. A window of a longer molecule, and one with a token that is too long for a unit,
+        is its own view. With ``draws`` and ``randomise`` the tokens are such a SMILES themselves.
+        """
+        if draws is None or not (self.settings.randomise or "view" in needs):
+            return {"tokens": self._ids(units, lengths), "length": lengths.astype(np.int64)}
+        rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
+        graphs = [_rdkit.graph_of(_smiles.unpack(row)) for row in rows]
+        made: Arrays = {}
+        for name, length, drawn in (
+            ("tokens", "length", self.settings.randomise),
+            ("view", "view_length", True),
+        ):
+            if name == "view" and name not in needs:
+                continue
+            keys = draws.uniform(name, units.shape[1]) if drawn else None
+            found = rows if keys is None else _rewritten(rows, graphs, keys)
+            made[length] = np.array([len(row) for row in found], np.int64)
+            made[name] = self._ids(_padded(found), made[length])
+        return made
 
     def _ids(self, units: Array, lengths: Array) -> npt.NDArray[np.int64]:
         """Token ids [rows, tokens]; what is behind the end of a row is padding."""
@@ -216,6 +241,23 @@ def _is_table(name: str, head: bytes) -> bool:
         cell.strip().strip('"') for mark in ",;" if mark in first for cell in first.split(mark)
     }
     return bool(cells & set(COLUMNS))
+
+
+def _rewritten(
+    rows: Sequence[Array], graphs: Sequence[Any], keys: npt.NDArray[np.float32]
+) -> list[Array]:
+    """Units of another SMILES of each molecule that is known; there are keys for all atoms."""
+    return [
+        row if graph is None else _smiles.pack(_smiles.tokens(_rdkit.renumbered(graph, key)))
+        for row, graph, key in zip(rows, graphs, keys, strict=True)
+    ]
+
+
+def _padded(rows: Sequence[Array]) -> Array:
+    made = np.zeros((len(rows), max((len(row) for row in rows), default=0)), np.uint64)
+    for place, row in zip(made, rows, strict=True):
+        place[: len(row)] = row
+    return made
 
 
 def _of_entry(entry: Entry, path: str) -> Record:

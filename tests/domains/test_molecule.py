@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rdkit import Chem
 
+from sslkit import rng
 from sslkit.domains import _rdkit, _smiles, molecule
 from sslkit.errors import DataError, UsageError
 from sslkit.types import Record
@@ -236,6 +237,81 @@ def test_tokens_of_a_vocabulary_and_others() -> None:
     assert (held.units(7), held.length(7), held.phases) == (7, 7, 1)
     with pytest.raises(UsageError, match="vocabulary"):
         _ = domain().spec
+
+
+def batched(held: molecule.Domain, texts: Sequence[str], wide: int = 0) -> Any:
+    units = [held.encode(held.record("a", text, "f", 1)) for text in texts]
+    lengths = np.array([len(one) for one in units])
+    padded = np.zeros((len(units), max(wide, int(lengths.max()))), np.uint64)
+    for row, one in zip(padded, units, strict=True):
+        row[: len(one)] = one
+    return padded, lengths
+
+
+def spelled(held: molecule.Domain, ids: Any, size: int, tokens: Sequence[str]) -> str:
+    assert (ids[size:] == held.spec.pad).all()
+    return "".join(tokens[number] for number in ids[:size])
+
+
+#: Tokens of all the ways to write the molecules.
+TOKENS = sorted(
+    {
+        token
+        for text in SMILES
+        for other in Chem.MolToRandomSmilesVect(Chem.MolFromSmiles(text.replace(":7]", "]").replace(
+            ":2]", "]")), 200, 1)
+        for token in _smiles.tokens(other)
+    }
+)  # fmt: skip
+
+
+@given(st.lists(molecules, min_size=1, max_size=4), st.integers(0, 10_000), st.integers(0, 30))
+def test_a_view_is_the_same_molecule(texts: list[str], step: int, wide: int) -> None:
+    held = domain(TOKENS, randomise=True)
+    units, lengths = batched(held, texts, wide)
+    rows = np.arange(len(texts)) + 5
+    made = held.batch(units, lengths, rng.Counter(1, step, rows), {"view"})
+    plain = held.batch(units, lengths, None)
+    for number, text in enumerate(texts):
+        same = held.record("a", text, "f", 1).payload.smiles
+        assert spelled(held, plain["tokens"][number], plain["length"][number], TOKENS) == same
+        for name in ("", "view_"):
+            ids, size = made[name.strip("_") or "tokens"][number], made[f"{name}length"][number]
+            if held.spec.unknown not in ids:
+                assert Chem.CanonSmiles(spelled(held, ids, size, TOKENS)) == same
+        # A row does not hang on those beside it.
+        alone = held.batch(
+            units[number : number + 1, : lengths[number]], lengths[number : number + 1],
+            rng.Counter(1, step, rows[number : number + 1]), {"view"},
+        )  # fmt: skip
+        for name, length in (("tokens", "length"), ("view", "view_length")):
+            size = alone[length][0]
+            assert size == made[length][number]
+            assert alone[name][0, :size].tolist() == made[name][number, :size].tolist()
+
+
+def test_views_differ_and_tokens_only_where_that_is_asked_for() -> None:
+    text = SMILES[-1]
+    for randomise in (False, True):
+        held = domain(TOKENS, randomise=randomise)
+        units, lengths = batched(held, [text] * 20)
+        draws = rng.Counter(1, 0, np.arange(20))
+        made = held.batch(units, lengths, draws, {"view"})
+        assert len({tuple(row) for row in made["view"].tolist()}) > 15
+        assert len({tuple(row) for row in made["tokens"].tolist()}) > (15 if randomise else 0)
+        if not randomise:
+            assert (made["tokens"] == held.batch(units, lengths, None)["tokens"]).all()
+            assert "view" not in held.batch(units, lengths, draws)
+
+
+def test_a_piece_of_a_molecule_is_its_own_view() -> None:
+    held = domain(TOKENS, randomise=True)
+    units, _ = batched(held, ["CC(=O)Oc1ccccc1C(=O)O"])
+    cut = np.array([10])
+    made = held.batch(units[:, :10], cut, rng.Counter(1, 0, np.arange(1)), {"view"})
+    plain = held.batch(units[:, :10], cut, None)
+    for name in ("tokens", "view"):
+        assert (made[name] == plain["tokens"]).all()
 
 
 def test_baselines_know_shares_and_places() -> None:
