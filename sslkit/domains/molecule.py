@@ -1,126 +1,271 @@
-"""Molecules as SMILES: the first column of every line.
+"""Molecules as SMILES.
 
 A token is an atom (``C``, ``Cl``, ``c``), an atom in brackets with all that stands in them
-(``[nH+]``), a bond, a branch, a dot, or a ring number (``1``, ``%12``, ``%(123)``).
+(``[nH+]``), a bond, a branch, a dot, or a ring number (``1``, ``%12``, ``%(123)``). RDKit reads
+every molecule and writes its canonical SMILES, so that one molecule has one row of tokens however
+it was written; salts keep all their parts, and the numbers of an atom map are left out. What RDKit
+refuses is a bad record. A unit on disk is the letters of a token (see ``_smiles``).
+
+Files are lines of SMILES, SDF and mol files, and tables with a column of SMILES.
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.errors import OnError
-from sslkit.vocab.scheme import Octets, Strings
-from sslkit.vocab.splitting import Cuts, SplitReader
+from sslkit import rng
+from sslkit.domains import _molecule_counts, _rdkit, _smiles
+from sslkit.domains._molecule_counts import Reader
+from sslkit.errors import OnError, UsageError
+from sslkit.files import molecules, sequences, source, table
+from sslkit.files.molecules import Blocks, Cells, Entry
+from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.vocab.scheme import Reader as Counted
+from sslkit.vocab.scheme import Slices, Strings
+from sslkit.vocab.splitting import SplitReader
 
-Flags: TypeAlias = npt.NDArray[np.bool_]
-
-VERSION = 1
-GIVES: frozenset[str] = frozenset()
-ENDINGS = (".smi", ".smiles", ".can", ".ism")
-
-_ENDS_LINE = np.zeros(256, np.bool_)
-_ENDS_LINE[[0, 10, 13]] = True
-_AHEAD = 8
-_BEHIND = "behind"
-_OPEN, _CLOSE, _PERCENT = ord("["), ord("]"), ord("%")
+VERSION = 2
+GIVES = frozenset({"tokens", "view"})
+ENDINGS = (*molecules.LINES, *molecules.BLOCKS)
+#: Columns of tables that hold molecules, whatever else the tables hold.
+COLUMNS = molecules.COLUMNS
+#: Tokens that baselines know: by their shares, and by their places.
+_COMPOSED, _PLACED = 1024, 64
+_HEAD = 4096
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The molecule domain has no options."""
+    """Options of the molecule domain."""
+
+    canonical: bool = field(
+        default=True,
+        metadata={"help": "write each molecule as RDKit's canonical SMILES; false: as it stands"},
+    )
+    randomise: bool = field(
+        default=False,
+        metadata={"help": "train on a SMILES that takes the atoms in an order drawn anew"},
+    )
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:
-    """How the tokens of a corpus are counted."""
-    del settings
+    """How the tokens of a corpus are counted: those of canonical SMILES, or as they stand."""
 
-    def reader(name: str, skip: Collection[int]) -> SplitReader:
-        del skip  # lines are not checked one by one
-        return SplitReader(name, _tokens, on_error)
+    def reader(name: str, skip: Collection[int]) -> Counted[Slices]:
+        del skip  # bad molecules are found where they are counted
+        plain = source.plain_name(Path(name))
+        # Of a table its column comes, a cell a line.
+        is_table = plain.lower().endswith(table.ENDINGS)
+        cut = Cells() if is_table else molecules.of(plain, b"")
+        is_block = isinstance(cut, Blocks)
+        if settings.canonical or is_block:
+            return Reader(
+                name, cut, is_block=is_block, canonical=settings.canonical, on_error=on_error
+            )
+        return SplitReader(name, _smiles.rule, on_error)
 
-    return Strings(reader)
-
-
-def _tokens(text: Octets, final: bool, within: str) -> Cuts:
-    """SMILES tokens; ``within`` says so of text that begins behind the first column."""
-    line_ends = _ENDS_LINE[text]
-    begin = 0
-    if within:
-        found = np.flatnonzero(line_ends)
-        if not len(found):
-            return Cuts(found, found, len(text), within)
-        begin = int(found[0])
-        text, line_ends = text[begin:], line_ends[begin:]
-    inside = _first_column(text, line_ends)
-    follows = inside & (_in_brackets(text, line_ends) | _second_letters(text))
-    starts = np.flatnonzero(inside & ~follows)
-    # A token ends where the next one begins, or where the column does.
-    edges = np.flatnonzero(~follows)
-    ends = np.append(edges, len(text))[np.searchsorted(edges, starts, side="right")]
-    last = np.flatnonzero(line_ends)
-    sure, within = _settled(text, starts, int(last[-1]) + 1 if len(last) else 0)
-    return Cuts(starts + begin, ends + begin, len(text) + begin if final else sure + begin, within)
+    return Strings(reader, whole=molecules.BLOCKS)
 
 
-def _settled(text: Octets, starts: npt.NDArray[np.int64], line: int) -> tuple[int, str]:
-    """Up to where tokens cannot change any more, and whether that is behind the first column.
+class Domain:
+    """Molecules; implements ``contracts.TokenDomain``."""
 
-    Args:
-        starts: of the tokens.
-        line: where the last line begins.
-    """
-    # No token but one in brackets looks further ahead than this.
-    early = starts[(starts >= line) & (starts <= len(text) - _AHEAD)]
-    letters = np.flatnonzero(text[line:] > 32)
-    if not len(letters):
-        return len(text), ""
-    head = line + int(letters[0])
-    if (text[head : len(text) - _AHEAD] <= 32).any():
-        return len(text), _BEHIND
-    return (int(early[-1]) if len(early) else line), ""
+    def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
+        self.settings = settings
+        self._spec: TokenSpec | None = None
+        if vocabulary is not None:
+            self._spec = TokenSpec(len(vocabulary))
+            known = _smiles.pack(vocabulary.tokens)
+            self._order = np.argsort(known)
+            self._known = known[self._order]
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids."""
+        if self._spec is None:
+            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
+        return self._spec
+
+    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
+        """The molecules of lines of SMILES, of an SDF or mol file, or of a table.
+
+        A name that does not tell which of them it is leaves it to the first bytes.
+        """
+        with source.open_bytes(path) as stream:
+            yield from self.parse(stream, path, on_error)
+
+    def parse(self, stream: BufferedReader, path: Path, on_error: OnError) -> Iterator[Record]:
+        """``read`` from an open stream; ``path`` is its name."""
+        name, head = source.plain_name(path), stream.peek(_HEAD)[:_HEAD]
+        if _is_table(name.lower(), head):
+            rows = table.parse(stream, path, on_error=on_error)
+            yield from sequences.of_rows(rows, path, self.record, on_error)
+            return
+        cut = molecules.of(name, head)
+        make = partial(
+            _molecule_counts.molecule,
+            is_block=isinstance(cut, Blocks),
+            canonical=self.settings.canonical,
+        )
+        for entry in molecules.read(stream, cut, path):
+            record = _of_entry(entry, str(path))
+            try:
+                yield replace(record, payload=make(entry))
+            except _rdkit.NoMoleculeError as error:
+                yield _refused(record, error, on_error)
+
+    def record(self, name: str, text: str, source: str, number: int) -> Record:
+        """A record from a cell of a table; a bad one carries ``error``."""
+        return self.check(Record(name, text.encode(), source, number), "skip")
+
+    def check(self, record: Record, on_error: OnError) -> Record:
+        """The record with a molecule as its payload; or it carries ``error``, or stops the run."""
+        if record.error or isinstance(record.payload, _rdkit.Molecule):
+            return record
+        try:
+            text = record.payload.decode("utf-8", "replace")
+            return replace(record, payload=_rdkit.of_smiles(text, self.settings.canonical))
+        except _rdkit.NoMoleculeError as error:
+            return _refused(record, error, on_error)
+
+    @property
+    def encoding(self) -> str:
+        """Whose SMILES they are decides the units; the vocabulary does not."""
+        written = f"canonical, RDKit {_rdkit.version()}" if self.settings.canonical else "as given"
+        return f"smiles, {written}"
+
+    def encode(self, record: Record) -> _smiles.Units:
+        """The units, [tokens] uint64."""
+        return _smiles.pack(_smiles.tokens(record.payload.smiles))
+
+    @property
+    def unit_type(self) -> np.dtype[np.uint64]:
+        """Eight bytes a token."""
+        return np.dtype(np.uint64)
+
+    def signature(self, record: Record) -> bytes:
+        """Equal for one molecule however it is written; stereoisomers and isotopes are one."""
+        return _rdkit.flat(record.payload.graph).encode()
+
+    def twin(self, units: Array) -> Array:
+        """The canonical SMILES is the only one."""
+        return units
+
+    @property
+    def phases(self) -> int:
+        """A token is a token, whatever stands before it."""
+        return 1
+
+    def units(self, tokens: int) -> int:
+        """A unit is a token."""
+        return tokens
+
+    def length(self, units: int) -> int:
+        """A unit is a token."""
+        return units
+
+    def batch(
+        self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
+    ) -> Arrays:
+        """Token ids and lengths of units [rows, tokens].
+
+        A view is another SMILES of the same molecule: its atoms are taken in an order that is
+        drawn. A window of a longer molecule, and one with a token that is too long for a unit,
+        is its own view. With ``draws`` and ``randomise`` the tokens are such a SMILES themselves.
+        """
+        if draws is None or not (self.settings.randomise or "view" in needs):
+            return {"tokens": self._ids(units, lengths), "length": lengths.astype(np.int64)}
+        rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
+        graphs = [_rdkit.graph_of(_smiles.unpack(row)) for row in rows]
+        made: Arrays = {}
+        for name, length, drawn in (
+            ("tokens", "length", self.settings.randomise),
+            ("view", "view_length", True),
+        ):
+            if name == "view" and name not in needs:
+                continue
+            keys = draws.uniform(name, units.shape[1]) if drawn else None
+            found = rows if keys is None else _rewritten(rows, graphs, keys)
+            made[length] = np.array([len(row) for row in found], np.int64)
+            made[name] = self._ids(_padded(found), made[length])
+        return made
+
+    def _ids(self, units: Array, lengths: Array) -> npt.NDArray[np.int64]:
+        """Token ids [rows, tokens]; what is behind the end of a row is padding."""
+        spec = self.spec
+        place = np.minimum(np.searchsorted(self._known, units), len(self._known) - 1)
+        ids = np.where(self._known[place] == units, self._order[place], spec.unknown)
+        inside = np.arange(units.shape[1]) < lengths[:, None]
+        return np.where(inside, ids, spec.pad)
+
+    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Shares of the tokens with the lowest ids, [examples, 1024].
+
+        Without a vocabulary a token's column is its hash (Weinberger et al. 2009).
+        """
+        found = np.zeros((len(examples), _COMPOSED), np.float32)
+        for row, units in enumerate(examples):
+            numbers = self._numbers(units)
+            known = numbers[numbers < _COMPOSED]
+            found[row] = np.bincount(known, minlength=_COMPOSED) / max(len(units), 1)
+        return found
+
+    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+        """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""
+        numbers = np.stack([self._numbers(units) for units in examples])
+        hot = np.equal(numbers[..., None], np.arange(_PLACED))
+        return hot.reshape(len(numbers), -1).astype(np.float32)
+
+    def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
+        """The id of each token, above all that baselines know where it has none."""
+        if self._spec is None:
+            return (rng.mix(units) % np.uint64(_COMPOSED)).astype(np.int64)
+        ids = self._ids(units[None], np.array([len(units)]))[0]
+        return np.where(ids < self._spec.size, ids, _COMPOSED)
 
 
-def _first_column(text: Octets, line_ends: Flags) -> Flags:
-    """Bytes before the first white space of their line; white space before them is no matter."""
-    blank = text <= 32
-    number = np.arange(len(text))
-    began = np.concatenate(([True], line_ends[:-1]))
-    line = np.maximum.accumulate(np.where(began, number, 0))
-    # The place of the last letter that follows a blank, or begins the line.
-    heads = ~blank & np.concatenate(([True], blank[:-1]))
-    order = np.cumsum(heads)
-    before = np.concatenate(([0], order))[line]
-    found: Flags = ~blank & (order - before == 1)
-    return found
+def _is_table(name: str, head: bytes) -> bool:
+    """Whether the file is a table, by its name, or by what is named above its columns."""
+    if name.endswith(table.ENDINGS) or head.startswith(b"PAR1"):
+        return True
+    if name.endswith(ENDINGS):
+        return False
+    first = head.decode("utf-8", "replace").lstrip("\ufeff").partition("\n")[0].lower()
+    cells = {
+        cell.strip().strip('"') for mark in ",;" if mark in first for cell in first.split(mark)
+    }
+    return bool(cells & set(COLUMNS))
 
 
-def _in_brackets(text: Octets, line_ends: Flags) -> Flags:
-    """Bytes behind an opening bracket, up to and with its closing one, on the same line."""
-    number = np.arange(len(text))
-    opened = np.maximum.accumulate(np.where(text == _OPEN, number, -1))
-    ends = np.where((text == _CLOSE) | line_ends, number, -1)
-    closed = np.maximum.accumulate(ends)
-    before = np.concatenate(([-1], closed[:-1]))
-    found: Flags = (opened > before) & (text != _OPEN)
-    return found
+def _rewritten(
+    rows: Sequence[Array], graphs: Sequence[Any], keys: npt.NDArray[np.float32]
+) -> list[Array]:
+    """Units of another SMILES of each molecule that is known; there are keys for all atoms."""
+    return [
+        row if graph is None else _smiles.pack(_smiles.tokens(_rdkit.renumbered(graph, key)))
+        for row, graph, key in zip(rows, graphs, keys, strict=True)
+    ]
 
 
-def _second_letters(text: Octets) -> Flags:
-    """The l of Cl, the r of Br, what belongs to a ring number, and the rest of a character."""
-    follows: Flags = (text & 0xC0) == 0x80
-    pairs = ((text[:-1] == ord("C")) & (text[1:] == ord("l"))) | (
-        (text[:-1] == ord("B")) & (text[1:] == ord("r"))
-    )
-    follows[1:] |= pairs
-    percent = np.flatnonzero(text == _PERCENT)
-    for digit in (1, 2):
-        follows[percent[percent + digit < len(text)] + digit] = True
-    long = percent[percent + 1 < len(text)]
-    for place in long[text[long + 1] == ord("(")]:
-        closing = np.flatnonzero(text[place : place + 8] == ord(")"))
-        if len(closing):
-            follows[place + 1 : place + closing[0] + 1] = True
-    return follows
+def _padded(rows: Sequence[Array]) -> Array:
+    made = np.zeros((len(rows), max((len(row) for row in rows), default=0)), np.uint64)
+    for place, row in zip(made, rows, strict=True):
+        place[: len(row)] = row
+    return made
+
+
+def _of_entry(entry: Entry, path: str) -> Record:
+    return Record(entry.name, b"", path, entry.number, entry.fields)
+
+
+def _refused(record: Record, error: Exception, on_error: OnError) -> Record:
+    bad = replace(record, payload=b"", error=str(error))
+    if on_error == "stop":
+        raise sequences.bad_record(bad) from error
+    return bad

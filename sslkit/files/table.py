@@ -15,11 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit.errors import DataError, OnError
-from sslkit.files import atomic, source
+from sslkit.files import atomic, molecules, source
 
 #: Names, in lower case, under which the sequence is looked for, first match first.
 SEQUENCE_NAMES = (
     "sequence", "seq", "sequences", "dna", "rna", "dna_sequence", "nucleotide_sequence", "text",
+    *molecules.COLUMNS,
 )  # fmt: skip
 #: Names, in lower case, under which the id is looked for.
 ID_NAMES = ("id", "name", "seq_id", "sequence_id", "identifier", "accession")

@@ -33,7 +33,7 @@ from sslkit.vocab import budget, combine, counting, parts, shares
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
 from sslkit.vocab.runs import Spill
-from sslkit.vocab.scheme import Kmers, Scheme
+from sslkit.vocab.scheme import Kmers, Scheme, Strings
 from sslkit.vocab.workplace import workplace
 
 NAME = "vocab.parquet"
@@ -113,7 +113,8 @@ def run(options: Options, console: Console) -> None:
     )
     scheme = scheme_of(made, module, settings)
     subword_table.check(made.settings, scheme, plan)
-    inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error)
+    whole = scheme.whole if isinstance(scheme, Strings) else ()
+    inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error, whole)
     out = options.out or Path(NAME if options.shard is None else shares.name(shard))
     # Standard input comes once, and in order.
     threads = 1 if source.STDIN in files else thread_count(options.threads)

@@ -32,6 +32,7 @@ class Inputs:
         fasta: whether the scheme's readers want FASTA.
         divide: bytes behind whose first one a file of the scheme may be divided.
         column: of a table, that is counted; None reads files as they are.
+        whole: endings of names of files that are not divided.
         on_error: whether records that cannot be read stop the run, or count as bad ones.
     """
 
@@ -39,6 +40,7 @@ class Inputs:
     divide: bytes
     column: str | None
     on_error: OnError
+    whole: tuple[str, ...] = ()
 
     @contextmanager
     def open(self, path: Path) -> Iterator[IO[bytes]]:
@@ -52,6 +54,8 @@ class Inputs:
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
         plain = head and not source.compression(head) and not self.column
+        if path.name.lower().endswith(self.whole):
+            return b""
         return self.divide if plain and not (self.fasta and _kind(head)) else b""
 
     def _converted(self, stream: io.BufferedReader, path: Path) -> "_Stream | None":

@@ -109,6 +109,7 @@ class Strings:
     """Tokens are stretches of the text; the rest as in ``Kmers``.
 
     Attributes:
+        whole: endings of names of files that are not divided.
         pattern: a regular expression (Oniguruma) that finds them in text, for other programs;
             where the text itself is not enough, in the tokens with spaces between them.
     """
@@ -117,6 +118,7 @@ class Strings:
     survey: Callable[[str, set[int]], Reader[Any]] | None = None
     fasta: bool = False
     divide: bytes = b"\n"
+    whole: tuple[str, ...] = ()
     pattern: str = r"\S+"
 
 

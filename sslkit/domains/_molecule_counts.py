@@ -1,0 +1,90 @@
+"""Molecules for counting: the tokens of what a model would read of a file."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from sslkit.domains import _rdkit, _smiles
+from sslkit.errors import DataError, OnError
+from sslkit.files.molecules import Entries, Entry
+from sslkit.vocab.scheme import SPARE, Slices
+
+
+def molecule(entry: Entry, *, is_block: bool, canonical: bool) -> _rdkit.Molecule:
+    """The molecule of an entry of a file.
+
+    Raises:
+        NoMoleculeError: it holds none; says on which line it stands.
+    """
+    try:
+        if entry.error:
+            raise _rdkit.NoMoleculeError(entry.error)
+        if is_block:
+            return _rdkit.of_block(entry.text)
+        return _rdkit.of_smiles(entry.text, canonical)
+    except _rdkit.NoMoleculeError as error:
+        place = f" (line {entry.line})" if entry.line else ""
+        raise _rdkit.NoMoleculeError(f"{error}{place}") from error
+
+
+class Reader:
+    """Reads the molecules of one file; implements ``vocab.scheme.Reader``.
+
+    Args:
+        name: of the file, for messages.
+        cut: what cuts it into entries.
+        is_block: whether these are mol blocks.
+    """
+
+    def __init__(
+        self, name: str, cut: Entries, *, is_block: bool, canonical: bool, on_error: OnError
+    ) -> None:
+        self._name, self._cut, self._on_error = name, cut, on_error
+        self._is_block, self._canonical = is_block, canonical
+        self.tally: Counter[str] = Counter()
+
+    @property
+    def pending(self) -> int:
+        """Bytes that must be fed again."""
+        return self._cut.pending
+
+    def feed(self, block: bytes) -> Slices:
+        """The tokens of the molecules that are whole."""
+        return self._slices(self._cut.feed(block))
+
+    def finish(self) -> Slices:
+        """Those of the last one."""
+        return self._slices(self._cut.finish())
+
+    def state(self) -> dict[str, Any]:
+        """For ``restore``."""
+        return {"cut": self._cut.state(), "tally": dict(self.tally)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Continue in the middle of the file."""
+        self._cut.restore(state["cut"])
+        self.tally = Counter(state["tally"])
+
+    def _slices(self, entries: list[Entry]) -> Slices:
+        found = [token for entry in entries for token in self._tokens(entry)]
+        text = "".join(found).encode()
+        lengths = np.array([len(token) for token in found], np.int64)
+        buffer = np.concatenate([np.frombuffer(text, np.uint8), np.zeros(SPARE, np.uint8)])
+        return Slices(buffer, np.cumsum(lengths) - lengths, lengths)
+
+    def _tokens(self, entry: Entry) -> list[str]:
+        try:
+            made = molecule(entry, is_block=self._is_block, canonical=self._canonical)
+        except _rdkit.NoMoleculeError as error:
+            if self._on_error == "stop":
+                raise DataError(
+                    "a record cannot be used",
+                    where=f"{self._name}, record {entry.number} ({entry.name})",
+                    why=str(error),
+                    do="mend the file, or pass such records over with --on-error skip",
+                ) from error
+            self.tally["bad_records"] += 1
+            return []
+        return _smiles.tokens(made.smiles)
