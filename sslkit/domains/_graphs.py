@@ -33,8 +33,7 @@ def pack(tokens: npt.NDArray[np.uint64], edges: Iterable[Edge]) -> Array:
     found["token"] = tokens
     used = [0] * len(tokens)
     held = [0] * len(tokens)
-    for one, other, kind in edges:
-        near, far = max(one, other), min(one, other)
+    for near, far, kind in sorted((max(a, b), min(a, b), kind) for a, b, kind in edges):
         if near - far > FARTHEST:
             raise ValueError(
                 f"nodes {far + 1} and {near + 1} are linked and {near - far} apart: "

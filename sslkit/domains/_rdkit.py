@@ -74,6 +74,13 @@ def chem() -> Any:
     return module
 
 
+@cache
+def descriptors() -> Any:
+    """``rdkit.Chem.rdMolDescriptors``, made silent."""
+    chem()
+    return importlib.import_module("rdkit.Chem.rdMolDescriptors")
+
+
 def version() -> str:
     """RDKit's own; canonical SMILES may differ between two of them."""
     return str(importlib.import_module("rdkit.rdBase").rdkitVersion)
@@ -172,3 +179,26 @@ def renumbered(graph: Any, keys: npt.NDArray[np.float32]) -> str:
     """
     order = np.argsort(keys[: graph.GetNumAtoms()], kind="stable").tolist()
     return str(chem().MolToSmiles(chem().RenumberAtoms(graph, order), canonical=False))
+
+
+def flat_bonds(graph: Any) -> tuple[str, list[tuple[int, int, str]]]:
+    """The flat SMILES, and the bonds between its atoms in their order there, with their types."""
+    smiles = flat(graph)
+    order = list(graph.GetPropsAsDict(True, True)["_smilesAtomOutputOrder"])
+    place = {atom: at for at, atom in enumerate(order)}
+    ends = [(bond.GetBeginAtomIdx(), bond.GetEndAtomIdx()) for bond in graph.GetBonds()]
+    kinds = [str(bond.GetBondType()) for bond in graph.GetBonds()]
+    found = zip(ends, kinds, strict=True)
+    return smiles, [(place[one], place[other], kind) for (one, other), kind in found]
+
+
+def of_bonds(atoms: Sequence[str], bonds: Sequence[tuple[int, int, str]]) -> Any:
+    """The molecule of atoms, as SMILES has them, and of bonds by type; None where it is none."""
+    held = chem().RWMol()
+    for atom in atoms:
+        held.AddAtom(chem().AtomFromSmiles(atom))
+    for one, other, kind in bonds:
+        held.AddBond(one, other, getattr(chem().BondType, kind))
+    graph = held.GetMol()
+    failed = chem().SanitizeMol(graph, catchErrors=True)
+    return None if failed else graph

@@ -14,14 +14,15 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.domains import _molecule_counts, _rdkit, _smiles
+from sslkit.domains import _molecule_counts, _properties, _rdkit, _smiles
 from sslkit.domains._molecule_counts import Reader
+from sslkit.domains._molecule_forms import Form, Graph, Smiles
 from sslkit.errors import OnError, UsageError
 from sslkit.files import molecules, sequences, source, table
 from sslkit.files.molecules import Blocks, Cells, Entry
@@ -31,7 +32,7 @@ from sslkit.vocab.scheme import Slices, Strings
 from sslkit.vocab.splitting import SplitReader
 
 VERSION = 2
-GIVES = frozenset({"tokens", "view"})
+GIVES = frozenset({"tokens", "view", "links", "properties"})
 ENDINGS = (*molecules.LINES, *molecules.BLOCKS)
 #: Columns of tables that hold molecules, whatever else the tables hold.
 COLUMNS = molecules.COLUMNS
@@ -48,10 +49,24 @@ class Settings:
         default=True,
         metadata={"help": "write each molecule as RDKit's canonical SMILES; false: as it stands"},
     )
+    form: Literal["smiles", "graph"] = field(
+        default="smiles",
+        metadata={"help": "tokens of a SMILES in a row, or atoms that are linked by their bonds"},
+    )
     randomise: bool = field(
         default=False,
         metadata={"help": "train on a SMILES that takes the atoms in an order drawn anew"},
     )
+    noise: float = field(
+        default=0.15,
+        metadata={"help": "share of atoms hidden, and of bonds left out, in a view of a graph"},
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.noise < 1:
+            raise ValueError(f"noise is from 0 to below 1, not {self.noise}")
+        if self.form == "graph" and self.randomise:
+            raise ValueError("randomise is of SMILES: a graph has no order of atoms")
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:
@@ -78,9 +93,15 @@ class Domain:
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings
+        self.form: Form = Smiles(settings.randomise)
+        if settings.form == "graph":
+            self.form = Graph(settings.noise)
+        self._properties = _properties.Remembered(self._molecule)
         self._spec: TokenSpec | None = None
         if vocabulary is not None:
-            self._spec = TokenSpec(len(vocabulary))
+            self._spec = TokenSpec(
+                len(vocabulary), links=self.form.links, properties=_properties.count()
+            )
             known = _smiles.pack(vocabulary.tokens)
             self._order = np.argsort(known)
             self._known = known[self._order]
@@ -116,7 +137,7 @@ class Domain:
         for entry in molecules.read(stream, cut, path):
             record = _of_entry(entry, str(path))
             try:
-                yield replace(record, payload=make(entry))
+                yield replace(record, payload=self.form.check(make(entry)))
             except _rdkit.NoMoleculeError as error:
                 yield _refused(record, error, on_error)
 
@@ -130,7 +151,8 @@ class Domain:
             return record
         try:
             text = record.payload.decode("utf-8", "replace")
-            return replace(record, payload=_rdkit.of_smiles(text, self.settings.canonical))
+            made = _rdkit.of_smiles(text, self.settings.canonical)
+            return replace(record, payload=self.form.check(made))
         except _rdkit.NoMoleculeError as error:
             return _refused(record, error, on_error)
 
@@ -138,16 +160,16 @@ class Domain:
     def encoding(self) -> str:
         """Whose SMILES they are decides the units; the vocabulary does not."""
         written = f"canonical, RDKit {_rdkit.version()}" if self.settings.canonical else "as given"
-        return f"smiles, {written}"
+        return f"{self.form.name}, {written}"
 
-    def encode(self, record: Record) -> _smiles.Units:
-        """The units, [tokens] uint64."""
-        return _smiles.pack(_smiles.tokens(record.payload.smiles))
+    def encode(self, record: Record) -> Array:
+        """The units, one a token."""
+        return self.form.encode(record.payload)
 
     @property
-    def unit_type(self) -> np.dtype[np.uint64]:
-        """Eight bytes a token."""
-        return np.dtype(np.uint64)
+    def unit_type(self) -> np.dtype[Any]:
+        """Eight bytes a token of SMILES, sixteen an atom."""
+        return self.form.unit_type
 
     def signature(self, record: Record) -> bytes:
         """Equal for one molecule however it is written; stereoisomers and isotopes are one."""
@@ -173,35 +195,27 @@ class Domain:
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
     ) -> Arrays:
-        """Token ids and lengths of units [rows, tokens].
+        """Token ids and lengths of units [rows, tokens]; see ``_molecule_forms``.
 
-        A view is another SMILES of the same molecule: its atoms are taken in an order that is
-        drawn. A window of a longer molecule, and one with a token that is too long for a unit,
-        is its own view. With ``draws`` and ``randomise`` the tokens are such a SMILES themselves.
+        Properties are those of the molecule; a window of a longer one mostly has none.
         """
-        if draws is None or not (self.settings.randomise or "view" in needs):
-            return {"tokens": self._ids(units, lengths), "length": lengths.astype(np.int64)}
-        rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
-        graphs = [_rdkit.graph_of(_smiles.unpack(row)) for row in rows]
-        made: Arrays = {}
-        for name, length, drawn in (
-            ("tokens", "length", self.settings.randomise),
-            ("view", "view_length", True),
-        ):
-            if name == "view" and name not in needs:
-                continue
-            keys = draws.uniform(name, units.shape[1]) if drawn else None
-            found = rows if keys is None else _rewritten(rows, graphs, keys)
-            made[length] = np.array([len(row) for row in found], np.int64)
-            made[name] = self._ids(_padded(found), made[length])
+        mask = self.spec.mask
+        made = self.form.batch(units, lengths, draws, needs, self._ids, mask)
+        if "properties" in needs:
+            rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
+            made["properties"] = np.stack([self._properties.of(row.tobytes()) for row in rows])
         return made
 
-    def _ids(self, units: Array, lengths: Array) -> npt.NDArray[np.int64]:
-        """Token ids [rows, tokens]; what is behind the end of a row is padding."""
+    def _molecule(self, key: bytes) -> Any:
+        """RDKit's molecule of the bytes of units."""
+        return self.form.molecule(np.frombuffer(key, self.form.unit_type))
+
+    def _ids(self, tokens: Array, lengths: Array) -> npt.NDArray[np.int64]:
+        """Token ids [rows, tokens] of tokens; what is behind the end of a row is padding."""
         spec = self.spec
-        place = np.minimum(np.searchsorted(self._known, units), len(self._known) - 1)
-        ids = np.where(self._known[place] == units, self._order[place], spec.unknown)
-        inside = np.arange(units.shape[1]) < lengths[:, None]
+        place = np.minimum(np.searchsorted(self._known, tokens), len(self._known) - 1)
+        ids = np.where(self._known[place] == tokens, self._order[place], spec.unknown)
+        inside = np.arange(tokens.shape[1]) < lengths[:, None]
         return np.where(inside, ids, spec.pad)
 
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
@@ -224,9 +238,10 @@ class Domain:
 
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
         """The id of each token, above all that baselines know where it has none."""
+        tokens = self.form.tokens(units)
         if self._spec is None:
-            return (rng.mix(units) % np.uint64(_COMPOSED)).astype(np.int64)
-        ids = self._ids(units[None], np.array([len(units)]))[0]
+            return (rng.mix(tokens) % np.uint64(_COMPOSED)).astype(np.int64)
+        ids = self._ids(tokens[None], np.array([len(tokens)]))[0]
         return np.where(ids < self._spec.size, ids, _COMPOSED)
 
 
@@ -241,23 +256,6 @@ def _is_table(name: str, head: bytes) -> bool:
         cell.strip().strip('"') for mark in ",;" if mark in first for cell in first.split(mark)
     }
     return bool(cells & set(COLUMNS))
-
-
-def _rewritten(
-    rows: Sequence[Array], graphs: Sequence[Any], keys: npt.NDArray[np.float32]
-) -> list[Array]:
-    """Units of another SMILES of each molecule that is known; there are keys for all atoms."""
-    return [
-        row if graph is None else _smiles.pack(_smiles.tokens(_rdkit.renumbered(graph, key)))
-        for row, graph, key in zip(rows, graphs, keys, strict=True)
-    ]
-
-
-def _padded(rows: Sequence[Array]) -> Array:
-    made = np.zeros((len(rows), max((len(row) for row in rows), default=0)), np.uint64)
-    for place, row in zip(made, rows, strict=True):
-        place[: len(row)] = row
-    return made
 
 
 def _of_entry(entry: Entry, path: str) -> Record:

@@ -1,0 +1,212 @@
+"""What a molecule is to a model: the tokens of its SMILES, or the atoms and bonds of its graph."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from sslkit.domains import _graphs, _rdkit, _smiles
+from sslkit.domains._rdkit import Molecule
+from sslkit.types import Array, Arrays, Draws
+
+#: From tokens as ``_smiles`` packs them, [rows, tokens], and lengths, [rows], to their ids.
+Ids: TypeAlias = Callable[[Array, Array], npt.NDArray[np.int64]]
+#: Kinds of bonds, as RDKit names them; what is none of them is the last.
+_BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
+#: A ring number, a bond or a branch is no atom.
+_NO_ATOM = frozenset("0123456789%-=#$:/\\.()~")
+
+
+class Form(ABC):
+    """Units of molecules, and batches of them."""
+
+    #: As part of the encoding.
+    name: str
+    unit_type: "np.dtype[Any]"
+    #: Kinds of links between tokens.
+    links = 0
+
+    def check(self, molecule: Molecule) -> Molecule:
+        """A molecule that has units.
+
+        Raises:
+            NoMoleculeError: it has none.
+        """
+        return molecule
+
+    @abstractmethod
+    def encode(self, molecule: Molecule) -> Array:
+        """The units of a molecule that was checked, one a token."""
+
+    @abstractmethod
+    def tokens(self, units: Array) -> npt.NDArray[np.uint64]:
+        """The tokens of units, of any shape, as ``_smiles`` packs them."""
+
+    @abstractmethod
+    def molecule(self, units: Array) -> Any:
+        """RDKit's molecule of units; None where they are a piece that is none."""
+
+    @abstractmethod
+    def batch(
+        self,
+        units: Array,
+        lengths: Array,
+        draws: Draws | None,
+        needs: Collection[str],
+        ids: Ids,
+        mask: int,
+    ) -> Arrays:
+        """``tokens``, ``length``, and of views and links what there are, of units [rows, tokens].
+
+        Args:
+            mask: the id of a token that is hidden.
+        """
+
+
+class Smiles(Form):
+    """The tokens of a SMILES.
+
+    Args:
+        randomise: train on a SMILES in another order of atoms.
+    """
+
+    name = "smiles"
+    unit_type = np.dtype(np.uint64)
+
+    def __init__(self, randomise: bool) -> None:
+        self._randomise = randomise
+
+    def encode(self, molecule: Molecule) -> Array:
+        """See ``Form``."""
+        return _smiles.pack(_smiles.tokens(molecule.smiles))
+
+    def tokens(self, units: Array) -> npt.NDArray[np.uint64]:
+        """See ``Form``."""
+        return units
+
+    def molecule(self, units: Array) -> Any:
+        """See ``Form``; a token that is too long for a unit is no molecule either."""
+        return _rdkit.graph_of(_smiles.unpack(units))
+
+    def batch(
+        self,
+        units: Array,
+        lengths: Array,
+        draws: Draws | None,
+        needs: Collection[str],
+        ids: Ids,
+        mask: int,
+    ) -> Arrays:
+        """See ``Form``.
+
+        A view is another SMILES of the same molecule: its atoms are taken in an order that is
+        drawn. What is no molecule is its own view.
+        """
+        if draws is None or not (self._randomise or "view" in needs):
+            return {"tokens": ids(units, lengths), "length": lengths.astype(np.int64)}
+        rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
+        graphs = [self.molecule(row) for row in rows]
+        made: Arrays = {}
+        for name, length, drawn in (
+            ("tokens", "length", self._randomise),
+            ("view", "view_length", True),
+        ):
+            if name == "view" and name not in needs:
+                continue
+            keys = draws.uniform(name, units.shape[1]) if drawn else None
+            found = rows if keys is None else _rewritten(rows, graphs, keys)
+            made[length] = np.array([len(row) for row in found], np.int64)
+            made[name] = ids(_padded(found), made[length])
+        return made
+
+
+def _rewritten(
+    rows: Sequence[Array], graphs: Sequence[Any], keys: npt.NDArray[np.float32]
+) -> list[Array]:
+    """Units of another SMILES of each molecule that is known; there are keys for all atoms."""
+    return [
+        row if graph is None else _smiles.pack(_smiles.tokens(_rdkit.renumbered(graph, key)))
+        for row, graph, key in zip(rows, graphs, keys, strict=True)
+    ]
+
+
+def _padded(rows: Sequence[Array]) -> Array:
+    made = np.zeros((len(rows), max((len(row) for row in rows), default=0)), np.uint64)
+    for place, row in zip(made, rows, strict=True):
+        place[: len(row)] = row
+    return made
+
+
+class Graph(Form):
+    """Atoms, each a token as the flat SMILES has it, and bonds between them.
+
+    Args:
+        noise: share of atoms that a view hides, and of bonds that it leaves out.
+    """
+
+    name = "graph"
+    unit_type = _graphs.UNIT
+    links = _graphs.KINDS
+
+    def __init__(self, noise: float) -> None:
+        self._noise = noise
+
+    def check(self, molecule: Molecule) -> Molecule:
+        """See ``Form``; bonds to many atoms, or to far ones, do not fit into a unit."""
+        try:
+            self.encode(molecule)
+        except ValueError as error:
+            raise _rdkit.NoMoleculeError(f"its graph does not fit: {error}") from error
+        return molecule
+
+    def encode(self, molecule: Molecule) -> Array:
+        """See ``Form``; what is left and right of an atom, and isotopes, are not kept."""
+        smiles, bonds = _rdkit.flat_bonds(molecule.graph)
+        atoms = [token for token in _smiles.tokens(smiles) if token[0] not in _NO_ATOM]
+        edges = [
+            (one, other, _BONDS.index(kind) if kind in _BONDS else len(_BONDS))
+            for one, other, kind in bonds
+        ]
+        return _graphs.pack(_smiles.pack(atoms), edges)
+
+    def tokens(self, units: Array) -> npt.NDArray[np.uint64]:
+        """See ``Form``."""
+        return _graphs.tokens(units)
+
+    def molecule(self, units: Array) -> Any:
+        """See ``Form``."""
+        atoms = [_smiles.unpack(token[None]) for token in _graphs.tokens(units)]
+        if None in atoms:
+            return None
+        bonds = [
+            (one, other, _BONDS[kind] if kind < len(_BONDS) else "DATIVE")
+            for one, other, kind in _graphs.edges(units)
+        ]
+        return _rdkit.of_bonds([str(atom) for atom in atoms], bonds)
+
+    def batch(
+        self,
+        units: Array,
+        lengths: Array,
+        draws: Draws | None,
+        needs: Collection[str],
+        ids: Ids,
+        mask: int,
+    ) -> Arrays:
+        """See ``Form``.
+
+        A view is the same graph with atoms hidden and bonds left out (You et al. 2020, GraphCL).
+        """
+        lengths = lengths.astype(np.int64)
+        tokens = ids(_graphs.tokens(units), lengths)
+        made = {"tokens": tokens, "length": lengths, "links": _graphs.links(units, lengths)}
+        if draws is not None and "view" in needs:
+            hidden = draws.uniform("view", units.shape[1]) < self._noise
+            hidden &= np.arange(units.shape[1]) < lengths[:, None]
+            kept = _graphs.thinned(units.shape, draws, "bonds", self._noise)
+            made["view"] = np.where(hidden, mask, tokens)
+            made["view_length"] = lengths
+            made["view_links"] = _graphs.links(units, lengths, kept)
+        return made
