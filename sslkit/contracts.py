@@ -182,6 +182,19 @@ class Paired(Protocol):
         ...
 
 
+@runtime_checkable
+class Families(Protocol):
+    """What a domain offers besides whose records have look-alikes.
+
+    Records of one family stay on one side of splits that are made. Across parts that are given,
+    ``signature`` alone tells what is dropped.
+    """
+
+    def family(self, record: Record) -> bytes:
+        """Equal for records of one family; those of one signature are of one family anyway."""
+        ...
+
+
 class Task(Protocol):
     """What the labels mean. A file in ``tasks/`` holds a class ``Task``, made of ``Settings``.
 

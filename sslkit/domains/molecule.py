@@ -74,7 +74,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
 
 
 class Domain:
-    """Molecules; implements ``contracts.TokenDomain``."""
+    """Molecules; implements ``contracts.TokenDomain`` and ``contracts.Families``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings
@@ -152,6 +152,13 @@ class Domain:
     def signature(self, record: Record) -> bytes:
         """Equal for one molecule however it is written; stereoisomers and isotopes are one."""
         return _rdkit.flat(record.payload.graph).encode()
+
+    def family(self, record: Record) -> bytes:
+        """Equal for molecules of one scaffold (Bemis & Murcko 1996): rings and what links them.
+
+        One without a ring has no family but itself.
+        """
+        return _rdkit.scaffold(record.payload.graph).encode() or self.signature(record)
 
     def twin(self, units: Array) -> Array:
         """The canonical SMILES is the only one."""

@@ -30,12 +30,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Labels:
-    """Where the labels are: the task's name, ``--set`` pairs, files by part of the split."""
+    """Where the labels are: the task's name, ``--set`` pairs, files by part of the split.
+
+    Attributes:
+        families: whether look-alikes are kept together.
+    """
 
     task: str
     pairs: Sequence[str]
     files: Mapping[str, Sequence[Path]]
     on_error: OnError
+    families: bool = True
 
     def module(self, domain: str) -> tuple[ModuleType, Any]:
         """The task and its settings.
@@ -79,7 +84,9 @@ def from_checkpoint(
     parts = assemble.from_checkpoint(path)
     console.say(parts.inherited())
     module, settings = asked.module(parts.domain_name)
-    examples = labels.read(module, settings, asked.files, parts.domain, asked.on_error, console)
+    examples = labels.read(
+        *(module, settings, asked.files, parts.domain, asked.on_error, console, asked.families)
+    )
     encoder = parts.encoder
     chosen = plan_of(plan, parts.context, encoder.depth)
 
@@ -204,7 +211,7 @@ def _joined(
     """Labelled records, and the row of the table that has each one's vector."""
     module, settings = assemble.plugin("domain", held.manifest, path)
     domain: TokenDomain = module.Domain(settings)
-    examples = labels.read(*task, asked.files, domain, asked.on_error, console)
+    examples = labels.read(*task, asked.files, domain, asked.on_error, console, asked.families)
     place: dict[str, int] = {}
     for row, name in enumerate(held.ids):
         if place.setdefault(name, row) != row:
