@@ -195,6 +195,15 @@ class Families(Protocol):
         ...
 
 
+@runtime_checkable
+class Described(Protocol):
+    """What a domain offers besides that knows more of its records without a model."""
+
+    def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Features by name, [examples, features] each, all finite: further floors of a probe."""
+        ...
+
+
 class Task(Protocol):
     """What the labels mean. A file in ``tasks/`` holds a class ``Task``, made of ``Settings``.
 

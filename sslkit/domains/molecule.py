@@ -9,7 +9,7 @@ refuses is a bad record. A unit on disk is the letters of a token (see ``_smiles
 Files are lines of SMILES, SDF and mol files, and tables with a column of SMILES.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.domains import _molecule_counts, _rdkit, _smiles
+from sslkit.domains import _descriptors, _molecule_counts, _rdkit, _smiles
 from sslkit.domains._molecule_counts import Reader
 from sslkit.errors import OnError, UsageError
 from sslkit.files import molecules, sequences, source, table
@@ -74,7 +74,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
 
 
 class Domain:
-    """Molecules; implements ``contracts.TokenDomain`` and ``contracts.Families``."""
+    """Molecules; implements ``contracts.TokenDomain``, ``Families`` and ``Described``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings
@@ -222,6 +222,13 @@ class Domain:
             known = numbers[numbers < _COMPOSED]
             found[row] = np.bincount(known, minlength=_COMPOSED) / max(len(units), 1)
         return found
+
+    def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Morgan fingerprints and RDKit's descriptors (see ``_descriptors``).
+
+        Both are 0 throughout for a molecule that cannot be written back from its units.
+        """
+        return _descriptors.features([_rdkit.graph_of(_smiles.unpack(one)) for one in examples])
 
     def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""

@@ -13,7 +13,7 @@ from sslkit import catalog
 from sslkit.artifacts import embeddings, manifest
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.console import Console, Progress
-from sslkit.contracts import TokenDomain
+from sslkit.contracts import Described, TokenDomain
 from sslkit.data import splits
 from sslkit.engine import inference
 from sslkit.engine.runtime import Runtime
@@ -118,10 +118,16 @@ def from_checkpoint(
 
 
 def _floors(domain: TokenDomain, examples: Examples) -> dict[str, Floats]:
-    """What can be told without a model: composition, and places where records are aligned."""
+    """What can be told without a model: composition, places where records are aligned, and more.
+
+    Computed once the labels are read; what a domain describes may take seconds.
+    """
     sets = {"composition": domain.composition(examples.units).astype(np.float64)}
     if len({len(units) for units in examples.units}) == 1:
         sets["places"] = domain.places(examples.units).astype(np.float64)
+    if isinstance(domain, Described):
+        for name, held in domain.features(examples.units).items():
+            sets[name] = held.astype(np.float64)
     return sets
 
 

@@ -31,8 +31,8 @@ from sslkit.stages import probe_report as report
 from sslkit.stages.features import Features, Floats, Labels
 from sslkit.stages.probe_plan import Options
 
-#: Sets of features that need no model; a linear probe is their classical use.
-_FLOORS = ("composition", "places")
+#: Sets of features that an encoder makes; a linear probe is the classical use of all others.
+_ENCODED = ("untrained", "pretrained", "embeddings")
 _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
 
 
@@ -173,7 +173,7 @@ def _models(sets: Mapping[str, Floats], exam: Exam) -> list[Model]:
     kind = "logistic" if exam.classes else "ridge"
     for name, held in sets.items():
         models.append(Model(f"{name} {kind}", linear.answer, held))
-        if name not in _FLOORS:
+        if name in _ENCODED:
             models.append(Model(f"{name} k-NN", neighbours.answer, held))
     return models
 
