@@ -187,6 +187,28 @@ class Paired(Protocol):
         ...
 
 
+@runtime_checkable
+class Families(Protocol):
+    """What a domain offers besides whose records have look-alikes.
+
+    Records of one family stay on one side of splits that are made. Across parts that are given,
+    ``signature`` alone tells what is dropped.
+    """
+
+    def family(self, record: Record) -> bytes:
+        """Equal for records of one family; those of one signature are of one family anyway."""
+        ...
+
+
+@runtime_checkable
+class Described(Protocol):
+    """What a domain offers besides that knows more of its records without a model."""
+
+    def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Features by name, [examples, features] each, all finite: further floors of a probe."""
+        ...
+
+
 class Task(Protocol):
     """What the labels mean. A file in ``tasks/`` holds a class ``Task``, made of ``Settings``.
 

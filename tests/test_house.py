@@ -48,7 +48,7 @@ LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 #: Who imports by name: plug-ins, the stage of a command, what only an extra brings, and what is
 #: heavy and seldom asked for.
 LATE = {
-    "__main__.py", "catalog.py", "cli/launch.py", "domains/_rdkit.py",
+    "__main__.py", "catalog.py", "cli/launch.py", "domains/_descriptors.py", "domains/_rdkit.py",
     "engine/distributed.py", "engine/sharded.py", "files/genbank.py", "files/structure.py",
     "files/zstd.py", "figures.py", "stages/watching.py", "vocab/cluster.py", "vocab/kmers.py",
     "vocab/tokenizer.py",

@@ -58,6 +58,7 @@ def finetune(
         int,
         options.option("--patience", help="Evaluations without gain before the end.", min=1),
     ] = 6,
+    families: options.Families = True,
     window: Annotated[
         int | None,
         options.option(

@@ -84,6 +84,11 @@ Force = Annotated[bool, option("--force", help="Overwrite what a run with other 
 BadRecords = Annotated[
     OnError, option("--on-error", help="A bad record stops the run, or is skipped and counted.")
 ]
+Families = Annotated[
+    bool,
+    option("--families/--no-families", help="Keep look-alikes, as molecules of one scaffold, on "
+           "one side of parts that are made here."),
+]  # fmt: skip
 Reference = Annotated[
     Path | None, option("--reference", help="FASTA that the intervals of BED lie on.")
 ]

@@ -43,6 +43,7 @@ def probe(
         float,
         options.option("--test-share", help="Share of the records that is held out.", min=0, max=1),
     ] = 0.2,
+    families: options.Families = True,
     pooling: Annotated[
         Literal["mean", "first", "max"],
         options.option("--pooling", help="One vector from the tokens of a record."),
@@ -86,7 +87,8 @@ def probe(
     Logistic or ridge regression and nearest neighbours on the pretrained encoder's embeddings,
     against the majority, k-mer composition, the letter at each place (of records of one length)
     and the same encoder untrained. Penalties are chosen inside the training part; duplicates
-    never stand on two sides; 95% bootstrap intervals.
+    never stand on two sides, nor do molecules of one scaffold in parts that are made here; 95%
+    bootstrap intervals.
 
     --task contacts reads attention maps instead: --labels has a row for each family of proteins,
     with an alignment and a structure; a sparse regression over heads learns on some families and

@@ -49,6 +49,12 @@ def group_numbers(signatures: Sequence[Hashable]) -> IntArray:
     return np.array([seen.setdefault(s, len(seen)) for s in signatures], np.int64)
 
 
+def family_numbers(families: Sequence[Hashable], groups: IntArray) -> IntArray:
+    """Numbers of families, [records]; a group is of the family of its first record."""
+    first = np.unique(groups, return_index=True)[1]
+    return group_numbers([families[first[group]] for group in groups])
+
+
 def quantile_strata(values: npt.NDArray[np.float64], bins: int = 10) -> IntArray:
     """Strata of a target that is a number: ``bins`` equally filled bins by rank, [records]."""
     ranks = np.empty(len(values), np.int64)
@@ -62,6 +68,7 @@ def split(
     shares: Mapping[str, float],
     seed: int,
     given: Sequence[str] | None = None,
+    families: IntArray | None = None,
 ) -> Split:
     """Respect the parts that are given and make those that are missing out of train.
 
@@ -72,6 +79,7 @@ def split(
         shares: ``{"valid": 0.1, "test": 0.2}``: the parts wanted, each with its share of the
             records that are divided. A part that is given already keeps its records.
         given: a name of ``PARTS`` for every record.
+        families: wider groups that stay together in the parts that are made; a group has one.
 
     Raises:
         DataError: no record is left to train on.
@@ -92,7 +100,8 @@ def split(
             "as duplicates of held-out ones",
         )
     if made:
-        found = divide(strata[pool], groups[pool], [shares[name] for name in made], seed)
+        whole = groups if families is None else families
+        found = divide(strata[pool], whole[pool], [shares[name] for name in made], seed)
         numbers = np.array([_TRAIN, *(PARTS.index(name) for name in made)], np.int64)
         part[pool] = numbers[found]
     _, of_group, sizes = np.unique(groups, return_inverse=True, return_counts=True)

@@ -166,6 +166,12 @@ def flat(graph: Any) -> str:
     return str(chem().MolToSmiles(graph, isomericSmiles=False))
 
 
+def scaffold(graph: Any) -> str:
+    """The flat SMILES of rings and what links them; empty where there is no ring."""
+    murcko = importlib.import_module("rdkit.Chem.Scaffolds.MurckoScaffold")
+    return flat(murcko.GetScaffoldForMol(graph))
+
+
 def graph_of(smiles: str | None) -> Any:
     """The molecule of a SMILES that was one, or of a piece of it; None where the piece is none."""
     return None if smiles is None else chem().MolFromSmiles(smiles)

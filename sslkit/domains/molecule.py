@@ -1,15 +1,17 @@
-"""Molecules as SMILES.
+"""Molecules as SMILES, or as graphs.
 
-A token is an atom (``C``, ``Cl``, ``c``), an atom in brackets with all that stands in them
+A token of SMILES is an atom (``C``, ``Cl``, ``c``), an atom in brackets with all that stands in them
 (``[nH+]``), a bond, a branch, a dot, or a ring number (``1``, ``%12``, ``%(123)``). RDKit reads
 every molecule and writes its canonical SMILES, so that one molecule has one row of tokens however
 it was written; salts keep all their parts, and the numbers of an atom map are left out. What RDKit
-refuses is a bad record. A unit on disk is the letters of a token (see ``_smiles``).
+refuses is a bad record. A token of a graph is an atom, as SMILES has it without what is left and
+right of it, and bonds are its links; the vocabulary is that of SMILES. Units on disk are described
+in ``_smiles`` and ``_graphs``.
 
 Files are lines of SMILES, SDF and mol files, and tables with a column of SMILES.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
@@ -20,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.domains import _molecule_counts, _properties, _rdkit, _smiles
+from sslkit.domains import _descriptors, _molecule_counts, _properties, _rdkit, _smiles
 from sslkit.domains._molecule_counts import Reader
 from sslkit.domains._molecule_forms import Form, Graph, Smiles
 from sslkit.errors import OnError, UsageError
@@ -89,7 +91,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
 
 
 class Domain:
-    """Molecules; implements ``contracts.TokenDomain``."""
+    """Molecules; implements ``contracts.TokenDomain``, ``Families`` and ``Described``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings
@@ -175,6 +177,13 @@ class Domain:
         """Equal for one molecule however it is written; stereoisomers and isotopes are one."""
         return _rdkit.flat(record.payload.graph).encode()
 
+    def family(self, record: Record) -> bytes:
+        """Equal for molecules of one scaffold (Bemis & Murcko 1996): rings and what links them.
+
+        One without a ring has no family but itself.
+        """
+        return _rdkit.scaffold(record.payload.graph).encode() or self.signature(record)
+
     def twin(self, units: Array) -> Array:
         """The canonical SMILES is the only one."""
         return units
@@ -229,6 +238,13 @@ class Domain:
             known = numbers[numbers < _COMPOSED]
             found[row] = np.bincount(known, minlength=_COMPOSED) / max(len(units), 1)
         return found
+
+    def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Morgan fingerprints and RDKit's descriptors (see ``_descriptors``).
+
+        Both are 0 throughout for a molecule that cannot be written back from its units.
+        """
+        return _descriptors.features([self.form.molecule(one) for one in examples])
 
     def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""

@@ -13,7 +13,7 @@ from sslkit import catalog
 from sslkit.artifacts import embeddings, manifest
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.console import Console, Progress
-from sslkit.contracts import TokenDomain
+from sslkit.contracts import Described, TokenDomain
 from sslkit.data import splits
 from sslkit.engine import inference
 from sslkit.engine.runtime import Runtime
@@ -30,12 +30,17 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Labels:
-    """Where the labels are: the task's name, ``--set`` pairs, files by part of the split."""
+    """Where the labels are: the task's name, ``--set`` pairs, files by part of the split.
+
+    Attributes:
+        families: whether look-alikes are kept together.
+    """
 
     task: str
     pairs: Sequence[str]
     files: Mapping[str, Sequence[Path]]
     on_error: OnError
+    families: bool = True
 
     def module(self, domain: str) -> tuple[ModuleType, Any]:
         """The task and its settings.
@@ -79,7 +84,9 @@ def from_checkpoint(
     parts = assemble.from_checkpoint(path)
     console.say(parts.inherited())
     module, settings = asked.module(parts.domain_name)
-    examples = labels.read(module, settings, asked.files, parts.domain, asked.on_error, console)
+    examples = labels.read(
+        *(module, settings, asked.files, parts.domain, asked.on_error, console, asked.families)
+    )
     encoder = parts.encoder
     chosen = plan_of(plan, parts.context, encoder.depth)
 
@@ -111,10 +118,16 @@ def from_checkpoint(
 
 
 def _floors(domain: TokenDomain, examples: Examples) -> dict[str, Floats]:
-    """What can be told without a model: composition, and places where records are aligned."""
+    """What can be told without a model: composition, places where records are aligned, and more.
+
+    Computed once the labels are read; what a domain describes may take seconds.
+    """
     sets = {"composition": domain.composition(examples.units).astype(np.float64)}
     if len({len(units) for units in examples.units}) == 1:
         sets["places"] = domain.places(examples.units).astype(np.float64)
+    if isinstance(domain, Described):
+        for name, held in domain.features(examples.units).items():
+            sets[name] = held.astype(np.float64)
     return sets
 
 
@@ -204,7 +217,7 @@ def _joined(
     """Labelled records, and the row of the table that has each one's vector."""
     module, settings = assemble.plugin("domain", held.manifest, path)
     domain: TokenDomain = module.Domain(settings)
-    examples = labels.read(*task, asked.files, domain, asked.on_error, console)
+    examples = labels.read(*task, asked.files, domain, asked.on_error, console, asked.families)
     place: dict[str, int] = {}
     for row, name in enumerate(held.ids):
         if place.setdefault(name, row) != row:

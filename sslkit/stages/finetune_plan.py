@@ -46,6 +46,7 @@ class Options(Common):
     weight_decay: float
     class_weights: str
     patience: int
+    families: bool
     window: int | None
     precision: str
     checkpoint_every: float
@@ -90,7 +91,8 @@ def resolve(options: Options, talk: Console) -> Resolved:
         "test": options.test or [],
     }
     examples = labels.read(
-        task, settings[options.task], files, parts.domain, options.on_error, talk
+        *(task, settings[options.task], files, parts.domain, options.on_error, talk),
+        families=options.families,
     )
     split = _divided(examples, options.seed, talk)
     train = split.rows("train")
@@ -181,6 +183,7 @@ def identity(resolved: Resolved, runtime: Runtime) -> dict[str, Any]:
         "class_weights": options.class_weights,
         "patience": options.patience,
         "window": resolved.rows.window,
+        **({} if resolved.examples.families is None else {"families": True}),
         "seed": options.seed,
         "precision": runtime.precision,
     }

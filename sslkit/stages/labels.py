@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from sslkit import catalog
 from sslkit.console import Console
-from sslkit.contracts import TokenDomain
+from sslkit.contracts import Families, TokenDomain
 from sslkit.data import splits
 from sslkit.data.labelled import balanced
 from sslkit.data.splits import Split
@@ -33,6 +33,7 @@ class Examples:
     Attributes:
         units: each record as its domain encodes it.
         strata, groups: class (or quantile) and duplicate group of each, [records] int64.
+        families: of look-alikes, [records] int64; None where the domain tells none.
     """
 
     labelled: Labelled
@@ -40,9 +41,23 @@ class Examples:
     targets: Targets
     strata: splits.IntArray
     groups: splits.IntArray
+    families: splits.IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.units)
+
+    @property
+    def together(self) -> splits.IntArray:
+        """What stays on one side of a split that is made, [records] int64."""
+        return self.groups if self.families is None else self.families
+
+    @property
+    def told(self) -> str:
+        """How many families there are, for people; empty where the domain tells none."""
+        if self.families is None:
+            return ""
+        count = len(np.unique(self.families))
+        return f"{count} families of look-alikes, each on one side of what is made here"
 
 
 def task_module(name: str, domain: str, *, pairs: bool = False) -> ModuleType:
@@ -75,16 +90,20 @@ def read(
     domain: TokenDomain,
     on_error: OnError,
     console: Console,
+    families: bool = True,
 ) -> Examples:
     """Read labelled files; records that the domain refuses stop the run, or are skipped.
 
     Args:
         files: by part of the split; under "" those that are to be divided.
+        families: whether the domain is asked for families of look-alikes.
     """
     task = module.Task(settings)
     labelled: Labelled = task.read(files, on_error)
     units: list[Array] = []
     signatures: list[bytes] = []
+    kin: list[bytes] = []
+    asked = domain if families and isinstance(domain, Families) else None
     good: list[int] = []
     for position, text in enumerate(labelled.texts):
         record = domain.record(
@@ -102,6 +121,7 @@ def read(
             good.append(position)
             units.append(domain.encode(record))
             signatures.append(domain.signature(record))
+            kin += [] if asked is None else [asked.family(record)]
     if not good:
         raise DataError("no record can be used", where=", ".join(map(str, labelled.files)))
     labelled = labelled.take(good, skipped=len(labelled) - len(good))
@@ -115,7 +135,9 @@ def read(
     console.say(
         f"read {files_read}: {len(good)} records, {labelled.skipped} skipped{_classes(targets)}"
     )
-    return Examples(labelled, tuple(units), targets, strata, splits.group_numbers(signatures))
+    groups = splits.group_numbers(signatures)
+    wider = None if asked is None else splits.family_numbers(kin, groups)
+    return Examples(labelled, tuple(units), targets, strata, groups, wider)
 
 
 def _too_short(domain: TokenDomain, record: Record) -> str:
@@ -137,13 +159,16 @@ def divide(examples: Examples, shares: Mapping[str, float], seed: int, console: 
 
     Warns where a class is missing from a part.
     """
-    found = splits.split(examples.strata, examples.groups, shares, seed, examples.labelled.parts)
+    found = splits.split(
+        examples.strata, examples.groups, shares, seed, examples.labelled.parts, examples.families
+    )
     sizes = ", ".join(f"{name} {len(found.rows(name))}" for name in splits.PARTS)
     made = f"made {' and '.join(found.made)}" if found.made else "as given"
     console.say(
         f"split ({made}): {sizes}; {found.together} records have duplicates, "
         "as the domain tells them, and stay on one side"
         + "".join(f"; {n} dropped from {part}" for part, n in found.dropped.items())
+        + (f"; {examples.told}" if examples.told else "")
     )
     for name in splits.PARTS if examples.targets.classes else ():
         rows = found.rows(name)

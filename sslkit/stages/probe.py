@@ -31,8 +31,8 @@ from sslkit.stages import probe_report as report
 from sslkit.stages.features import Features, Floats, Labels
 from sslkit.stages.probe_plan import Options
 
-#: Sets of features that need no model; a linear probe is their classical use.
-_FLOORS = ("composition", "places")
+#: Sets of features that an encoder makes; a linear probe is the classical use of all others.
+_ENCODED = ("untrained", "pretrained", "embeddings")
 _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
 
 
@@ -77,7 +77,7 @@ def _probe(options: Options, console: Console) -> None:
 def _features(options: Options, runtime: Runtime, console: Console) -> Features:
     default = Path("labels") / f"{options.task}.csv"
     given = {"": options.labels or [], "valid": options.valid or [], "test": options.test or []}
-    asked = Labels(options.task, options.set, given, options.on_error)
+    asked = Labels(options.task, options.set, given, options.on_error, options.families)
     if options.embeddings is not None:
         if not any(given.values()):
             asked = Labels(options.task, options.set, {}, options.on_error)
@@ -102,6 +102,7 @@ def _describe(options: Options, features: Features, runtime: Runtime) -> dict[st
             "folds": options.folds,
             "test_share": None if options.folds else options.test_share,
             "on_error": options.on_error,
+            **({} if features.examples.families is None else {"families": True}),
             "device": runtime.device.type,
             "precision": runtime.precision,
         },
@@ -119,7 +120,7 @@ def _exam(options: Options, features: Features, console: Console) -> tuple[Exam,
             raise UsageError(
                 "the test part is given", why="--folds predicts every record", do="leave one out"
             )
-        fold = splits.folds(examples.strata, examples.groups, options.folds, options.seed)
+        fold = splits.folds(examples.strata, examples.together, options.folds, options.seed)
         numbers = range(options.folds)
         rounds = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in numbers]
         sizes = np.unique(examples.groups, return_counts=True)[1]
@@ -143,10 +144,12 @@ def _exam(options: Options, features: Features, console: Console) -> tuple[Exam,
             f"{way}\nduplicates: {found.together} records kept with theirs on one side, "
             f"{sum(found.dropped.values())} dropped"
         )
+    if examples.told:
+        treated += f"\n{examples.told}"
     module, _ = features.task
     exam = Exam(
         values=examples.targets.values,
-        groups=examples.groups,
+        groups=examples.together,
         classes=len(examples.targets.classes),
         rounds=rounds,
         metrics=module.METRICS,
@@ -170,7 +173,7 @@ def _models(sets: Mapping[str, Floats], exam: Exam) -> list[Model]:
     kind = "logistic" if exam.classes else "ridge"
     for name, held in sets.items():
         models.append(Model(f"{name} {kind}", linear.answer, held))
-        if name not in _FLOORS:
+        if name in _ENCODED:
             models.append(Model(f"{name} k-NN", neighbours.answer, held))
     return models
 

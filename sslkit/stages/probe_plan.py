@@ -20,6 +20,7 @@ class Options(Common):
     embeddings: Path | None
     folds: int | None
     test_share: float
+    families: bool
     pooling: Pooling
     layer: int
     window: int | None

@@ -95,7 +95,7 @@ def of(
     )
     exam = Exam(
         values=examples.targets.values[rows],
-        groups=examples.groups[rows],
+        groups=examples.together[rows],
         classes=len(examples.targets.classes),
         rounds=[(places[: len(train)], places[len(train) :])],
         metrics=(metric,),
@@ -122,13 +122,15 @@ def divide(examples: Examples, seed: int) -> tuple[splits.IntArray, splits.IntAr
         DataError: too few are left.
     """
     parts, strata, groups = examples.labelled.parts, examples.strata, examples.groups
+    families = examples.families
     left = np.ones(len(examples), np.bool_)
     for shares in ({"test": labels.TEST_SHARE}, labels.SHARES):
-        found = splits.split(strata, groups, shares, seed, parts)
+        found = splits.split(strata, groups, shares, seed, parts, families)
         left &= np.isin(found.part, [splits.PARTS.index("train"), splits.PARTS.index("valid")])
     rows = np.flatnonzero(left)
     given = None if parts is None else [parts[row] for row in rows]
-    found = splits.split(strata[rows], groups[rows], {"valid": _VALID_SHARE}, seed, given)
+    kin = None if families is None else families[rows]
+    found = splits.split(strata[rows], groups[rows], {"valid": _VALID_SHARE}, seed, given, kin)
     train, valid = rows[found.rows("train")], rows[found.rows("valid")]
     classes = len(examples.targets.classes)
     for part, name in ((train, "train"), (valid, "validation")):

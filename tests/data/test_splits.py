@@ -122,6 +122,36 @@ def test_duplicates_across_given_parts_are_dropped_as_a_slow_reference_does(
     assert not (sides[0] | sides[1]) & sides[2]
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(splits.PARTS[::2]), st.integers(0, 20)), min_size=4, max_size=60
+    ),
+    st.integers(0, 5),
+)
+def test_families_hold_in_what_is_made_and_duplicates_in_what_is_given(
+    table: list[tuple[str, int]], seed: int
+) -> None:
+    table.append(("train", 99))
+    given_parts = [name for name, _ in table]
+    groups = splits.group_numbers([group for _, group in table])
+    families = splits.family_numbers([group // 4 for _, group in table], groups)
+    plain = splits.split(groups * 0, groups, {"valid": 0.2}, seed, given_parts)
+    found = splits.split(groups * 0, groups, {"valid": 0.2}, seed, given_parts, families)
+    # What is dropped, and the part that is given, hang on duplicates alone.
+    assert found.dropped == plain.dropped
+    assert ((found.part < 0) == (plain.part < 0)).all()
+    assert list(found.rows("test")) == list(plain.rows("test"))
+    train, valid = (set(families[found.rows(name)]) for name in ("train", "valid"))
+    assert not train & valid
+    assert found.together == plain.together
+
+
+def test_a_group_is_of_the_family_of_its_first_record() -> None:
+    groups = splits.group_numbers(["a", "b", "a", "c"])
+    assert list(splits.family_numbers(["x", "y", "y", "x"], groups)) == [0, 1, 0, 0]
+
+
 def test_a_missing_part_is_made_from_train_only() -> None:
     groups = np.arange(120)
     given_parts = ["train"] * 100 + ["test"] * 20

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from sslkit import rng
+from sslkit.contracts import Families
 from sslkit.domains import _rdkit, _smiles, molecule
 from sslkit.errors import DataError, UsageError
 from sslkit.types import Record
@@ -89,6 +90,21 @@ def test_what_differs_in_stereo_or_isotopes_only_has_one_signature() -> None:
     assert alike("F/C=C/F", "F/C=C\\F")
     assert not alike("CCO", "COC")
     assert not alike("CCN", "CC[NH3+]")
+
+
+def test_a_family_has_one_scaffold() -> None:
+    plain = domain()
+
+    def family(smiles: str) -> bytes:
+        return plain.family(plain.record("a", smiles, "f", 1))
+
+    assert family("Cc1ccccc1") == family("O=C(O)c1ccccc1Cl") == b"c1ccccc1"
+    assert family("C1CCC[C@H]1N") == family("[13CH3]C1CCCC1") == b"C1CCCC1"
+    assert family("c1ccccc1CCc1ccncc1") != family("c1ccccc1Cc1ccncc1")
+    # Those without a ring are alone, but for other ways to write them.
+    assert family("CCO") == family("OCC") != family("CCN")
+    assert isinstance(plain, Families)
+    assert family("CCO.Cc1ccccc1") == b"c1ccccc1"
 
 
 def test_as_it_stands() -> None:

@@ -12,6 +12,7 @@ from sslkit.errors import DataError, OnError, UsageError
 from sslkit.stages import labels
 from sslkit.stages.labels import Examples
 from sslkit.tasks import classification, promoter, regression
+from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
 
 TOKENS = [a + b for a in "ACGT" for b in "ACGT"]
@@ -93,6 +94,37 @@ def test_division_says_what_it_did(path: Path, capsys: pytest.CaptureFixture[str
     sizes = ", ".join(f"{name} {len(split.rows(name))}" for name in ("train", "valid", "test"))
     assert f"split (made valid and test): {sizes}; 2 records have duplicates" in said
     assert split.part[0] == split.part[1]
+
+
+class Kin(genome.Domain):
+    """Records that begin alike are of one family."""
+
+    def family(self, record: Record) -> bytes:
+        return bytes(record.payload[:1]).upper()
+
+
+def test_families_stay_on_one_side(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(1)
+    rows = [f"r{n},{'ACGT'[n % 4]}{''.join(rng.choice(list('ACGT'), 9))},{n // 4 % 2}"
+            for n in range(40)]  # fmt: skip
+    path.write_text("\n".join(["id,sequence,label", *rows]) + "\n")
+    domain = Kin(DOMAIN.settings, Vocabulary(TOKENS, np.ones(16, np.int64)))
+    asked = (promoter, promoter.Settings(), {"": [path]}, domain, "stop", Console())
+    found = labels.read(*asked)
+    assert found.families is not None
+    assert found.families.tolist() == [n % 4 for n in range(40)]
+    assert found.together is found.families
+    split = labels.divide(found, {"test": 0.3}, 1, Console())
+    assert "4 families of look-alikes" in capsys.readouterr().err
+    sides = [set(found.families[split.rows(name)]) for name in ("train", "test")]
+    assert all(sides)
+    assert not sides[0] & sides[1]
+    plain = labels.read(*asked, families=False)
+    assert plain.families is None
+    assert plain.together is plain.groups
+    labels.divide(plain, {"test": 0.3}, 1, Console())
+    assert "look-alikes" not in capsys.readouterr().err
+    assert read(path).families is None
 
 
 def test_a_class_that_a_part_lacks_is_told(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,7 @@ def _options(**changed: Any) -> probe.Options:
     values: dict[str, Any] = {
         "task": "promoter", "labels": None, "valid": None, "test": None,
         "checkpoint": Path("pretrained"), "embeddings": None, "folds": None, "test_share": 0.25,
+        "families": True,
         "pooling": "mean", "layer": -1, "window": None, "batch_tokens": 2048, "plot": None,
         "precision": "fp32", "threads": 1, "device": "cpu",
     }  # fmt: skip
