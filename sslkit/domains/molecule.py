@@ -1,12 +1,12 @@
 """Molecules as SMILES, or as graphs.
 
-A token of SMILES is an atom (``C``, ``Cl``, ``c``), an atom in brackets with all that stands in them
-(``[nH+]``), a bond, a branch, a dot, or a ring number (``1``, ``%12``, ``%(123)``). RDKit reads
-every molecule and writes its canonical SMILES, so that one molecule has one row of tokens however
-it was written; salts keep all their parts, and the numbers of an atom map are left out. What RDKit
-refuses is a bad record. A token of a graph is an atom, as SMILES has it without what is left and
-right of it, and bonds are its links; the vocabulary is that of SMILES. Units on disk are described
-in ``_smiles`` and ``_graphs``.
+A token of SMILES is an atom (``C``, ``Cl``, ``c``), an atom in brackets with all that stands in
+them (``[nH+]``), a bond, a branch, a dot, or a ring number (``1``, ``%12``, ``%(123)``). RDKit
+reads every molecule and writes its canonical SMILES, so that one molecule has one row of tokens
+however it was written; salts keep all their parts, and the numbers of an atom map are left out.
+What RDKit refuses is a bad record. A token of a graph is an atom, as SMILES has it without what is
+left and right of it, and bonds are its links; the vocabulary is that of SMILES. Units on disk are
+described in ``_smiles`` and ``_graphs``.
 
 Files are lines of SMILES, SDF and mol files, and tables with a column of SMILES.
 """
