@@ -22,6 +22,7 @@ what the genome teaches is how promoters and genes are made and not the answers.
 from a promoter that is no row itself.
 
 protein/ holds families of proteins, see protein_files.py.
+molecule/ holds molecules, see molecule_files.py.
 code/ holds Python, see code_files.py; pairs/ sentences and their translations, see pair_files.py.
 
 Only ``random.Random.random`` is drawn from: Python promises its sequence for all versions.
@@ -35,6 +36,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import code_files
+import molecule_files
 import pair_files
 import protein_files
 
@@ -235,6 +237,7 @@ def write(folder: Path) -> None:
         **protein_files.files(),
         **code_files.files(),
         **pair_files.files(),
+        **molecule_files.files(),
     }
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

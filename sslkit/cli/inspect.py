@@ -29,7 +29,8 @@ def inspect(
 
     Example: sslkit inspect corpus/
 
-    Reads FASTA, FASTQ, GenBank, CSV, TSV, Parquet, BED, SMILES, text and code, plain or compressed,
+    Reads FASTA, FASTQ, GenBank, CSV, TSV, Parquet, BED, SMILES, SDF, text and code, plain or
+    compressed,
     in bounded memory. Duplicates are found by 64-bit hashes: exactly among a million different
     records, and estimated beyond. Ends with 3 where a stage would refuse something.
     """

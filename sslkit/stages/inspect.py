@@ -19,7 +19,7 @@ from sslkit.artifacts import manifest
 from sslkit.console import Console, Progress
 from sslkit.errors import DataError
 from sslkit.files import alignment, bed, fasta, fastq, genbank, sequences, source, table
-from sslkit.stages import inspect_lines, inspect_next, inspect_tables
+from sslkit.stages import inspect_lines, inspect_molecules, inspect_next, inspect_tables
 from sslkit.stages import inspect_report as report
 from sslkit.stages.inspect_records import Records
 from sslkit.stages.inspect_tables import Names
@@ -118,17 +118,19 @@ def _content(
     told: dict[str, Any] = {"kind": _FORMATS.get(kind, kind)}
     scheme = schemes.get(kind)
     records = _Watched(str(path), scheme is None and kind != _PAIRS, progress)
-    if isinstance(scheme, Strings):
-        told |= inspect_lines.inspect(stream, records, scheme, first_column=kind == "molecule")
+    if kind == "molecule":
+        told |= inspect_molecules.inspect(stream, path, records)
+    elif isinstance(scheme, Strings):
+        told |= inspect_lines.inspect(stream, records, scheme)
         told["domain"] = kind
     elif kind == _PAIRS:
         text = schemes["text"]
         assert isinstance(text, Strings)
-        told |= inspect_lines.inspect(stream, records, text, first_column=False)
+        told |= inspect_lines.inspect(stream, records, text)
         told |= inspect_lines.pairs(path, records.refused) | {"domain": "text"}
     elif kind == "table":
         told["kind"] = "Parquet" if stream.peek(4).startswith(b"PAR1") else "table"
-        told |= inspect_tables.inspect(stream, path, options.names, records)
+        told |= inspect_tables.inspect(stream, path, options.names, records, options.domain)
     else:
         _sequences(stream, path, kind, options.reference, records)
     told.setdefault("domain", options.domain or records.domain())
@@ -168,6 +170,9 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
         if scheme.fasta or options.domain not in {None, domain}:
             continue
         module = catalog.load("domain", domain)
+        is_table = columns or source.plain_name(path).lower().endswith(table.ENDINGS)
+        if hasattr(module, "COLUMNS") and is_table:
+            continue
         ends = source.plain_name(path).lower().endswith(module.ENDINGS)
         if options.domain or (ends and not (signed and getattr(module, "COMMON", False))):
             return domain

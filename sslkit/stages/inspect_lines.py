@@ -1,4 +1,4 @@
-"""What inspect finds out about text, code and molecules: lines as records, and tokens."""
+"""What inspect finds out about text and code: lines as records, and tokens."""
 
 import io
 from collections.abc import Iterator
@@ -12,21 +12,13 @@ from sslkit.stages.inspect_records import Records, Refused
 from sslkit.vocab.scheme import Reader, Slices, Strings
 
 _BLOCK = 1 << 19
-#: A molecule's line is held as a whole, but no more of it than this.
-_LINE = 1 << 20
 
 
-def inspect(
-    stream: io.BufferedReader, records: Records, scheme: Strings, *, first_column: bool
-) -> dict[str, Any]:
-    """Read a file to its end; the tokens that build-vocab would count.
-
-    Args:
-        first_column: a line is a record in its first column and an id in its second.
-    """
+def inspect(stream: io.BufferedReader, records: Records, scheme: Strings) -> dict[str, Any]:
+    """Read a file to its end; the tokens that build-vocab would count."""
     reader: Reader[Slices] | None = scheme.reader(records.source, ())
     tokens = 0
-    lines = _Molecules(records) if first_column else _Lines(records)
+    lines = _Lines(records)
     for block in _blocks(stream):
         if reader is not None:
             try:
@@ -101,29 +93,4 @@ class _Lines:
 
     def _begin(self) -> None:
         self._records.begin(str(self._records.count + 1), named=False)
-        self._within = True
-
-
-class _Molecules(_Lines):
-    """Lines of SMILES and, where there is one, a name."""
-
-    def __init__(self, records: Records) -> None:
-        super().__init__(records)
-        self._line = b""
-
-    def end(self) -> None:
-        """The line is whole."""
-        smiles, name = [*self._line.split(None, 2), b"", b""][:2]
-        if smiles:
-            number = str(self._records.count + 1)
-            self._records.begin(name.decode("utf-8", "replace") or number, named=bool(name))
-            self._records.add(smiles)
-            self._records.end()
-        self._line, self._within = b"", False
-
-    def _piece(self, piece: bytes) -> None:
-        self._within = self._within or bool(piece)
-        self._line += piece[: _LINE - len(self._line)]
-
-    def _begin(self) -> None:
         self._within = True

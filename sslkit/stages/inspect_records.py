@@ -71,6 +71,10 @@ class Records:
         self._spelled, self._strand = Fingerprint(), Fingerprint()
         self._open = False
 
+    def take_all(self) -> None:
+        """What comes is spelled out by a domain of its own: every letter is taken as it stands."""
+        self._valid = {}
+
     def begin(self, name: str, *, named: bool = True) -> None:
         """The next record; ``named`` tells whether the name is its own and not its number."""
         self.end()

@@ -6,7 +6,7 @@ from typing import Any
 from sslkit import sizes
 from sslkit.errors import DataError
 
-_CONTENT = {"genome": "DNA", "protein": "protein", "molecule": "SMILES", "": "unknown letters"}
+_CONTENT = {"genome": "DNA", "protein": "protein", "molecule": "molecules", "": "unknown letters"}
 _SHOWN_CLASSES = 8
 
 Found = Mapping[str, Any]
@@ -68,7 +68,7 @@ def _title(found: Found) -> str:
 
 
 def _records(found: Found) -> list[tuple[str, str]]:
-    lines = found["kind"] == found["domain"] != "molecule"
+    lines = found["kind"] == found["domain"]
     rows = [("lines" if lines else "records", f"{found['records']:,}")]
     rows.append(("bytes" if lines else "letters", f"{found['letters']:,}"))
     if length := found["length"]:

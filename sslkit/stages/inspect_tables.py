@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sslkit import catalog
+from sslkit.contracts import RecordDomain
 from sslkit.data.repeats import Repeats, hashed
 from sslkit.errors import DataError
 from sslkit.files import labelled, table
+from sslkit.stages import recognition
 from sslkit.stages.inspect_records import Records
 
 #: More different labels than these are numbers, or no labels at all.
@@ -80,8 +83,10 @@ class Labels:
 class _Rows:
     """What is told of a table, row by row."""
 
-    def __init__(self, path: Path, names: Names, records: Records) -> None:
+    def __init__(self, path: Path, names: Names, records: Records, domain: str | None) -> None:
         self._path, self._names, self._records = path, names, records
+        self._asked, self.domain = domain, ""
+        self._reads: RecordDomain | None = None
         self._labels, self._parts = Labels(), Counter[str]()
         self._missing: Counter[str] = Counter()
         self._alike, self._differing = Repeats(), Repeats()
@@ -97,7 +102,7 @@ class _Rows:
         if not self._header:
             self._begin(list(row.values))
         records.begin(row.id, named=bool(self._id))
-        if text := "".join(row.text.split()).encode():
+        if text := self._text(row):
             records.add(text)
         fingerprint = records.end()
         self._missing.update(name for name, cell in row.values.items() if not cell.strip())
@@ -116,6 +121,16 @@ class _Rows:
             self._alike.add(fingerprint, records.count)
             self._differing.add(hashed(f"{fingerprint}:{label}".encode()), records.count)
 
+    def _text(self, row: table.Row) -> bytes:
+        """What the record says; nothing of one that its domain refuses."""
+        if self._reads is None:
+            return "".join(row.text.split()).encode()
+        record = self._reads.record(row.id, row.text, str(self._path), row.number)
+        if record.error:
+            self._records.refused.add(self._records.count, self._records.where, record.error)
+            return b""
+        return self._reads.signature(record)
+
     def _begin(self, header: list[str]) -> None:
         path, names = self._path, self._names
         self._header = header
@@ -123,6 +138,11 @@ class _Rows:
         self._split = _column(path, header, None, labelled.SPLIT_NAMES)
         self._id = _column(path, header, names.id, table.ID_NAMES)
         self._sequence = _column(path, header, names.sequence, table.SEQUENCE_NAMES)
+        self.domain = recognition.of_column(self._sequence, self._asked)
+        if self.domain:
+            module = catalog.load("domain", self.domain)
+            self._reads = module.Domain(module.Settings())
+            self._records.take_all()
 
     def describe(self) -> dict[str, Any]:
         """For JSON; what is wrong with the file as a whole counts as refused."""
@@ -135,6 +155,8 @@ class _Rows:
             "id_column": self._id or None,
             "label_column": self._label or None,
         }
+        if self.domain:
+            told["domain"] = self.domain
         if self._label:
             told["labels"] = self._labels.describe()
             contrary = self._alike.found().count - self._differing.found().count
@@ -160,14 +182,17 @@ class _Rows:
 
 
 def inspect(
-    stream: io.BufferedReader, path: Path, names: Names, records: Records
+    stream: io.BufferedReader, path: Path, names: Names, records: Records, domain: str | None
 ) -> dict[str, Any]:
     """Read a table to its end; what is to be told of it beyond its sequences.
+
+    Args:
+        domain: that was named.
 
     Raises:
         DataError: it has no column of sequences, or not one that was named.
     """
-    rows = _Rows(path, names, records)
+    rows = _Rows(path, names, records, domain)
     for row in table.parse(stream, path, names.sequence, names.id, "skip"):
         rows.add(row)
     return rows.describe()

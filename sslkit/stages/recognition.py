@@ -13,6 +13,19 @@ def endings(module: ModuleType) -> tuple[str, ...]:
     return (*module.ENDINGS, *getattr(module, "SHARED", ()))
 
 
+def of_column(column: str, domain: str | None = None) -> str:
+    """The domain that reads the cells of a column of that name; empty where it tells none.
+
+    Args:
+        domain: that was named; one whose columns have names of their own reads any.
+    """
+    for name in [domain] if domain else catalog.names("domain"):
+        columns = getattr(catalog.load("domain", name), "COLUMNS", ())
+        if columns and (domain or column.lower() in columns):
+            return name
+    return ""
+
+
 def recognise(paths: list[Path], domain: str | None, column: str | None) -> tuple[str, list[Path]]:
     """The kind of a corpus and its files.
 
@@ -20,7 +33,8 @@ def recognise(paths: list[Path], domain: str | None, column: str | None) -> tupl
         UsageError: nothing found, or several kinds.
     """
     if column is not None:
-        if domain is None:
+        domain = domain or of_column(column)
+        if not domain:
             raise UsageError("what a column holds is not plain", do="name it with --domain")
         catalog.check_records(domain, catalog.load("domain", domain), "there is nothing to count")
         return domain, source.find(paths, table.ENDINGS)

@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from rdkit import Chem
 
 from sslkit import bases
 from sslkit.domains import code, genome, protein, text
@@ -22,9 +23,10 @@ PROTEINS = (
 )
 MODULES = tuple(f"code/module_{number}.py" for number in range(1, 9))
 PAIRS = ("pairs/train.tsv", "pairs/test.tsv")
+MOLECULES = ("molecule/corpus.smi", "molecule/labels.csv")
 FILES = (
     *("corpus/genome.fa", "corpus/genes.fa", "labels/promoter.csv"),
-    *(*PROTEINS, *MODULES, *PAIRS),
+    *(*PROTEINS, *MODULES, *PAIRS, *MOLECULES),
 )
 
 
@@ -150,3 +152,26 @@ def test_pairs_say_the_same_in_words_of_their_own() -> None:
     # Some word of the second language stands beside each one of the first, always.
     assert all(there.values())
     assert 80 < len(there) <= 88
+
+
+def test_a_label_of_a_molecule_says_where_its_polar_branch_stands() -> None:
+    with (SAMPLE / "molecule/labels.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    # An alcohol, an amine, an acid or an amide on an aromatic ring.
+    polar = "c[$([OH]),$([NH2]),$(C(=O)[OH]),$(C(=O)[NH2])]"
+    near = Chem.MolFromSmarts(polar)
+    for row in rows:
+        graph = Chem.MolFromSmiles(row["smiles"])
+        assert graph is not None
+        assert graph.HasSubstructMatch(near) == (row["label"] == "1"), row
+    assert [row["label"] for row in rows].count("1") == len(rows) // 2
+    assert len({row["smiles"] for row in rows}) == len(rows)
+
+
+def test_lines_of_molecules_are_molecules_and_no_labelled_ones() -> None:
+    lines = [line.split() for line in (SAMPLE / "molecule/corpus.smi").read_text().splitlines()]
+    assert all(Chem.MolFromSmiles(smiles) is not None for smiles, _ in lines)
+    assert len({name for _, name in lines}) == len(lines) == 500
+    text = (SAMPLE / "molecule/labels.csv").read_text()
+    labelled = {line.split(",")[1] for line in text.splitlines()}
+    assert not labelled & {smiles for smiles, _ in lines}

@@ -170,6 +170,40 @@ def test_the_task_that_labels_make(
     assert words in line
 
 
+MOLECULES = "name,smiles,label\na,OCC,1\nb,C1CC,0\nc,CCO,0\nd,c1ccccc1,1\ne,C1CCCCC1,0\n"
+
+
+def test_tables_of_molecules(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text(MOLECULES)
+    done = command("inspect", "x.csv", "--json", check=3)
+    told = one(done)
+    assert (told["kind"], told["domain"], told["records"]) == ("table", "molecule", 5)
+    (refused,) = told["refused"]["first"]
+    assert refused["where"] == "x.csv, record 2 (b)"
+    assert refused["why"] == "RDKit cannot read 'C1CC': unclosed ring"
+    # One molecule written in two ways is told; benzene is no cyclohexane.
+    assert told["duplicates"]["exact"] == {"count": 1, "estimated": False, "example": [3, 1]}
+    assert told["labels"]["duplicates_of_another_label"] == 1
+    assert "finetune --task classification --labels x.csv --on-error skip" in done.json["next"][0]
+    (tmp_path / "y.csv").write_text(MOLECULES.replace("smiles", "drug").replace("label", "other"))
+    words = ("--domain", "molecule", "--sequence-column", "drug")
+    told = one(command("inspect", "y.csv", *words, "--json", check=3))
+    assert (told["domain"], told["refused"]["count"]) == ("molecule", 1)
+
+
+def test_files_of_molecules(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "x.smi").write_text("smiles name\nOCC a\nC1CC b\nCCO c\n")
+    done = command("inspect", "x.smi", check=3)
+    assert "SMILES of molecules" in done.out
+    assert "x.smi, record 2 (b): RDKit cannot read 'C1CC': unclosed ring (line 3)" in done.out
+    block = "a\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n"
+    block += "    0.0000    0.0000    0.0000 C   0  0\nM  END\n"
+    (tmp_path / "x.sdf").write_text(f"{block}$$$$\n{block[:40]}")
+    told = one(command("inspect", "x.sdf", "--json", check=3))
+    assert (told["kind"], told["domain"], told["records"]) == ("SDF", "molecule", 2)
+    assert told["refused"]["first"][0]["where"] == "x.sdf, record 2 (a)"
+
+
 BAD = [
     ("x.fa", b"", "x.fa", "empty"),
     ("x.fa", b" \n\n", "x.fa", "empty"),
