@@ -1,6 +1,6 @@
 """Labelled records, checked, encoded and split: what finetune and probe begin with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +18,13 @@ from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.types import Array, Labelled, Record, Targets
 
-#: Kind of the tasks that are about the pairs of a record's residues.
-PAIRS = "contacts"
+#: Kinds of the tasks that are not about whole records: about the pairs of a record's residues,
+#: and about each of its units.
+PAIRS, PER_TOKEN = "contacts", "per-token"
+_PARTS_OF_RECORDS = {
+    PAIRS: ("the pairs of their residues", "reads them from attention maps"),
+    PER_TOKEN: ("each of their letters", "judges frozen features of tokens"),
+}
 #: Of the records that a stage divides itself.
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
 #: The parts that fine-tuning makes.
@@ -45,21 +50,23 @@ class Examples:
         return len(self.units)
 
 
-def task_module(name: str, domain: str, *, pairs: bool = False) -> ModuleType:
+def task_module(name: str, domain: str, kind: str = "") -> ModuleType:
     """The task of that name.
 
     Args:
-        pairs: whether labels of the pairs of a record's residues are taken, and no others.
+        kind: ``PAIRS`` or ``PER_TOKEN`` where labels of that kind are taken, and no others.
 
     Raises:
-        UsageError: there is none, or it is not about this domain, or not about records.
+        UsageError: there is none, or it is not about this domain, or not of this kind.
     """
     module = catalog.load("task", name)
-    if (module.KIND == PAIRS) != pairs:
+    of_parts = module.KIND if module.KIND in _PARTS_OF_RECORDS else ""
+    if of_parts != kind:
+        what, how = _PARTS_OF_RECORDS.get(of_parts, ("whole records", "judges embeddings"))
         raise UsageError(
             f"task {name} has no labels of records",
-            why="it is about the pairs of their residues",
-            do=f"sslkit probe --task {name} --checkpoint FOLDER reads them from attention maps",
+            why=f"it is about {what}",
+            do=f"sslkit probe --task {name} --checkpoint FOLDER {how}",
         )
     if module.DOMAIN not in {"", domain}:
         raise UsageError(
@@ -82,7 +89,34 @@ def read(
         files: by part of the split; under "" those that are to be divided.
     """
     task = module.Task(settings)
-    labelled: Labelled = task.read(files, on_error)
+    labelled, units, signatures = usable(task.read(files, on_error), domain, on_error)
+    targets: Targets = task.encode_labels(labelled)
+    strata = (
+        targets.values.astype(np.int64)
+        if targets.classes
+        else splits.quantile_strata(targets.values)
+    )
+    files_read = ", ".join(map(str, labelled.files))
+    console.say(
+        f"read {files_read}: {len(units)} records, {labelled.skipped} skipped{_classes(targets)}"
+    )
+    return Examples(labelled, units, targets, strata, splits.group_numbers(signatures))
+
+
+def usable(
+    labelled: Labelled,
+    domain: TokenDomain,
+    on_error: OnError,
+    problem_of: Callable[[str, int], str] = lambda label, units: "",
+) -> tuple[Labelled, tuple[Array, ...], list[bytes]]:
+    """The records that can be used, their units, and equal signatures for equal ones.
+
+    Args:
+        problem_of: why a label does not fit a record of so many units, "" where it does.
+
+    Raises:
+        DataError: one that cannot be used, where that stops the run; or none can.
+    """
     units: list[Array] = []
     signatures: list[bytes] = []
     good: list[int] = []
@@ -91,6 +125,8 @@ def read(
             labelled.ids[position], text, labelled.sources[position], labelled.numbers[position]
         )
         problem = record.error or _too_short(domain, record)
+        encoded = domain.encode(record) if not problem else np.empty(0)
+        problem = problem or problem_of(labelled.labels[position], len(encoded))
         if problem and on_error == "stop":
             raise DataError(
                 "a record cannot be used",
@@ -100,22 +136,11 @@ def read(
             )
         if not problem:
             good.append(position)
-            units.append(domain.encode(record))
+            units.append(encoded)
             signatures.append(domain.signature(record))
     if not good:
         raise DataError("no record can be used", where=", ".join(map(str, labelled.files)))
-    labelled = labelled.take(good, skipped=len(labelled) - len(good))
-    targets: Targets = task.encode_labels(labelled)
-    strata = (
-        targets.values.astype(np.int64)
-        if targets.classes
-        else splits.quantile_strata(targets.values)
-    )
-    files_read = ", ".join(map(str, labelled.files))
-    console.say(
-        f"read {files_read}: {len(good)} records, {labelled.skipped} skipped{_classes(targets)}"
-    )
-    return Examples(labelled, tuple(units), targets, strata, splits.group_numbers(signatures))
+    return labelled.take(good, skipped=len(labelled) - len(good)), tuple(units), signatures
 
 
 def _too_short(domain: TokenDomain, record: Record) -> str:
