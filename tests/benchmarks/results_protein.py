@@ -10,8 +10,10 @@ each of three seeds. PART is one of
     blat      variants of beta-lactamase TEM-1, without labels
     gfp       variants of green fluorescent protein, without labels, and with 100 and 400
     gb1       variants of GB1, without labels, and with those of the splits of FLIP
+    structure helix, strand or coil for each residue: a probe of tokens on FLIP's split
 
-Spearman's correlation is the metric but for location, where it is the accuracy. Every run is an
+Spearman's correlation is the metric but for location and structure, where it is the accuracy (Q3,
+over the residues that are not masked of all test chains). Every run is an
 ordinary command of sslkit and is kept: started again, it goes on where it was.
 """
 
@@ -43,6 +45,9 @@ SCORED, TESTED = 5000, 1000
 #: GB1 itself stands first; what follows is the same for all variants.
 GB1 = 56
 SPLITS = ("one_vs_rest", "two_vs_rest", "three_vs_rest", "low_vs_high", "sampled")
+#: Files of FLIP's secondary structure, and residues that a probe of it is fitted to.
+STATES = ("sampled", "sequences", "mask")
+RESIDUES_LEARNED = 100_000
 #: Two proteins are of one family where they share such a part of the shorter one's words.
 WORD, SHARED = 5, 0.05
 Found = dict[str, list[float]]
@@ -178,6 +183,23 @@ def wild_types(path: Path) -> dict[str, str]:
     return {name: letters for name, (_, letters) in titled(path.read_text()).items()}
 
 
+def write_structure(out: Path) -> None:
+    """The files of FLIP: sequences, states and masks."""
+    (out / "flip").mkdir(exist_ok=True)
+    for name in STATES:
+        text = archive("flip_secondary_structure", f"{name}.fasta")
+        (out / "flip" / f"{name}.fasta").write_text(text)
+
+
+def structure(out: Path, seed: int) -> dict[str, Found]:
+    """States of residues, learned from some training chains, others for each seed."""
+    labels, sequences, mask = (str(out / "flip" / f"{name}.fasta") for name in STATES)
+    files = ("--labels", labels, "--set", f"sequences={sequences}", "--set", f"mask={mask}")
+    words = (*files, "--set", f"most={RESIDUES_LEARNED}")
+    found = probe(out, seed, "secondary-structure", "accuracy", "structure", *words)
+    return {f"structure, {RESIDUES_LEARNED} residues": found}
+
+
 def blat(out: Path, seed: int) -> dict[str, Found]:
     """Single substitutions of TEM-1."""
     (wild,) = wild_types(PROTEINS / "dms_blat/wt.fasta").values()
@@ -241,12 +263,13 @@ PARTS: dict[str, Callable[[Path, int], dict[str, Found]]] = {
     "blat": blat,
     "gfp": gfp,
     "gb1": gb1,
+    "structure": structure,
 }
 
 
 def rows(found: dict[str, Found]) -> Iterable[str]:
     """The rows of RESULTS.md: means over seeds with 95% intervals."""
-    yield "| set | model | accuracy (location) or Spearman [95%] |"
+    yield "| set | model | accuracy (location, structure) or Spearman [95%] |"
     yield "|---|---|---|"
     for name, models in found.items():
         for model, values in models.items():
@@ -265,6 +288,7 @@ def main() -> None:
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     write_chains(out)
+    write_structure(out)
     chosen = [name for name in PARTS if options.only in (None, name)]
     found: dict[str, Found] = {}
     with ThreadPoolExecutor(2) as pool:
