@@ -1,10 +1,10 @@
 """The table of labels of units: Parquet, one row per record and model.
 
-Columns: ``model``, ``id`` string; ``row`` int64, position of the record in its file, from 0;
-``split``, ``label`` and ``prediction`` string: a letter for each unit of the record, or a name
-with the task's separator between them. Where nothing is known ``label`` has the task's sign for
-that, and ``prediction`` all the same what the model says. The schema's metadata holds the manifest
-under ``sslkit``.
+Columns: ``model`` string, where several are compared; ``id`` string; ``row`` int64, position of
+the record in its file, from 0; ``split``, ``label`` and ``prediction`` string: a letter for each
+unit of the record, or a name with the task's separator between them. Where nothing is known
+``label`` has the task's sign for that, and ``prediction`` all the same what the model says. The
+schema's metadata holds the manifest under ``sslkit``.
 """
 
 from collections.abc import Sequence
@@ -23,20 +23,26 @@ NAME = "predictions.parquet"
 
 @dataclass(frozen=True)
 class TagTable:
-    """Columns of the table; see the module."""
+    """Columns of the table; see the module.
 
-    models: Sequence[str]
+    Attributes:
+        models: of each row, or None where there is one model.
+    """
+
     ids: Sequence[str]
     rows: Sequence[int]
     splits: Sequence[str]
     labels: Sequence[str]
     predictions: Sequence[str]
+    models: Sequence[str] | None = None
 
 
 def save(path: Path, held: TagTable, manifest_json: str) -> None:
     """Write a table atomically; equal labels and manifests give equal bytes."""
-    columns = {
-        "model": pa.array(held.models, pa.string()),
+    columns: dict[str, pa.Array] = {}
+    if held.models is not None:
+        columns["model"] = pa.array(held.models, pa.string())
+    columns |= {
         "id": pa.array(held.ids, pa.string()),
         "row": pa.array(held.rows, pa.int64()),
         "split": pa.array(held.splits, pa.string()),

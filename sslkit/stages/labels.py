@@ -25,6 +25,8 @@ _PARTS_OF_RECORDS = {
     PAIRS: ("the pairs of their residues", "reads them from attention maps"),
     PER_TOKEN: ("each of their letters", "judges frozen features of tokens"),
 }
+#: How the classes of a task may be weighed.
+WEIGHTS = ("none", "balanced")
 #: Of the records that a stage divides itself.
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
 #: The parts that fine-tuning makes.
@@ -64,7 +66,7 @@ def task_module(name: str, domain: str, kind: str = "") -> ModuleType:
     if of_parts != kind:
         what, how = _PARTS_OF_RECORDS.get(of_parts, ("whole records", "judges embeddings"))
         raise UsageError(
-            f"task {name} has no labels of records",
+            f"task {name} has no labels of {_PARTS_OF_RECORDS[kind][0] if kind else 'records'}",
             why=f"it is about {what}",
             do=f"sslkit probe --task {name} --checkpoint FOLDER {how}",
         )
@@ -188,8 +190,8 @@ def weights(how: str, examples: Examples, train: npt.NDArray[np.int64]) -> npt.N
     Raises:
         UsageError: another word, or a task without classes.
     """
-    if how not in {"none", "balanced"}:
-        raise UsageError(f"--class-weights is none or balanced, not {how!r}")
+    if how not in WEIGHTS:
+        raise UsageError(f"--class-weights is {' or '.join(WEIGHTS)}, not {how!r}")
     if how == "none":
         return np.ones(len(examples), np.float32)
     if not examples.targets.classes:

@@ -9,7 +9,9 @@ from sslkit.artifacts.tags import TagTable
 
 
 def test_a_row_for_each_record_and_model(tmp_path: Path) -> None:
-    held = TagTable(["a", "b"], ["x", "x"], [3, 3], ["test"] * 2, ["HE?"] * 2, ["HHC", "EEC"])
+    held = TagTable(
+        ["x", "x"], [3, 3], ["test"] * 2, ["HE?"] * 2, ["HHC", "EEC"], models=["a", "b"]
+    )
     made = manifest.make("probe", {"seed": 1})
     paths = [tmp_path / "one.parquet", tmp_path / "two.parquet"]
     for path in paths:
