@@ -35,10 +35,30 @@ def speakers(domain: TokenDomain, units: int) -> npt.NDArray[np.int64]:
     It is the one whose middle is nearest, the earlier one of two. A record has a token.
     """
     size = domain.units(1)
-    step = domain.units(2) - size
-    # Twice the middle of token t is 2 * t * step + size - 1; a division that rounds up.
-    nearest = -((size - 1 + step - 2 * np.arange(units)) // (2 * step))
+    apart = step(domain)
+    # Twice the middle of token t is 2 * t * apart + size - 1; a division that rounds up.
+    nearest = -((size - 1 + apart - 2 * np.arange(units)) // (2 * apart))
     return np.clip(nearest, 0, domain.length(units) - 1)
+
+
+def step(domain: TokenDomain) -> int:
+    """Units from the beginning of a token to that of the next; for so many a token speaks."""
+    return domain.units(2) - domain.units(1)
+
+
+def placed(stretch: Stretch, places: int) -> Stretch:
+    """The vector of each unit in columns of its own place within its token, 0 in all others.
+
+    Units that share a token share its vector; a linear model of these columns has weights for each
+    of them. [units, places x width], and the same where a token speaks for one.
+    """
+    if places == 1:
+        return stretch
+    count, width = stretch.vectors.shape
+    found = np.zeros((count, places, width), np.float32)
+    unit = np.arange(count)
+    found[unit, (stretch.first + unit) % places] = stretch.vectors
+    return stretch._replace(vectors=found.reshape(count, -1))
 
 
 def vectors(

@@ -12,7 +12,7 @@ from sslkit import rng
 from sslkit.contracts import TokenDomain
 from sslkit.engine.inference import padded
 from sslkit.engine.learner import Learner, to_device
-from sslkit.engine.per_token import speakers
+from sslkit.engine.per_token import speakers, step
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, windows
 from sslkit.objectives import supervised_units
@@ -50,8 +50,8 @@ class TaggedRows:
 
     @property
     def places(self) -> int:
-        """Units from the beginning of a token to that of the next."""
-        return self.domain.units(2) - self.domain.units(1)
+        """Units that a token speaks for."""
+        return step(self.domain)
 
     def batch(self, cuts: Sequence[Cut]) -> Arrays:
         """Stretches of records as the model takes them, padded to the longest.

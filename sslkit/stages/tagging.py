@@ -81,8 +81,10 @@ class _Work:
         ready = encoder.to(self.runtime.device)
 
         def sight(rows: Sequence[int]) -> Iterator[Stretch]:
-            held = [self.tagged.examples.units[row] for row in rows]
-            return per_token.vectors(ready, self.parts.domain, held, self.plan, self.runtime)
+            held, domain = [self.tagged.examples.units[row] for row in rows], self.parts.domain
+            places = per_token.step(domain)
+            for stretch in per_token.vectors(ready, domain, held, self.plan, self.runtime):
+                yield per_token.placed(stretch, places)
 
         return sight
 
@@ -140,7 +142,7 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     }
     plan = features.plan_of(asked, parts.context, parts.encoder.depth)
     size = parts.domain.units(1)
-    step = parts.domain.units(2) - size
+    step = per_token.step(parts.domain)
     console.say(
         f"features: layer {plan.layer} of {parts.encoder.depth}, width {parts.encoder.width}, "
         f"windows of {plan.window} tokens"
@@ -149,6 +151,7 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
             if size == 1
             else f"; a token is {size} units and the next begins {step} later: for each unit "
             "speaks the token whose middle is nearest, the earlier of two"
+            + (f", with columns for each of its {step} places" if step > 1 else "")
         )
     )
     return _Work(parts, plan, settings, found, runtime)

@@ -45,7 +45,10 @@ class Settings(labelled_files.Columns):
     )
     most: int = field(
         default=100_000,
-        metadata={"help": "most units that a probe is fitted to, drawn by the seed"},
+        metadata={
+            "help": "most units that a probe is fitted to, drawn by the seed; each takes 4 bytes a "
+            "feature"
+        },
     )
 
     def __post_init__(self) -> None:

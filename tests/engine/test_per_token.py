@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from sslkit.domains import genome
 from sslkit.engine import per_token
+from sslkit.engine.per_token import Stretch
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan
 from sslkit.modules import Encoder
@@ -85,3 +86,28 @@ def test_a_record_without_a_token_is_no_record_to_ask_for() -> None:
     plan = Plan(None, 1, 8, 0)
     with pytest.raises(ValueError, match="no token"):
         list(per_token.vectors(Plain(), domain_of(3, 1), [np.zeros(2, np.uint8)], plan, CPU))
+
+
+@pytest.mark.parametrize("places", [1, 2, 3])
+def test_units_of_a_token_have_columns_of_their_own(places: int) -> None:
+    draw = np.random.default_rng(0)
+    held = draw.normal(size=(11, 4)).astype(np.float32)
+    first = 7
+    found = per_token.placed(Stretch(2, first, held), places)
+    assert (found.row, found.first) == (2, first)
+    wanted = np.zeros((11, places * 4), np.float32)
+    for unit in range(11):
+        at = (first + unit) % places
+        wanted[unit, at * 4 : at * 4 + 4] = held[unit]
+    assert np.array_equal(found.vectors, wanted)
+
+
+@given(shapes, st.integers(0, 25))
+def test_the_units_of_a_token_have_different_places(shape: tuple[int, int], more: int) -> None:
+    k, stride = shape
+    domain = genome.Domain(genome.Settings(k=k, stride=stride))
+    assert per_token.step(domain) == stride
+    token = per_token.speakers(domain, k + more)
+    # But for the ends of a record, whose first and last tokens speak for what is left over.
+    for one in set(token.tolist()) - {int(token[0]), int(token[-1])}:
+        assert sorted(np.flatnonzero(token == one) % stride) == list(range(stride))
