@@ -17,6 +17,8 @@ from sslkit.types import Labelled, Tags
 KIND = "per-token"
 METRICS = ("accuracy", "macro_f1", "mcc")
 UNKNOWN = -1
+#: A separator that cannot be written on a command line as it is.
+_BLANK = "blank"
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,10 @@ class Settings(labelled_files.Columns):
     )
     separator: str | None = field(
         default=None,
-        metadata={"help": "what stands between names of labels; none: every letter is a label"},
+        metadata={
+            "help": "what stands between names of labels, blank for white space; none: every "
+            "letter is a label"
+        },
     )
     sequences: str | None = field(
         default=None,
@@ -141,7 +146,8 @@ class PerToken:
 
     def written(self, names: Sequence[str]) -> str:
         """Names of classes, "" where nothing is known, as the text of a label."""
-        return (self.settings.separator or "").join(
+        between = self.settings.separator or ""
+        return (" " if between == _BLANK else between).join(
             name or self.settings.unknown[0] for name in names
         )
 
@@ -149,6 +155,8 @@ class PerToken:
         if self.settings.separator is None:
             # As in sequences, blanks and line ends are no letters.
             return "".join(label.split())
+        if self.settings.separator == _BLANK:
+            return label.split()
         return [one.strip() for one in label.split(self.settings.separator)]
 
     def _is_unknown(self, one: str) -> bool:

@@ -1,10 +1,11 @@
 """A label for each unit of a record: residues, bases or words, any number of classes.
 
 Labels stand in a table with columns sequence and label, and perhaps id and split. A label has one
-letter for each unit of its sequence (``MKVL`` and ``HHHC``), or, with ``--set separator=,``, one
-name. ``?`` says that nothing is known of a unit: it is neither trained on nor judged. A sequence
-and its label have the same length, counted without blanks; gaps of an alignment and a stop at the
-end are no residues, so that labels have none there.
+letter for each unit of its sequence (``MKVL`` and ``HHHC``), or one name, with ``--set
+separator=,`` or, for names with white space between, ``separator=blank``. ``?`` says that nothing
+is known of a unit: it is neither trained on nor judged. A sequence and its label have the same
+length, counted without blanks; gaps of an alignment and a stop at the end are no residues, so that
+labels have none there.
 
 Labels can be FASTA as well, with their sequences, and a mask of 0 and 1, in files of their own:
 

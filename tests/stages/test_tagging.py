@@ -184,6 +184,28 @@ def test_parts_are_respected_and_equal_records_stay_on_one_side(
     assert set(table["row"]) == set(range(30, 40))
 
 
+def test_words_have_names(command: Command, tmp_path: Path) -> None:
+    draw = np.random.default_rng(1)
+    kinds = {"D": ["the", "a"], "N": ["cat", "tree", "house"], "V": ["sees", "likes"]}
+
+    def sentence() -> str:
+        return " ".join(str(draw.choice(kinds[kind])) for kind in "DNVDN")
+
+    (tmp_path / "corpus.txt").write_text("".join(f"{sentence()}\n" for _ in range(200)))
+    rows = "".join(f"{sentence()},D N V ? N\n" for _ in range(90))
+    (tmp_path / "t.csv").write_text("sequence,label\n" + rows)
+    command("build-vocab", "corpus.txt", "--domain", "text")
+    shape = ("--set", "blocks=1", "--set", "width=16", "--set", "heads=2", "--window", "16")
+    command("pretrain", *shape, "--steps", "2", "--batch-tokens", "256", "--device", "cpu")
+    words = ("--labels", "t.csv", "--set", "separator=blank")
+    held = command(*GENOME, *words, "--json").json
+    assert held["classes"] == ["D", "N", "V"]
+    assert values(held)["unit logistic"] == 1
+    table = pq.read_table(tmp_path / "probed/tagging/predictions.parquet").to_pydict()
+    assert set(table["label"]) == {"D N V ? N"}
+    assert table["prediction"][-1] == "D N V D N"
+
+
 BAD = [
     ((), "ACGTA,nnff\n", 3, "its label has 4 letters, and its sequence 5 units"),
     ((), "ACGZA,nnfff\n", 3, "'Z' at base 4 is not a letter of DNA or RNA"),

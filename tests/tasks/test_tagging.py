@@ -35,6 +35,14 @@ def test_names_stand_with_a_separator_between() -> None:
     assert task.problem("noun,verb", 2) == ""
 
 
+def test_names_may_stand_with_blanks_between() -> None:
+    task = Task(Settings(separator="blank"))
+    found = task.encode_labels(labelled("noun  verb ?"))
+    assert found.values[0].tolist() == [0, 1, -1]
+    assert task.written(["noun", "", "verb"]) == "noun ? verb"
+    assert task.problem("noun verb ?", 3) == ""
+
+
 def test_a_label_has_the_length_of_its_sequence() -> None:
     task = Task(Settings())
     assert task.problem("HEC", 4) == "its label has 3 letters, and its sequence 4 units"
