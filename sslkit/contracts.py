@@ -16,6 +16,7 @@ from sslkit.types import (
     Labelled,
     Record,
     Reference,
+    Tags,
     Targets,
     TokenSpec,
 )
@@ -206,6 +207,30 @@ class Described(Protocol):
 
     def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
         """Features by name, [examples, features] each, all finite: further floors of a probe."""
+        ...
+
+
+class PerTokenTask(Protocol):
+    """A task whose labels speak of each unit of a record; its ``KIND`` is ``per-token``.
+
+    All else is as with ``Task``. ``METRICS`` are names of ``probes.confusion``; ``Settings`` are
+    those of ``tasks._per_token``.
+    """
+
+    def read(self, files: Mapping[str, Sequence[Path]], on_error: OnError) -> Labelled:
+        """As ``Task.read``; a label is the text of all its record's units."""
+        ...
+
+    def problem(self, label: str, units: int) -> str:
+        """Why a label cannot be that of a record of so many units; "" where it can."""
+        ...
+
+    def encode_labels(self, labelled: Labelled) -> Tags:
+        """Labels as numbers; refuses what gives nothing to tell apart, naming the files."""
+        ...
+
+    def written(self, names: Sequence[str]) -> str:
+        """Names of classes, "" where nothing is known, as the text of a label."""
         ...
 
 

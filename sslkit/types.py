@@ -237,3 +237,17 @@ class Targets:
 
     values: Array
     classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tags:
+    """A label for each unit of each record, as numbers.
+
+    Attributes:
+        values: class numbers of each record, -1 for a unit of which nothing is known, [units]
+            int32 each.
+        classes: their names by number.
+    """
+
+    values: tuple[npt.NDArray[np.int32], ...]
+    classes: tuple[str, ...]

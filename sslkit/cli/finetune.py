@@ -90,5 +90,8 @@ def finetune(
     The weights with the best validation loss are kept (of fewer than 20 validation records: the
     last ones); the test part is looked at once, at the end. Metrics come with 95% bootstrap
     intervals, predictions with ids.
+
+    A task such as secondary-structure has a label for each residue or base: training reads a
+    window of each record, anywhere in it, and all units of the test records are predicted.
     """
     launch(context, "finetune")

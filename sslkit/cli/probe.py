@@ -93,5 +93,9 @@ def probe(
     --task contacts reads attention maps instead: --labels has a row for each family of proteins,
     with an alignment and a structure; a sparse regression over heads learns on some families and
     is judged on others, beside mutual information, a Potts model and the untrained encoder.
+
+    --task secondary-structure, or tagging, has a label for each residue, base or word; features
+    are those of tokens, and the floors the unit alone and a window around it: `sslkit show task
+    tagging`.
     """
     launch(context, "probe")

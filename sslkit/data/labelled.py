@@ -62,6 +62,10 @@ class LabelledRows:
         """The batch of ``rows`` once in every phase, so that none of them is favoured."""
         return [self.batch(rows, np.full(len(rows), p)) for p in range(self.domain.phases)]
 
+    def evaluation(self, rows: npt.NDArray[np.int64], size: int) -> list[Arrays]:
+        """All of ``rows`` in every phase, at most ``size`` in a batch."""
+        return [batch for some in self.batches(rows, size) for batch in self.phases(some)]
+
     def drawn(
         self, rows: npt.NDArray[np.int64], examples: npt.NDArray[np.int64], seed: int
     ) -> Arrays:

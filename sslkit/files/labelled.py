@@ -42,7 +42,9 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class _Example:
+class Example:
+    """One labelled record as a file has it; ``part`` is "" where the file does not say it."""
+
     id: str
     text: str
     label: str
@@ -64,7 +66,7 @@ def read(files: Mapping[str, Sequence[Path]], columns: Columns, on_error: OnErro
         UsageError: a file that is not there; a part given twice.
         DataError: a missing column; an unusable row; an id that stands twice.
     """
-    found: list[_Example] = []
+    found: list[Example] = []
     skipped = 0
     wanted = list(_expand(files))
     settled = {part for part, _ in wanted if part}
@@ -81,6 +83,21 @@ def read(files: Mapping[str, Sequence[Path]], columns: Columns, on_error: OnErro
                 )
             else:
                 found.append(example)
+    return gathered(found, wanted, skipped)
+
+
+def gathered(
+    found: Sequence[Example], wanted: Sequence[tuple[str, Path]], skipped: int
+) -> Labelled:
+    """The examples of all files together.
+
+    Args:
+        wanted: the files, and the part that each stands for, or "".
+
+    Raises:
+        DataError: there is none; an id that stands twice.
+    """
+    settled = any(part for part, _ in wanted)
     paths = tuple(path for _, path in wanted)
     if not found:
         raise DataError("there is no labelled record", where=", ".join(map(str, paths)))
@@ -121,7 +138,7 @@ def _expand(files: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, Path]]:
 
 def _examples(
     path: Path, part: str, columns: Columns, prefix: str, on_error: OnError
-) -> Iterator[_Example | None]:
+) -> Iterator[Example | None]:
     """The rows of one file; None for one that was skipped."""
     if path == source.STDIN:
         raise UsageError("labels are not read from standard input", do="name a file")
@@ -157,7 +174,7 @@ def _examples(
                     where=f"{path}, row {row.number} ({row.id}), column {split_at!r}",
                     do=f"there is: {', '.join(PART_NAMES)}",
                 )
-        yield _Example(prefix + row.id, row.text, label, given, str(path), row.number)
+        yield Example(prefix + row.id, row.text, label, given, str(path), row.number)
 
 
 def _column(
@@ -177,8 +194,8 @@ def _column(
     return found
 
 
-def _check_ids(found: Sequence[_Example]) -> None:
-    seen: dict[str, _Example] = {}
+def _check_ids(found: Sequence[Example]) -> None:
+    seen: dict[str, Example] = {}
     for example in found:
         if (first := seen.setdefault(example.id, example)) is not example:
             raise DataError(

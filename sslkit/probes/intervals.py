@@ -7,7 +7,8 @@ import numpy as np
 from scipy import stats
 
 from sslkit import rng
-from sslkit.probes import metrics
+from sslkit.probes import confusion, metrics
+from sslkit.probes.confusion import Floats
 from sslkit.types import Array
 
 #: Resamples of an interval.
@@ -44,7 +45,7 @@ class Estimate:
 def bootstrap(
     names: Sequence[str],
     truth: Array,
-    predicted: metrics.Floats,
+    predicted: Floats,
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Estimate:
@@ -58,7 +59,7 @@ def bootstrap(
         predicted: probabilities [examples, classes] or predicted targets [examples].
     """
     point = metrics.compute(names, truth, predicted)
-    drawn: dict[str, list[metrics.Floats]] = {name: [] for name in names}
+    drawn: dict[str, list[Floats]] = {name: [] for name in names}
     redrawn = 0
     classes = predicted.shape[1] if predicted.ndim == 2 else 0
     for weights, again in _resamples(truth, classes, seed, resamples):
@@ -71,7 +72,7 @@ def bootstrap(
     return Estimate(found, len(truth), redrawn)
 
 
-def of_mean(values: metrics.Floats, seed: int, resamples: int = RESAMPLES) -> Interval:
+def of_mean(values: Floats, seed: int, resamples: int = RESAMPLES) -> Interval:
     """The mean of values [examples] with its 95% percentile interval over examples."""
     drawn = [
         weights @ values / len(values) for weights, _ in _resamples(values, 0, seed, resamples)
@@ -82,8 +83,8 @@ def of_mean(values: metrics.Floats, seed: int, resamples: int = RESAMPLES) -> In
 def difference(
     name: str,
     truth: Array,
-    first: metrics.Floats,
-    second: metrics.Floats,
+    first: Floats,
+    second: Floats,
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Interval:
@@ -103,6 +104,41 @@ def difference(
     return _percentiles(float(value[0]), np.concatenate(drawn))
 
 
+def of_tables(
+    names: Sequence[str], tables: Floats, seed: int, resamples: int = RESAMPLES
+) -> Estimate:
+    """Metrics of all units of all records with their 95% percentile intervals over records.
+
+    Units of a record depend on each other: records are drawn, each with all of its units. The
+    draws depend on seed and number of records only.
+
+    Args:
+        names: of ``probes.confusion``.
+        tables: of confusion of each record, [records, classes, classes].
+    """
+    whole = tables.sum(axis=0)[None]
+    drawn = _summed(tables, seed, resamples)
+    found = {
+        name: _percentiles(float(confusion.METRICS[name](whole)[0]), confusion.METRICS[name](drawn))
+        for name in names
+    }
+    return Estimate(found, len(tables), 0)
+
+
+def difference_of_tables(
+    name: str,
+    first: Floats,
+    second: Floats,
+    seed: int,
+    resamples: int = RESAMPLES,
+) -> Interval:
+    """A metric of the first tables minus that of the second, both on the same resamples."""
+    metric = confusion.METRICS[name]
+    value = metric(first.sum(axis=0)[None]) - metric(second.sum(axis=0)[None])
+    drawn = metric(_summed(first, seed, resamples)) - metric(_summed(second, seed, resamples))
+    return _percentiles(float(value[0]), drawn)
+
+
 def over_seeds(values: Sequence[float]) -> Interval:
     """Mean of independent runs with Student's 95% interval; NaN ends for one run."""
     array = np.asarray(values, np.float64)
@@ -113,7 +149,7 @@ def over_seeds(values: Sequence[float]) -> Interval:
     return Interval(mean, float(mean - half), float(mean + half))
 
 
-def _percentiles(value: float, drawn: metrics.Floats) -> Interval:
+def _percentiles(value: float, drawn: Floats) -> Interval:
     defined = drawn[np.isfinite(drawn)]
     if not len(defined):
         return Interval(value, float("nan"), float("nan"))
@@ -121,9 +157,15 @@ def _percentiles(value: float, drawn: metrics.Floats) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def _resamples(
-    truth: Array, classes: int, seed: int, count: int
-) -> Iterator[tuple[metrics.Floats, int]]:
+def _summed(tables: Floats, seed: int, resamples: int) -> Floats:
+    """The table of each resample of the records, [resamples, classes, classes]."""
+    flat = tables.reshape(len(tables), -1)
+    drawn = _resamples(np.arange(len(tables)), 0, seed, resamples)
+    summed = np.concatenate([weights @ flat for weights, _ in drawn])
+    return summed.reshape(-1, *tables.shape[1:])
+
+
+def _resamples(truth: Array, classes: int, seed: int, count: int) -> Iterator[tuple[Floats, int]]:
     """Counts of each example, [chunk, examples], and how many rows were drawn again."""
     size = len(truth)
     generator = np.random.default_rng(int(rng.key(seed, "bootstrap")))
@@ -142,6 +184,6 @@ def _resamples(
         yield weights, redrawn
 
 
-def _draw(generator: np.random.Generator, rows: int, size: int) -> metrics.Floats:
+def _draw(generator: np.random.Generator, rows: int, size: int) -> Floats:
     cells = generator.integers(0, size, (rows, size)) + np.arange(rows)[:, None] * size
     return np.bincount(cells.ravel(), minlength=rows * size).reshape(rows, size).astype(np.float64)

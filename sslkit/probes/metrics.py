@@ -18,9 +18,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.probes import confusion
+from sslkit.probes.confusion import Floats, ratio
 from sslkit.types import Array
 
-Floats: TypeAlias = npt.NDArray[np.float64]
 Metric: TypeAlias = Callable[[Array, Floats, Floats], Floats]
 
 
@@ -39,41 +40,35 @@ def auc(truth: Array, predicted: Floats, weights: Floats) -> Floats:
         return _auc(truth == 1, predicted[:, 1], weights)
     each = np.stack([_auc(truth == c, predicted[:, c], weights) for c in range(predicted.shape[1])])
     defined = np.isfinite(each)
-    return _ratio(np.where(defined, each, 0).sum(axis=0), defined.sum(axis=0))
+    return ratio(np.where(defined, each, 0).sum(axis=0), defined.sum(axis=0))
 
 
 def average_precision(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     """Precision at every threshold, weighted by the gain in recall; class 1 against class 0."""
     positive, negative = _by_score(truth == 1, -predicted[:, 1], weights)
     found, wrong = np.cumsum(positive, axis=1), np.cumsum(negative, axis=1)
-    precision = np.nan_to_num(_ratio(found, found + wrong))
-    return _ratio((positive * precision).sum(axis=1), found[:, -1])
+    precision = np.nan_to_num(ratio(found, found + wrong))
+    return ratio((positive * precision).sum(axis=1), found[:, -1])
 
 
 def mcc(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     """Matthews correlation (Gorodkin 2004 for many classes); 0 where predictions are constant."""
-    table = _confusion(truth, predicted, weights)
-    total, hit = table.sum(axis=(1, 2)), np.trace(table, axis1=1, axis2=2)
-    true, said = table.sum(axis=2), table.sum(axis=1)
-    covariance = hit * total - (true * said).sum(axis=1)
-    spread = (total**2 - (said**2).sum(axis=1)) * (total**2 - (true**2).sum(axis=1))
-    return np.nan_to_num(_ratio(covariance, np.sqrt(spread)))
+    return confusion.mcc(_confusion(truth, predicted, weights))
 
 
 def accuracy(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     """Share of examples whose most probable class is the true one."""
-    return _ratio(weights @ (decide(predicted) == truth), weights.sum(axis=1))
+    return ratio(weights @ (decide(predicted) == truth), weights.sum(axis=1))
 
 
 def f1(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     """Harmonic mean of precision and recall of class 1."""
-    return np.nan_to_num(_f1_by_class(truth, predicted, weights)[:, 1])
+    return np.nan_to_num(confusion.f1_by_class(_confusion(truth, predicted, weights))[:, 1])
 
 
 def macro_f1(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     """Mean F1 over the classes that are true or predicted at least once."""
-    each = _f1_by_class(truth, predicted, weights)
-    return _ratio(np.nan_to_num(each).sum(axis=1), np.isfinite(each).sum(axis=1))
+    return confusion.macro_f1(_confusion(truth, predicted, weights))
 
 
 def r2(truth: Array, predicted: Floats, weights: Floats) -> Floats:
@@ -82,17 +77,17 @@ def r2(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     total = weights.sum(axis=1)
     spread = weights @ centred**2 - (weights @ centred) ** 2 / total
     spread[spread <= 1e-12 * total * (centred**2).mean()] = 0
-    return 1 - _ratio(weights @ (truth - predicted) ** 2, spread)
+    return 1 - ratio(weights @ (truth - predicted) ** 2, spread)
 
 
 def rmse(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     """Root of the mean squared error, in units of the target."""
-    return np.sqrt(_ratio(weights @ (truth - predicted) ** 2, weights.sum(axis=1)))
+    return np.sqrt(ratio(weights @ (truth - predicted) ** 2, weights.sum(axis=1)))
 
 
 def mae(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     """Mean absolute error, in units of the target."""
-    return _ratio(weights @ np.abs(truth - predicted), weights.sum(axis=1))
+    return ratio(weights @ np.abs(truth - predicted), weights.sum(axis=1))
 
 
 def pearson(truth: Array, predicted: Floats, weights: Floats) -> Floats:
@@ -137,12 +132,6 @@ def _runs(values: Array) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     return order, starts
 
 
-def _ratio(above: Array, below: Array) -> Floats:
-    out: Floats = np.full(np.shape(above), np.nan)
-    np.divide(above, below, out=out, where=np.asarray(below) != 0)
-    return out
-
-
 def _by_score(
     positive: npt.NDArray[np.bool_], score: Floats, weights: Floats
 ) -> tuple[Floats, Floats]:
@@ -157,7 +146,7 @@ def _by_score(
 def _auc(positive: npt.NDArray[np.bool_], score: Floats, weights: Floats) -> Floats:
     true, false = _by_score(positive, score, weights)
     below = np.cumsum(false, axis=1) - false / 2
-    return _ratio((true * below).sum(axis=1), true.sum(axis=1) * false.sum(axis=1))
+    return ratio((true * below).sum(axis=1), true.sum(axis=1) * false.sum(axis=1))
 
 
 def _confusion(truth: Array, predicted: Floats, weights: Floats) -> Floats:
@@ -165,12 +154,6 @@ def _confusion(truth: Array, predicted: Floats, weights: Floats) -> Floats:
     classes = predicted.shape[1]
     table = sums(truth * classes + decide(predicted), classes**2, weights)
     return table.reshape(-1, classes, classes)
-
-
-def _f1_by_class(truth: Array, predicted: Floats, weights: Floats) -> Floats:
-    table = _confusion(truth, predicted, weights)
-    hit = np.diagonal(table, axis1=1, axis2=2)
-    return _ratio(2 * hit, table.sum(axis=1) + table.sum(axis=2))
 
 
 def _ranks(values: Array, weights: Floats) -> Floats:
@@ -185,13 +168,13 @@ def _ranks(values: Array, weights: Floats) -> Floats:
 
 def _correlation(a: Floats, b: Floats, weights: Floats) -> Floats:
     total = weights.sum(axis=1, keepdims=True)
-    a = a - _ratio((weights * a).sum(axis=1, keepdims=True), total)
-    b = b - _ratio((weights * b).sum(axis=1, keepdims=True), total)
+    a = a - ratio((weights * a).sum(axis=1, keepdims=True), total)
+    b = b - ratio((weights * b).sum(axis=1, keepdims=True), total)
     spread = (weights * a**2).sum(axis=1) * (weights * b**2).sum(axis=1)
     # What is left of a constant after its mean is taken off is rounding, not spread.
     constant = (_peak(a, weights) < 1e-12) | (_peak(b, weights) < 1e-12)
     spread[constant] = 0
-    return _ratio((weights * a * b).sum(axis=1), np.sqrt(spread))
+    return ratio((weights * a * b).sum(axis=1), np.sqrt(spread))
 
 
 def _peak(values: Floats, weights: Floats) -> Floats:

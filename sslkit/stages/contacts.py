@@ -88,7 +88,7 @@ def run(options: Options, console: Console) -> None:
 def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     parts = assemble.from_checkpoint(options.checkpoint)
     console.say(parts.inherited())
-    module = labels.task_module(options.task, parts.domain_name, pairs=True)
+    module = labels.task_module(options.task, parts.domain_name, labels.PAIRS)
     pairs = catalog.parse_pairs(options.set)
     settings: Settings = catalog.settings({options.task: module}, pairs)[options.task]
     _check_encoder(parts)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from sslkit import rng
@@ -20,7 +19,6 @@ from sslkit.artifacts import checkpoint, manifest, predictions
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
 from sslkit.data.labelled import shuffled
-from sslkit.engine import prediction
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
 from sslkit.engine.evaluation import mean_losses
@@ -30,10 +28,10 @@ from sslkit.engine.optimizers import Rates
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.objectives import supervised
-from sslkit.stages import assemble, training_picture, training_plan
+from sslkit.stages import assemble, finetune_verdict, training_picture, training_plan
 from sslkit.stages import finetune_report as report
-from sslkit.stages.finetune_plan import Options, Resolved, identity, resolve
+from sslkit.stages.finetune_options import Options
+from sslkit.stages.finetune_plan import Resolved, identity, resolve
 from sslkit.types import Arrays
 
 _WARMUP_SHARE = 0.1
@@ -86,17 +84,13 @@ def _learner(resolved: Resolved, talk: Console) -> tuple[Learner, Rates]:
     adaptation = freeze.Adaptation(resolved.plugins["adaptation"][2])
     factors = adaptation.factors(groups)
     torch.manual_seed(int(rng.key(options.seed, "head") >> rng.SHIFT))
-    objective = _objective(resolved)
-    learner = Learner(encoder, objective)
+    _, module, settings = resolved.plugins["objective"]
+    learner = Learner(encoder, module.Objective(settings))
     for line in assemble.moving(learner, groups, factors):
         talk.say(line)
     return learner, Rates(
         {p: f for (_, group), f in zip(groups, factors, strict=True) for p in group}
     )
-
-
-def _objective(resolved: Resolved) -> supervised.Objective:
-    return supervised.Objective(resolved.plugins["objective"][2])
 
 
 def _plan(resolved: Resolved) -> Plan:
@@ -134,24 +128,15 @@ def _work(resolved: Resolved, processes: World, runtime: Runtime) -> Work:
         if not len(examples):
             return []
         rows = shuffled(train, examples, options.seed)
-        return [resolved.rows.drawn(rows, examples, options.seed)]
+        return [resolved.prepared.rows.drawn(rows, examples, options.seed)]
 
-    valid = resolved.rows.batches(resolved.split.rows("valid"), _EVALUATION_ROWS)
-    evaluated = [batch for rows in valid for batch in resolved.rows.phases(rows)]
+    valid = resolved.split.rows("valid")
+    evaluated = resolved.prepared.rows.evaluation(valid, _EVALUATION_ROWS)
 
     def evaluate(learner: Learner) -> dict[str, float]:
         return mean_losses(learner, evaluated, processes, runtime)
 
     return Work(batches, evaluate)
-
-
-def _predicted(resolved: Resolved, learner: Learner, runtime: Runtime) -> npt.NDArray[np.float64]:
-    """Probabilities [records, classes], or the number itself [records]."""
-    scores = prediction.scores(learner, _objective(resolved), resolved.rows, runtime)
-    if not resolved.examples.targets.classes:
-        return scores[:, 0] * resolved.scale.deviation + resolved.scale.mean
-    likely: npt.NDArray[np.float64] = torch.from_numpy(scores).softmax(1).numpy()
-    return likely
 
 
 def _finish(
@@ -164,26 +149,30 @@ def _finish(
     talk: Console,
 ) -> None:
     """Predict and score; write the predictions, then the checkpoint, which says all is done."""
-    parts, examples, split = resolved.parts, resolved.examples, resolved.split
+    parts = resolved.parts
+    verdict: finetune_verdict.Verdict = (
+        finetune_verdict.OfRecords(resolved)
+        if resolved.prepared.tagged is None
+        else finetune_verdict.OfUnits(resolved, resolved.prepared.tagged)
+    )
     predicted, drawn = training_plan.averaged(
-        folder, learner, lambda: _predicted(resolved, learner, runtime)
+        folder, learner, lambda: verdict.predicted(learner, runtime)
     )
     if drawn:
         talk.say(f"predictions are means over {drawn} samples of the weights")
-    task = resolved.plugins["task"][1]
-    scored = report.score(examples, split, predicted, task, resolved.options.seed)
+    scored = verdict.score(predicted)
     trained = parts.manifest.plugins
     inherited = {k: v for k, v in trained.items() if not training_plan.is_training(k)}
     made = manifest.make(
         "finetune",
         decisive | {"context": parts.context} | runtime.describe(),
         plugins=inherited | decisive["plugins"],
-        inputs=manifest.describe(examples.labelled.files),
+        inputs=manifest.describe(resolved.examples.labelled.files),
         parents={str(parts.path): parts.sha256},
         results=reached | scored,
     )
     table = folder.path / predictions.NAME
-    predictions.save(table, report.table(examples, split, predicted), made.to_json())
+    verdict.save(table, predicted, made.to_json())
     assemble.write(folder, learner.parts(), made, parts.vocabulary)
     training_picture.draw(folder, talk)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")

@@ -1,7 +1,6 @@
 """What a fine-tuned model is worth on the test part: scores, table of predictions, display."""
 
-import math
-from dataclasses import asdict
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -17,6 +16,7 @@ from sslkit.console import Console
 from sslkit.data.splits import PARTS, Split
 from sslkit.probes import intervals, metrics
 from sslkit.stages.labels import Examples
+from sslkit.stages.probe_report import finite
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,10 +38,7 @@ def score(
         "test_records": estimate.examples,
         "redrawn_resamples": estimate.redrawn,
         "constant": bool(len(said) > 1 and len(np.unique(said)) == 1),
-        "metrics": {
-            name: {end: v if math.isfinite(v) else None for end, v in asdict(value).items()}
-            for name, value in estimate.metrics.items()
-        },
+        "metrics": {name: finite(value) for name, value in estimate.metrics.items()},
     }
 
 
@@ -61,14 +58,15 @@ def table(examples: Examples, split: Split, predicted: Floats) -> Predictions:
 def show(made: Manifest, folder: RunFolder, talk: Console) -> None:
     """The scores as a table for a person, or as JSON; warns where the model says one thing."""
     held = made.results
+    what = "all units of the test records" if "test_units" in held else "all test records"
     if held["constant"]:
         talk.warn(
-            "all test records get the same prediction: the model tells nothing apart; train "
+            f"{what} get the same prediction: the model tells nothing apart; train "
             "longer, try another --learning-rate, or --class-weights balanced"
         )
     if not (talk.as_json or talk.quiet):
         start = "from scratch" if made.settings["from_scratch"] else "pretrained"
-        title = f"{folder.path.name}, {start}: {held['test_records']} test records, seed "
+        title = f"{folder.path.name}, {start}: {_judged(held)}, seed "
         rows = [[name, *map(_cell, value.values())] for name, value in held["metrics"].items()]
         columns = ["metric", "value", "95% from", "to"]
         tables.show(f"{title}{made.settings['seed']}", columns, rows)
@@ -77,6 +75,11 @@ def show(made: Manifest, folder: RunFolder, talk: Console) -> None:
         "predictions": str(folder.path / predictions.NAME),
     }
     talk.result(files | dict(held))
+
+
+def _judged(held: Mapping[str, Any]) -> str:
+    records = f"{held['test_records']} test records"
+    return f"{held['test_units']:,} known units of {records}" if "test_units" in held else records
 
 
 def _cell(value: float | None) -> str:

@@ -17,7 +17,12 @@ from sslkit.types import Labelled
 
 _PRETRAINED = Path("pretrained") / checkpoint.NAME
 _VOCABULARY = Path("vocab.parquet")
-_TASKS = {"binary": "classification", "multiclass": "classification", "regression": "regression"}
+_TASKS = {
+    "binary": "classification",
+    "multiclass": "classification",
+    "regression": "regression",
+    "per-token": "tagging",
+}
 
 Found = Mapping[str, Any]
 

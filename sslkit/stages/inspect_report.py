@@ -5,6 +5,7 @@ from typing import Any
 
 from sslkit import sizes
 from sslkit.errors import DataError
+from sslkit.stages.labels import PER_TOKEN
 
 _CONTENT = {"genome": "DNA", "protein": "protein", "molecule": "molecules", "": "unknown letters"}
 _SHOWN_CLASSES = 8
@@ -134,7 +135,8 @@ def _labels(labels: Found) -> str:
     if labels["kind"] == "regression":
         return f"numbers, min {labels['min']:g}, mean {labels['mean']:g}, max {labels['max']:g}"
     classes = labels["classes"]
-    return classes if isinstance(classes, str) else _counts(classes)
+    told = classes if isinstance(classes, str) else _counts(classes)
+    return f"one for each letter, {told}" if labels["kind"] == PER_TOKEN else told
 
 
 def _counts(held: Mapping[str, int]) -> str:

@@ -15,9 +15,12 @@ from sslkit.errors import DataError
 from sslkit.files import labelled, table
 from sslkit.stages import recognition
 from sslkit.stages.inspect_records import Records
+from sslkit.stages.labels import PER_TOKEN
 
 #: More different labels than these are numbers, or no labels at all.
 _CLASSES = 1000
+#: Where no sequence is longer, a label may be as long by chance.
+_SHORT = 8
 
 
 @dataclass(frozen=True)
@@ -30,18 +33,25 @@ class Names:
 
 
 class Labels:
-    """Classes or numbers, row by row."""
+    """Classes or numbers, row by row, or letters, one for each of the sequence's."""
 
     def __init__(self) -> None:
         self.classes: Counter[str] = Counter()
+        self.letters: Counter[str] = Counter()
+        self._longest, self._beside = 0, True
         self.many = False
         self.missing = self.count = 0
         self.numeric = True
         self._low, self._high, self._sum = math.inf, -math.inf, 0.0
 
-    def add(self, label: str) -> None:
-        """One label, which is not missing."""
+    def add(self, label: str, letters: int) -> None:
+        """One label, which is not missing, of a sequence of so many letters."""
         self.count += 1
+        units = "".join(label.split())
+        self._beside = self._beside and len(units) == letters
+        self._longest = max(self._longest, letters)
+        if self._beside:
+            self.letters.update(units)
         if not self.many:
             self.classes[label] += 1
             self.many = len(self.classes) > _CLASSES
@@ -56,13 +66,20 @@ class Labels:
 
     @property
     def kind(self) -> str:
-        """What task they make: binary, multiclass, regression, or none of these."""
+        """What task they make: binary, multiclass, regression, per-token, or none of these."""
+        if self.per_token:
+            return PER_TOKEN
         several = self.many or len(self.classes) > 1
         if self.numeric and several and (self.many or not self._whole()):
             return "regression"
         if self.many or len(self.classes) < 2 or len(self.classes) == self.count:
             return ""
         return "binary" if len(self.classes) == 2 else "multiclass"
+
+    @property
+    def per_token(self) -> bool:
+        """Whether every label is as long as its sequence: a letter speaks of a letter."""
+        return self._beside and self._longest > _SHORT
 
     def _whole(self) -> bool:
         """Whether numbers look like those of classes: whole, and few for the records there are."""
@@ -75,6 +92,8 @@ class Labels:
         if self.kind == "regression":
             mean = self._sum / max(self.count, 1)
             return told | {"min": self._low, "mean": mean, "max": self._high}
+        if self.per_token:
+            return told | {"classes": dict(sorted(self.letters.items()))}
         if self.many:
             return told | {"classes": f"more than {_CLASSES}"}
         return told | {"classes": dict(sorted(self.classes.items()))}
@@ -116,7 +135,7 @@ class _Rows:
             why = f"its label, in column {self._label!r}, is missing"
             records.refused.add(records.count, records.where, why)
             return
-        self._labels.add(label)
+        self._labels.add(label, len(text))
         if fingerprint is not None:
             self._alike.add(fingerprint, records.count)
             self._differing.add(hashed(f"{fingerprint}:{label}".encode()), records.count)
@@ -170,7 +189,8 @@ class _Rows:
         """Whether stages that read labels take nothing of the file, and why."""
         records, labels = self._records, self._labels
         before = records.refused.count
-        if labels.count and not labels.many and len(labels.classes) == 1:
+        alike = not labels.many and len(labels.classes) == 1 and not labels.per_token
+        if labels.count and alike:
             (name,) = labels.classes
             records.refused.add(0, records.source, f"all {labels.count} labels are {name!r}")
         if found := records.ids.example:

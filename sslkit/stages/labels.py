@@ -1,6 +1,6 @@
 """Labelled records, checked, encoded and split: what finetune and probe begin with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -18,8 +18,15 @@ from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.types import Array, Labelled, Record, Targets
 
-#: Kind of the tasks that are about the pairs of a record's residues.
-PAIRS = "contacts"
+#: Kinds of the tasks that are not about whole records: about the pairs of a record's residues,
+#: and about each of its units.
+PAIRS, PER_TOKEN = "contacts", "per-token"
+_PARTS_OF_RECORDS = {
+    PAIRS: ("the pairs of their residues", "reads them from attention maps"),
+    PER_TOKEN: ("each of their letters", "judges frozen features of tokens"),
+}
+#: How the classes of a task may be weighed.
+WEIGHTS = ("none", "balanced")
 #: Of the records that a stage divides itself.
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
 #: The parts that fine-tuning makes.
@@ -60,21 +67,23 @@ class Examples:
         return f"{count} families of look-alikes, each on one side of what is made here"
 
 
-def task_module(name: str, domain: str, *, pairs: bool = False) -> ModuleType:
+def task_module(name: str, domain: str, kind: str = "") -> ModuleType:
     """The task of that name.
 
     Args:
-        pairs: whether labels of the pairs of a record's residues are taken, and no others.
+        kind: ``PAIRS`` or ``PER_TOKEN`` where labels of that kind are taken, and no others.
 
     Raises:
-        UsageError: there is none, or it is not about this domain, or not about records.
+        UsageError: there is none, or it is not about this domain, or not of this kind.
     """
     module = catalog.load("task", name)
-    if (module.KIND == PAIRS) != pairs:
+    of_parts = module.KIND if module.KIND in _PARTS_OF_RECORDS else ""
+    if of_parts != kind:
+        what, how = _PARTS_OF_RECORDS.get(of_parts, ("whole records", "judges embeddings"))
         raise UsageError(
-            f"task {name} has no labels of records",
-            why="it is about the pairs of their residues",
-            do=f"sslkit probe --task {name} --checkpoint FOLDER reads them from attention maps",
+            f"task {name} has no labels of {_PARTS_OF_RECORDS[kind][0] if kind else 'records'}",
+            why=f"it is about {what}",
+            do=f"sslkit probe --task {name} --checkpoint FOLDER {how}",
         )
     if module.DOMAIN not in {"", domain}:
         raise UsageError(
@@ -99,7 +108,52 @@ def read(
         families: whether the domain is asked for families of look-alikes.
     """
     task = module.Task(settings)
-    labelled: Labelled = task.read(files, on_error)
+    found = usable(task.read(files, on_error), domain, on_error, families=families)
+    targets: Targets = task.encode_labels(found.labelled)
+    strata = (
+        targets.values.astype(np.int64)
+        if targets.classes
+        else splits.quantile_strata(targets.values)
+    )
+    console.say(
+        f"read {', '.join(map(str, found.labelled.files))}: {len(found.units)} records, "
+        f"{found.labelled.skipped} skipped{_classes(targets)}"
+    )
+    return Examples(found.labelled, found.units, targets, strata, found.groups, found.families)
+
+
+@dataclass(frozen=True)
+class Usable:
+    """Labelled records that can be used, before their labels are numbers; as ``Examples`` has them.
+
+    Attributes:
+        units: each record as its domain encodes it.
+        groups, families: [records] int64; no families where the domain tells none.
+    """
+
+    labelled: Labelled
+    units: tuple[Array, ...]
+    groups: splits.IntArray
+    families: splits.IntArray | None
+
+
+def usable(
+    labelled: Labelled,
+    domain: TokenDomain,
+    on_error: OnError,
+    problem_of: Callable[[str, int], str] = lambda label, units: "",
+    *,
+    families: bool,
+) -> Usable:
+    """The records that can be used.
+
+    Args:
+        problem_of: why a label does not fit a record of so many units, "" where it does.
+        families: whether the domain is asked for families of look-alikes.
+
+    Raises:
+        DataError: one that cannot be used, where that stops the run; or none can.
+    """
     units: list[Array] = []
     signatures: list[bytes] = []
     kin: list[bytes] = []
@@ -110,6 +164,8 @@ def read(
             labelled.ids[position], text, labelled.sources[position], labelled.numbers[position]
         )
         problem = record.error or _too_short(domain, record)
+        encoded = domain.encode(record) if not problem else np.empty(0)
+        problem = problem or problem_of(labelled.labels[position], len(encoded))
         if problem and on_error == "stop":
             raise DataError(
                 "a record cannot be used",
@@ -119,25 +175,15 @@ def read(
             )
         if not problem:
             good.append(position)
-            units.append(domain.encode(record))
+            units.append(encoded)
             signatures.append(domain.signature(record))
             kin += [] if asked is None else [asked.family(record)]
     if not good:
         raise DataError("no record can be used", where=", ".join(map(str, labelled.files)))
-    labelled = labelled.take(good, skipped=len(labelled) - len(good))
-    targets: Targets = task.encode_labels(labelled)
-    strata = (
-        targets.values.astype(np.int64)
-        if targets.classes
-        else splits.quantile_strata(targets.values)
-    )
-    files_read = ", ".join(map(str, labelled.files))
-    console.say(
-        f"read {files_read}: {len(good)} records, {labelled.skipped} skipped{_classes(targets)}"
-    )
     groups = splits.group_numbers(signatures)
     wider = None if asked is None else splits.family_numbers(kin, groups)
-    return Examples(labelled, tuple(units), targets, strata, groups, wider)
+    kept = labelled.take(good, skipped=len(labelled) - len(good))
+    return Usable(kept, tuple(units), groups, wider)
 
 
 def _too_short(domain: TokenDomain, record: Record) -> str:
@@ -188,8 +234,8 @@ def weights(how: str, examples: Examples, train: npt.NDArray[np.int64]) -> npt.N
     Raises:
         UsageError: another word, or a task without classes.
     """
-    if how not in {"none", "balanced"}:
-        raise UsageError(f"--class-weights is none or balanced, not {how!r}")
+    if how not in WEIGHTS:
+        raise UsageError(f"--class-weights is {' or '.join(WEIGHTS)}, not {how!r}")
     if how == "none":
         return np.ones(len(examples), np.float32)
     if not examples.targets.classes:

@@ -25,7 +25,7 @@ from sslkit.errors import UsageError
 from sslkit.probes import comparison, intervals, linear, majority, neighbours
 from sslkit.probes.comparison import Exam, Model, Probe, Result
 from sslkit.probes.training import Training
-from sslkit.stages import contacts, labels
+from sslkit.stages import contacts, labels, tagging
 from sslkit.stages import features as featured
 from sslkit.stages import probe_report as report
 from sslkit.stages.features import Features, Floats, Labels
@@ -39,12 +39,12 @@ _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
 def run(options: Options, console: Console) -> None:
     """Probe, compare, and write the report; see the command's help."""
     with stopping() as stop, stop.at_once("a probe keeps nothing that is half done"):
-        if catalog.load("task", options.task).KIND == labels.PAIRS:
-            contacts.run(options, console)
-            return
-        if options.plot is not None:
+        kind = catalog.load("task", options.task).KIND
+        if options.plot is not None and kind != labels.PAIRS:
             raise UsageError("--plot draws contacts", why=f"task {options.task} has none")
-        _probe(options, console)
+        {labels.PAIRS: contacts.run, labels.PER_TOKEN: tagging.run}.get(kind, _probe)(
+            options, console
+        )
 
 
 def _probe(options: Options, console: Console) -> None:

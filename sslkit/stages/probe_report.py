@@ -67,9 +67,7 @@ def _differences(exam: Exam, found: Sequence[Result]) -> list[dict[str, Any]]:
     truth, judged, name = exam.values[exam.rows], linear[-1], exam.metrics[0]
     return [
         {"metric": name, "model": judged.name, "baseline": baseline.name}
-        | _finite(
-            intervals.difference(name, truth, judged.predicted, baseline.predicted, exam.seed)
-        )
+        | finite(intervals.difference(name, truth, judged.predicted, baseline.predicted, exam.seed))
         for baseline in linear[:-1]
     ]
 
@@ -77,13 +75,14 @@ def _differences(exam: Exam, found: Sequence[Result]) -> list[dict[str, Any]]:
 def _plain(result: Result) -> dict[str, Any]:
     return {
         "name": result.name,
-        "metrics": {name: _finite(value) for name, value in result.estimate.metrics.items()},
+        "metrics": {name: finite(value) for name, value in result.estimate.metrics.items()},
         "chosen": [dict(chosen) for chosen in result.chosen],
         "redrawn_resamples": result.estimate.redrawn,
     }
 
 
-def _finite(interval: Interval) -> dict[str, float | None]:
+def finite(interval: Interval) -> dict[str, float | None]:
+    """Value and ends in plain types; NaN as None."""
     return {name: v if math.isfinite(v) else None for name, v in asdict(interval).items()}
 
 

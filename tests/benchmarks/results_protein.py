@@ -10,30 +10,32 @@ each of three seeds. PART is one of
     blat      variants of beta-lactamase TEM-1, without labels
     gfp       variants of green fluorescent protein, without labels, and with 100 and 400
     gb1       variants of GB1, without labels, and with those of the splits of FLIP
+    structure helix, strand or coil for each residue, on FLIP's split: a probe of tokens, and
+              fine-tuning on a few hundred chains
 
-Spearman's correlation is the metric but for location, where it is the accuracy. Every run is an
-ordinary command of sslkit and is kept: started again, it goes on where it was.
+Spearman's correlation is the metric but for location and structure, where it is the accuracy: of
+all residues of all test chains that are not masked, Q3. Every run is an ordinary command of sslkit
+and is kept: started again, it goes on where it was.
 """
 
 import argparse
 import csv
 import io
 import json
-import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
-from results import DATA, cell, sslkit
+from protein_sets import PROTEINS, Found, archive, probe, titled, write
+from protein_structure import structure, write_structure
+from results import cell, sslkit
 from scipy import sparse, stats
 
 from sslkit.domains._substitution import BLOSUM62, RESIDUES
-from sslkit.files import fasta
 
 SEEDS = (1, 2, 3)
-PROTEINS = DATA / "proteins"
 #: About 12 CPU minutes for each seed.
 TRAINING = ["--window", "128", "--steps", "700", "--batch-tokens", "4096"]
 SHAPE = ["--set", "blocks=6", "--set", "width=128", "--set", "heads=4"]
@@ -45,30 +47,6 @@ GB1 = 56
 SPLITS = ("one_vs_rest", "two_vs_rest", "three_vs_rest", "low_vs_high", "sampled")
 #: Two proteins are of one family where they share such a part of the shorter one's words.
 WORD, SHARED = 5, 0.05
-Found = dict[str, list[float]]
-
-
-def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Path:
-    """A CSV file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as stream:
-        csv.writer(stream).writerows([header, *rows])
-    return path
-
-
-def archive(name: str, member: str) -> str:
-    """A file of a set of FLIP."""
-    with zipfile.ZipFile(PROTEINS / name / "splits.zip") as held:
-        return held.read(f"splits/{member}").decode()
-
-
-def titled(text: str) -> dict[str, tuple[str, str]]:
-    """Rest of the title and letters of each record of a FASTA file, by its name."""
-    stream = io.BufferedReader(io.BytesIO(text.encode()))
-    return {
-        one.id: (str(one.metadata.get("title", "")), one.payload.decode())
-        for one in fasta.parse(stream, Path("archive"))
-    }
 
 
 def pretrain(out: Path, seed: int) -> None:
@@ -87,15 +65,6 @@ def write_chains(out: Path) -> None:
     kept = {n: letters for n, (_, letters) in held.items() if "SET=test" not in parts[n]}
     text = "".join(f">{name}\n{letters}\n" for name, letters in kept.items())
     (out / "chains.fasta").write_text(text)
-
-
-def probe(out: Path, seed: int, task: str, metric: str, name: str, *words: str) -> Found:
-    """A metric of every model of a probe."""
-    given = ["--task", task, "--seed", str(seed), "-o", f"probed/{name}", *words]
-    held = json.loads(sslkit(out / f"seed-{seed}", "probe", *given))
-    values = {m["name"]: m["metrics"][metric]["value"] for m in held["models"]}
-    # One number for all records ranks nothing.
-    return {name: [value] for name, value in values.items() if value is not None}
 
 
 def families(sequences: Sequence[str]) -> np.ndarray:
@@ -241,12 +210,13 @@ PARTS: dict[str, Callable[[Path, int], dict[str, Found]]] = {
     "blat": blat,
     "gfp": gfp,
     "gb1": gb1,
+    "structure": structure,
 }
 
 
 def rows(found: dict[str, Found]) -> Iterable[str]:
     """The rows of RESULTS.md: means over seeds with 95% intervals."""
-    yield "| set | model | accuracy (location) or Spearman [95%] |"
+    yield "| set | model | accuracy (location, structure) or Spearman [95%] |"
     yield "|---|---|---|"
     for name, models in found.items():
         for model, values in models.items():
@@ -265,6 +235,7 @@ def main() -> None:
     out = options.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     write_chains(out)
+    write_structure(out)
     chosen = [name for name in PARTS if options.only in (None, name)]
     found: dict[str, Found] = {}
     with ThreadPoolExecutor(2) as pool:

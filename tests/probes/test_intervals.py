@@ -100,3 +100,40 @@ def test_a_difference_is_paired() -> None:
     each = intervals.bootstrap(["auc"], truth, predicted, seed=1).metrics["auc"]
     assert found.low <= found.value <= found.high
     assert found.high - found.low < (each.high - each.low) / 2
+
+
+def _tables(records: int, seed: int = 0) -> Any:
+    """Confusions of records of 5 to 60 units, each record easy or hard as a whole."""
+    generator = np.random.default_rng(seed)
+    size = generator.integers(5, 60, records)
+    right = generator.binomial(size, generator.beta(4, 2, records))
+    return np.stack([right, size - right, 0 * size, 0 * size], axis=1).reshape(-1, 2, 2) * 1.0
+
+
+def test_the_interval_of_units_is_over_records() -> None:
+    tables = _tables(80)
+    held = intervals.of_tables(["accuracy"], tables, seed=1)
+    found = held.metrics["accuracy"]
+    assert held.examples == 80
+    generator = np.random.default_rng(99)
+    drawn = []
+    for _ in range(1000):
+        rows = generator.integers(0, 80, 80)
+        drawn.append(tables[rows, 0, 0].sum() / tables[rows].sum())
+    assert found.value == pytest.approx(tables[:, 0, 0].sum() / tables.sum())
+    assert [found.low, found.high] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.01)
+    # As if units were independent it would be much narrower.
+    half = 1.96 * np.sqrt(found.value * (1 - found.value) / tables.sum())
+    assert found.high - found.low > 1.5 * 2 * half
+
+
+def test_differences_of_units_are_on_the_same_resamples() -> None:
+    first = _tables(80)
+    worse = first.copy()
+    worse[:, 0, 0] -= 1
+    worse[:, 0, 1] += 1
+    found = intervals.difference_of_tables("accuracy", first, worse, seed=1)
+    assert found.value == pytest.approx(80 / first.sum())
+    assert 0 < found.low < found.value < found.high < 2 * found.value
+    same = intervals.difference_of_tables("accuracy", first, first, seed=1)
+    assert (same.value, same.low, same.high) == (0, 0, 0)

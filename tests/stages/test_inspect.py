@@ -346,3 +346,16 @@ def test_pairs_of_texts(tmp_path: Path, command: Command) -> None:
     refused = command("inspect", "bad.tsv", check=3)
     assert "bad.tsv, record 2" in refused.err
     assert "its second column holds no word" in refused.err
+
+
+def test_labels_of_letters_lead_to_a_task_of_letters(command: Command, tmp_path: Path) -> None:
+    rows = ["MKVLAAGW,HHHC?EEE", "MKVWWYLAAGPE,HHHHHHCCCCCC", "MWL,CCC"]
+    (tmp_path / "t.csv").write_text("\n".join(["sequence,label", *rows]) + "\n")
+    done = command("inspect", "t.csv")
+    assert "one for each letter, ?: 1, C: 10, E: 3, H: 9" in done.out
+    assert "sslkit finetune --task tagging --labels t.csv" in done.out
+    (tmp_path / "t.csv").write_text("\n".join(["sequence,label", *rows, "MKV,HH"]) + "\n")
+    assert "--task tagging" not in command("inspect", "t.csv").out
+    # So short a label may be as long as its sequence by chance.
+    (tmp_path / "t.csv").write_text("sequence,label\nMKV,yes\nMWL,yes\nMW,no\nKV,no\n")
+    assert command("inspect", "t.csv", "--json").json["files"][0]["labels"]["kind"] == "binary"

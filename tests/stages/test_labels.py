@@ -137,3 +137,24 @@ def test_a_class_that_a_part_lacks_is_told(path: Path, capsys: pytest.CaptureFix
     assert "warning: class 1 is missing from the valid part" in said
     assert "warning: class 1 is missing from the test part" in said
     assert "missing from the train part" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "why"),
+    [
+        ("tagging", "", "it is about each of their letters"),
+        ("contacts", "", "it is about the pairs of their residues"),
+        ("contacts", labels.PER_TOKEN, "it is about the pairs of their residues"),
+        ("promoter", labels.PAIRS, "it is about whole records"),
+    ],
+)
+def test_a_task_of_another_kind_is_refused(name: str, kind: str, why: str) -> None:
+    with pytest.raises(UsageError, match=f"task {name} has no labels of") as told:
+        labels.task_module(name, "genome", kind)
+    assert told.value.why == why
+    assert f"sslkit probe --task {name}" in told.value.do
+
+
+def test_a_task_of_the_kind_that_is_asked_for_is_found() -> None:
+    assert labels.task_module("tagging", "genome", labels.PER_TOKEN).KIND == "per-token"
+    assert labels.task_module("promoter", "genome").KIND == "binary"

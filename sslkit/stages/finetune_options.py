@@ -1,0 +1,31 @@
+"""The options of finetune, for what reads labels and for what trains."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslkit.options import Common
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of finetune; the command line holds their meaning and defaults."""
+
+    task: str
+    labels: list[Path] | None
+    valid: list[Path] | None
+    test: list[Path] | None
+    checkpoint: Path
+    from_scratch: bool
+    freeze: int
+    steps: int | None
+    batch: int
+    learning_rate: float | None
+    schedule: str
+    optimizer: str
+    weight_decay: float
+    class_weights: str
+    patience: int
+    families: bool
+    window: int | None
+    precision: str
+    checkpoint_every: float
