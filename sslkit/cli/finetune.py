@@ -16,7 +16,9 @@ def finetune(
     ],
     labels: Annotated[
         list[Path] | None,
-        options.option("--labels", help="CSV, TSV or Parquet. Default: labels/<task>.csv."),
+        options.option(
+            "--labels", help="CSV, TSV, Parquet; FASTA of letters. Default: labels/<task>.csv."
+        ),
     ] = None,
     valid: Annotated[
         list[Path] | None,

@@ -17,6 +17,7 @@ from sslkit.types import Labelled, Tags
 KIND = "per-token"
 METRICS = ("accuracy", "macro_f1", "mcc")
 UNKNOWN = -1
+_MOST_CLASSES = 1000
 #: A separator that cannot be written on a command line as it is.
 _BLANK = "blank"
 
@@ -126,7 +127,7 @@ class PerToken:
         """Class numbers by the order of the classes' names.
 
         Raises:
-            DataError: fewer than two classes.
+            DataError: fewer than two classes, or more than a model could tell apart.
         """
         texts = [self._written(label) for label in labelled.labels]
         means = {one: self._class(one) for text in texts for one in set(text)}
@@ -138,6 +139,13 @@ class PerToken:
                 else f"no label of {len(labelled)} records is known",
                 where=", ".join(map(str, labelled.files)),
                 why="with one class there is nothing to tell apart",
+            )
+        if len(names) > _MOST_CLASSES:
+            raise DataError(
+                f"there are {len(names):,} different labels",
+                where=", ".join(map(str, labelled.files)),
+                why=f"the first are {', '.join(map(repr, names[:3]))}",
+                do="look whether --set separator and --set label_column are right",
             )
         number = {"": UNKNOWN} | {name: at for at, name in enumerate(names)}
         code = {one: number[name] for one, name in means.items()}

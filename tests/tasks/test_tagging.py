@@ -55,6 +55,9 @@ def test_nothing_to_tell_apart_is_refused() -> None:
     with pytest.raises(DataError, match="no label of 1 records is known") as told:
         Task(Settings()).encode_labels(labelled("??"))
     assert told.value.where == "a.csv"
+    numbers = ",".join(map(str, range(1001)))
+    with pytest.raises(DataError, match="there are 1,001 different labels"):
+        Task(Settings(separator=",")).encode_labels(labelled(numbers))
 
 
 @pytest.mark.parametrize(
