@@ -1,14 +1,14 @@
 """Molecules for counting: the tokens of what a model would read of a file."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from sslkit.domains import _rdkit, _smiles
 from sslkit.errors import DataError, OnError
-from sslkit.files.molecules import Entries, Entry
+from sslkit.files.molecules import Blocks, Entries, Entry
 from sslkit.vocab.scheme import SPARE, Slices
 
 
@@ -34,37 +34,44 @@ class Reader:
 
     Args:
         name: of the file, for messages.
-        cut: what cuts it into entries.
-        is_block: whether these are mol blocks.
+        cut: from the first bytes to what cuts the file into entries.
     """
 
     def __init__(
-        self, name: str, cut: Entries, *, is_block: bool, canonical: bool, on_error: OnError
+        self, name: str, cut: Callable[[bytes], Entries], *, canonical: bool, on_error: OnError
     ) -> None:
-        self._name, self._cut, self._on_error = name, cut, on_error
-        self._is_block, self._canonical = is_block, canonical
+        self._name, self._choose, self._on_error = name, cut, on_error
+        self._canonical = canonical
+        self._cut: Entries | None = None
         self.tally: Counter[str] = Counter()
 
     @property
     def pending(self) -> int:
         """Bytes that must be fed again."""
-        return self._cut.pending
+        return 0 if self._cut is None else self._cut.pending
 
     def feed(self, block: bytes) -> Slices:
         """The tokens of the molecules that are whole."""
+        self._cut = self._cut or self._choose(block)
         return self._slices(self._cut.feed(block))
 
     def finish(self) -> Slices:
         """Those of the last one."""
-        return self._slices(self._cut.finish())
+        return self._slices([] if self._cut is None else self._cut.finish())
 
     def state(self) -> dict[str, Any]:
         """For ``restore``."""
-        return {"cut": self._cut.state(), "tally": dict(self.tally)}
+        cut = self._cut
+        held = None if cut is None else [isinstance(cut, Blocks), cut.state()]
+        return {"cut": held, "tally": dict(self.tally)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Continue in the middle of the file."""
-        self._cut.restore(state["cut"])
+        if state["cut"] is not None:
+            is_block, held = state["cut"]
+            # What is chosen by the first bytes is blocks or lines.
+            self._cut = Blocks() if is_block else self._choose(b"")
+            self._cut.restore(held)
         self.tally = Counter(state["tally"])
 
     def _slices(self, entries: list[Entry]) -> Slices:
@@ -76,7 +83,9 @@ class Reader:
 
     def _tokens(self, entry: Entry) -> list[str]:
         try:
-            made = molecule(entry, is_block=self._is_block, canonical=self._canonical)
+            made = molecule(
+                entry, is_block=isinstance(self._cut, Blocks), canonical=self._canonical
+            )
         except _rdkit.NoMoleculeError as error:
             if self._on_error == "stop":
                 raise DataError(

@@ -27,7 +27,7 @@ from sslkit.domains._molecule_counts import Reader
 from sslkit.domains._molecule_forms import Form, Graph, Smiles
 from sslkit.errors import OnError, UsageError
 from sslkit.files import molecules, sequences, source, table
-from sslkit.files.molecules import Blocks, Cells, Entry
+from sslkit.files.molecules import Blocks, Cells, Entries, Entry
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
 from sslkit.vocab.scheme import Reader as Counted
 from sslkit.vocab.scheme import Slices, Strings
@@ -79,12 +79,12 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
         plain = source.plain_name(Path(name))
         # Of a table its column comes, a cell a line.
         is_table = plain.lower().endswith(table.ENDINGS)
-        cut = Cells() if is_table else molecules.of(plain, b"")
-        is_block = isinstance(cut, Blocks)
-        if settings.canonical or is_block:
-            return Reader(
-                name, cut, is_block=is_block, canonical=settings.canonical, on_error=on_error
-            )
+        if settings.canonical or plain.lower().endswith(molecules.BLOCKS):
+
+            def cut(head: bytes) -> Entries:
+                return Cells() if is_table else molecules.of(plain, head)
+
+            return Reader(name, cut, canonical=settings.canonical, on_error=on_error)
         return SplitReader(name, _smiles.rule, on_error)
 
     return Strings(reader, whole=molecules.BLOCKS)

@@ -58,10 +58,12 @@ def test_the_chain(folder: Path, command: Command) -> None:
         families[record.id in tested].add(domain.family(record))
     assert not families[True] & families[False]
 
+    few = (folder / "molecule/labels.csv").read_text().splitlines()[:61]
+    (folder / "few.csv").write_text("\n".join(few) + "\n")
+    words = (*words[:2], "--labels", "few.csv", "--device", "cpu")
     again = command("probe", *words, "--no-families", "-o", "plain")
     assert "look-alikes" not in again.err
     assert "families" not in json.loads((folder / "plain/probe.json").read_text())["settings"]
-    command("probe", *words, "--folds", "3", "-o", "folds")
     words += ("--steps", "4", "--threads", "1", "--json")
     assert "auc" in command("finetune", *words).json["metrics"]
 
@@ -98,3 +100,12 @@ def test_tables_and_sdf_are_counted_as_lines_are(folder: Path, command: Command)
     command("build-vocab", "x.csv", "--column", "smiles", "-o", "x.parquet")
     counted = [pq.read_table(folder / n).to_pydict() for n in ("vocab.parquet", "x.parquet")]
     assert counted[0] == counted[1]
+
+
+def test_blocks_from_standard_input(sslkit: Command, tmp_path: Path) -> None:
+    block = "{}\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n"
+    block += "    0.0000    0.0000    0.0000 {}   0  0\nM  END\n$$$$\n"
+    text = "".join(block.format(n, atom) for n, atom in enumerate("CNOCC"))
+    sslkit("build-vocab", "-", "--domain", "molecule", stdin=text.encode())
+    held = pq.read_table(tmp_path / "vocab.parquet").to_pydict()
+    assert dict(zip(held["token"], held["count"], strict=True)) == {"C": 3, "N": 1, "O": 1}
