@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.domains._ids import IdTable
-from sslkit.errors import OnError, UsageError
+from sslkit.domains._tokenwise import Specified
+from sslkit.errors import OnError
 from sslkit.files import sequences
-from sslkit.types import Array, Record, TokenSpec
+from sslkit.types import Array, Record
 
 
 class Shape(Protocol):
@@ -60,14 +61,13 @@ def settled(shape: Shape, letters: str) -> None:
         raise ValueError(f"noise is from 0 to below 1, not {shape.noise}")
 
 
-class Kmers(ABC):
+class Kmers(Specified, ABC):
     """Part of ``contracts.TokenDomain``."""
 
     _ids: IdTable
 
     def __init__(self, shape: Shape) -> None:
         self._k, self._stride = shape.k, shape.stride
-        self._spec: TokenSpec | None = None
 
     @abstractmethod
     def check(self, record: Record, on_error: OnError) -> Record:
@@ -76,13 +76,6 @@ class Kmers(ABC):
     @abstractmethod
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
         """The number of every k-mer, along the last axis; -1 for what is none."""
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
-        if self._spec is None:
-            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
-        return self._spec
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The sequences of any file that ``files.sequences`` reads without further options."""

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.errors import DataError, OnError, UsageError
+from sslkit.domains._tokenwise import Tokenwise
+from sslkit.errors import DataError, OnError
 from sslkit.files import sequences
 from sslkit.types import Array, Record, TokenSpec, Vocabulary
 
@@ -22,7 +23,7 @@ COMPOSED, PLACED = 1024, 64
 NOTHING = np.empty(0, np.uint32)
 
 
-class Numbered(ABC):
+class Numbered(Tokenwise, ABC):
     """Most of ``contracts.TokenDomain``.
 
     Args:
@@ -44,13 +45,6 @@ class Numbered(ABC):
     @abstractmethod
     def _whole(self, raw: bytes) -> npt.NDArray[np.uint32]:
         """The units of a text; raises DataError."""
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
-        if self._spec is None:
-            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
-        return self._spec
 
     @property
     def encoding(self) -> str:
@@ -91,23 +85,6 @@ class Numbered(ABC):
         """Equal for records of the same tokens in the same order."""
         units: Array = record.payload & self._meaning
         return units.tobytes()
-
-    def twin(self, units: Array) -> Array:
-        """There is no other form that says the same."""
-        return units
-
-    @property
-    def phases(self) -> int:
-        """A token is a token, whatever stands before it."""
-        return 1
-
-    def units(self, tokens: int) -> int:
-        """A unit is a token."""
-        return tokens
-
-    def length(self, units: int) -> int:
-        """A unit is a token."""
-        return units
 
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the tokens with the lowest ids, [examples, 1024].

@@ -25,7 +25,8 @@ from sslkit import rng
 from sslkit.domains import _descriptors, _molecule_counts, _properties, _rdkit, _smiles
 from sslkit.domains._molecule_counts import Reader
 from sslkit.domains._molecule_forms import Form, Graph, Smiles
-from sslkit.errors import OnError, UsageError
+from sslkit.domains._tokenwise import Tokenwise
+from sslkit.errors import OnError
 from sslkit.files import molecules, sequences, source, table
 from sslkit.files.molecules import Blocks, Cells, Entries, Entry
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
@@ -90,7 +91,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
     return Strings(reader, whole=molecules.BLOCKS)
 
 
-class Domain:
+class Domain(Tokenwise):
     """Molecules; implements ``contracts.TokenDomain``, ``Families`` and ``Described``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
@@ -99,7 +100,6 @@ class Domain:
         if settings.form == "graph":
             self.form = Graph(settings.noise)
         self._properties = _properties.Remembered(self._molecule)
-        self._spec: TokenSpec | None = None
         if vocabulary is not None:
             self._spec = TokenSpec(
                 len(vocabulary), links=self.form.links, properties=_properties.count()
@@ -107,13 +107,6 @@ class Domain:
             known = _smiles.pack(vocabulary.tokens)
             self._order = np.argsort(known)
             self._known = known[self._order]
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
-        if self._spec is None:
-            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
-        return self._spec
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The molecules of lines of SMILES, of an SDF or mol file, or of a table.
@@ -183,23 +176,6 @@ class Domain:
         One without a ring has no family but itself.
         """
         return _rdkit.scaffold(record.payload.graph).encode() or self.signature(record)
-
-    def twin(self, units: Array) -> Array:
-        """The canonical SMILES is the only one."""
-        return units
-
-    @property
-    def phases(self) -> int:
-        """A token is a token, whatever stands before it."""
-        return 1
-
-    def units(self, tokens: int) -> int:
-        """A unit is a token."""
-        return tokens
-
-    def length(self, units: int) -> int:
-        """A unit is a token."""
-        return units
 
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()

@@ -3,17 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslkit.options import Common
+from sslkit.stages.label_options import LabelOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Common):
+class Options(LabelOptions):
     """Options of finetune; the command line holds their meaning and defaults."""
 
-    task: str
-    labels: list[Path] | None
-    valid: list[Path] | None
-    test: list[Path] | None
     checkpoint: Path
     from_scratch: bool
     freeze: int
@@ -25,7 +21,6 @@ class Options(Common):
     weight_decay: float
     class_weights: str
     patience: int
-    families: bool
     window: int | None
     precision: str
     checkpoint_every: float

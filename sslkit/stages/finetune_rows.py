@@ -1,8 +1,7 @@
 """What fine-tuning trains on: labels of whole records, or of each of their units."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
@@ -74,7 +73,7 @@ def of_records(
         DataError: a record that cannot be used, or an empty part.
     """
     examples = labels.read(
-        *(task[0], task[1], _files(options), parts.domain, options.on_error, talk),
+        *(task[0], task[1], options.files, parts.domain, options.on_error, talk),
         families=options.families,
     )
     split = _divided(examples, options.seed, talk)
@@ -106,7 +105,7 @@ def of_units(
         DataError: a record that cannot be used, or a part without known labels.
     """
     held = tagged.read(
-        *(task[0], task[1], _files(options), parts.domain, options.on_error, talk),
+        *(task[0], task[1], options.files, parts.domain, options.on_error, talk),
         families=options.families,
     )
     examples = held.examples
@@ -128,14 +127,6 @@ def of_units(
     )
     made = replace(head, outputs=len(held.tags.classes), places=rows.places)
     return Prepared(examples, split, rows, made, Scale(), held)
-
-
-def _files(options: Options) -> Mapping[str, Sequence[Path]]:
-    return {
-        "": options.labels or [Path("labels") / f"{options.task}.csv"],
-        "valid": options.valid or [],
-        "test": options.test or [],
-    }
 
 
 def _window(options: Options, parts: Parts, examples: Examples) -> int:

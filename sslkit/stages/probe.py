@@ -75,14 +75,11 @@ def _probe(options: Options, console: Console) -> None:
 
 
 def _features(options: Options, runtime: Runtime, console: Console) -> Features:
-    default = Path("labels") / f"{options.task}.csv"
-    given = {"": options.labels or [], "valid": options.valid or [], "test": options.test or []}
-    asked = Labels(options.task, options.set, given, options.on_error, options.families)
+    own_labels = options.embeddings is not None and not options.names_files
+    files = {} if own_labels else options.files
+    asked = Labels(options.task, options.set, files, options.on_error, options.families)
     if options.embeddings is not None:
-        if not any(given.values()):
-            asked = Labels(options.task, options.set, {}, options.on_error)
         return featured.from_table(asked, options.embeddings, console)
-    given[""] = given[""] or [default]
     plan = {
         "pooling": options.pooling,
         "layer": options.layer,

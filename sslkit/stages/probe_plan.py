@@ -5,22 +5,17 @@ from pathlib import Path
 from typing import Literal
 
 from sslkit.modules import Pooling
-from sslkit.options import Common
+from sslkit.stages.label_options import LabelOptions
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Common):
+class Options(LabelOptions):
     """Options of probe; the command line holds their meaning and defaults."""
 
-    task: str
-    labels: list[Path] | None
-    valid: list[Path] | None
-    test: list[Path] | None
     checkpoint: Path
     embeddings: Path | None
     folds: int | None
     test_share: float
-    families: bool
     pooling: Pooling
     layer: int
     window: int | None

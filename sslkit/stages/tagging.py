@@ -128,13 +128,8 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     module = labels.task_module(options.task, parts.domain_name, labels.PER_TOKEN)
     pairs = catalog.parse_pairs(options.set)
     settings = catalog.settings({options.task: module}, pairs)[options.task]
-    files = {
-        "": options.labels or [Path("labels") / f"{options.task}.csv"],
-        "valid": options.valid or [],
-        "test": options.test or [],
-    }
     found = tagged.read(
-        module, settings, files, parts.domain, options.on_error, console, options.families
+        module, settings, options.files, parts.domain, options.on_error, console, options.families
     )
     asked = {
         "pooling": None,

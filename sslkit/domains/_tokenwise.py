@@ -1,0 +1,38 @@
+"""What domains of tokens have in common, and those whose units are tokens."""
+
+from sslkit.errors import UsageError
+from sslkit.types import Array, TokenSpec
+
+
+class Specified:
+    """A domain that is made with or without a vocabulary."""
+
+    _spec: TokenSpec | None = None
+
+    @property
+    def spec(self) -> TokenSpec:
+        """Sizes and special ids."""
+        if self._spec is None:
+            raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
+        return self._spec
+
+
+class Tokenwise(Specified):
+    """Part of ``contracts.TokenDomain``: a unit is a token, and a record has one form only."""
+
+    def twin(self, units: Array) -> Array:
+        """There is no other form that says the same."""
+        return units
+
+    @property
+    def phases(self) -> int:
+        """A token is a token, whatever stands before it."""
+        return 1
+
+    def units(self, tokens: int) -> int:
+        """A unit is a token."""
+        return tokens
+
+    def length(self, units: int) -> int:
+        """A unit is a token."""
+        return units
