@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, TypeAlias
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,12 +12,29 @@ from sslkit.domains import _graphs, _rdkit, _smiles
 from sslkit.domains._rdkit import Molecule
 from sslkit.types import Array, Arrays, Draws
 
-#: From tokens as ``_smiles`` packs them, [rows, tokens], and lengths, [rows], to their ids.
-Ids: TypeAlias = Callable[[Array, Array], npt.NDArray[np.int64]]
 #: Kinds of bonds, as RDKit names them; what is none of them is the last.
 _BONDS = ("SINGLE", "DOUBLE", "TRIPLE", "AROMATIC")
 #: A ring number, a bond or a branch is no atom.
 _NO_ATOM = frozenset("0123456789%-=#$:/\\.()~")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A batch that is asked for.
+
+    Attributes:
+        units: padded, [rows, tokens]; ``lengths`` [rows].
+        draws, needs: as ``contracts.RecordDomain.batch`` has them.
+        ids: from tokens as ``_smiles`` packs them, [rows, tokens], and lengths to their ids.
+        mask: the id of a token that is hidden.
+    """
+
+    units: Array
+    lengths: npt.NDArray[np.int64]
+    draws: Draws | None
+    needs: Collection[str]
+    ids: Callable[[Array, Array], npt.NDArray[np.int64]]
+    mask: int
 
 
 class Form(ABC):
@@ -49,20 +67,8 @@ class Form(ABC):
         """RDKit's molecule of units; None where they are a piece that is none."""
 
     @abstractmethod
-    def batch(
-        self,
-        units: Array,
-        lengths: Array,
-        draws: Draws | None,
-        needs: Collection[str],
-        ids: Ids,
-        mask: int,
-    ) -> Arrays:
-        """``tokens``, ``length``, and of views and links what there are, of units [rows, tokens].
-
-        Args:
-            mask: the id of a token that is hidden.
-        """
+    def batch(self, asked: Asked) -> Arrays:
+        """``tokens``, ``length``, and of views and links what there are."""
 
 
 class Smiles(Form):
@@ -90,32 +96,25 @@ class Smiles(Form):
         """See ``Form``; a token that is too long for a unit is no molecule either."""
         return _rdkit.graph_of(_smiles.unpack(units))
 
-    def batch(
-        self,
-        units: Array,
-        lengths: Array,
-        draws: Draws | None,
-        needs: Collection[str],
-        ids: Ids,
-        mask: int,
-    ) -> Arrays:
+    def batch(self, asked: Asked) -> Arrays:
         """See ``Form``.
 
         A view is another SMILES of the same molecule: its atoms are taken in an order that is
         drawn. What is no molecule is its own view.
         """
-        if draws is None or not (self._randomise or "view" in needs):
-            return {"tokens": ids(units, lengths), "length": lengths.astype(np.int64)}
-        rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
+        draws, ids = asked.draws, asked.ids
+        if draws is None or not (self._randomise or "view" in asked.needs):
+            return {"tokens": ids(asked.units, asked.lengths), "length": asked.lengths}
+        rows = [row[:size] for row, size in zip(asked.units, asked.lengths, strict=True)]
         graphs = [self.molecule(row) for row in rows]
         made: Arrays = {}
         for name, length, drawn in (
             ("tokens", "length", self._randomise),
             ("view", "view_length", True),
         ):
-            if name == "view" and name not in needs:
+            if name == "view" and name not in asked.needs:
                 continue
-            keys = draws.uniform(name, units.shape[1]) if drawn else None
+            keys = draws.uniform(name, asked.units.shape[1]) if drawn else None
             found = rows if keys is None else _rewritten(rows, graphs, keys)
             made[length] = np.array([len(row) for row in found], np.int64)
             made[name] = ids(_padded(found), made[length])
@@ -186,27 +185,19 @@ class Graph(Form):
         ]
         return _rdkit.of_bonds([str(atom) for atom in atoms], bonds)
 
-    def batch(
-        self,
-        units: Array,
-        lengths: Array,
-        draws: Draws | None,
-        needs: Collection[str],
-        ids: Ids,
-        mask: int,
-    ) -> Arrays:
+    def batch(self, asked: Asked) -> Arrays:
         """See ``Form``.
 
         A view is the same graph with atoms hidden and bonds left out (You et al. 2020, GraphCL).
         """
-        lengths = lengths.astype(np.int64)
-        tokens = ids(_graphs.tokens(units), lengths)
+        units, lengths, draws = asked.units, asked.lengths, asked.draws
+        tokens = asked.ids(_graphs.tokens(units), lengths)
         made = {"tokens": tokens, "length": lengths, "links": _graphs.links(units, lengths)}
-        if draws is not None and "view" in needs:
+        if draws is not None and "view" in asked.needs:
             hidden = draws.uniform("view", units.shape[1]) < self._noise
             hidden &= np.arange(units.shape[1]) < lengths[:, None]
             kept = _graphs.thinned(units.shape, draws, "bonds", self._noise)
-            made["view"] = np.where(hidden, mask, tokens)
+            made["view"] = np.where(hidden, asked.mask, tokens)
             made["view_length"] = lengths
             made["view_links"] = _graphs.links(units, lengths, kept)
         return made

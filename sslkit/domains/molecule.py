@@ -24,7 +24,7 @@ import numpy.typing as npt
 from sslkit import rng
 from sslkit.domains import _descriptors, _molecule_counts, _properties, _rdkit, _smiles
 from sslkit.domains._molecule_counts import Reader
-from sslkit.domains._molecule_forms import Form, Graph, Smiles
+from sslkit.domains._molecule_forms import Asked, Form, Graph, Smiles
 from sslkit.domains._tokenwise import Tokenwise
 from sslkit.errors import OnError
 from sslkit.files import molecules, sequences, source, table
@@ -184,8 +184,8 @@ class Domain(Tokenwise):
 
         Properties are those of the molecule; a window of a longer one mostly has none.
         """
-        mask = self.spec.mask
-        made = self.form.batch(units, lengths, draws, needs, self._ids, mask)
+        sizes = lengths.astype(np.int64)
+        made = self.form.batch(Asked(units, sizes, draws, needs, self._ids, self.spec.mask))
         if "properties" in needs:
             rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
             made["properties"] = np.stack([self._properties.of(row.tobytes()) for row in rows])
