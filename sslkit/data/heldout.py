@@ -79,15 +79,34 @@ def _places(found: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -> npt
 
 
 def hashes(units: Array) -> npt.NDArray[np.uint64]:
-    """A hash of every stretch of COPY_UNITS units, [len - COPY_UNITS + 1], by doubling."""
-    if len(units) < COPY_UNITS:
+    """A hash of every stretch of COPY_UNITS units, [len - COPY_UNITS + 1], by doubling.
+
+    A segment that is shorter has one hash, of all of it.
+    """
+    if not len(units):
         return np.empty(0, np.uint64)
-    values = rng.mix(units.astype(np.uint64))
+    values = _numbers(units)
+    if len(units) < COPY_UNITS:
+        place = np.arange(1, len(units) + 1, dtype=np.uint64)
+        whole = np.bitwise_xor.reduce(rng.mix(values ^ rng.mix(place)))
+        return rng.mix(np.array([whole ^ np.uint64(len(units))]))
     size = 1
     while size < COPY_UNITS:
         values = rng.mix(values[:-size] * np.uint64(3) ^ values[size:])
         size *= 2
     return values
+
+
+def _numbers(units: Array) -> npt.NDArray[np.uint64]:
+    """A number for each unit, the same for equal ones."""
+    if units.dtype.kind != "V":
+        return rng.mix(units.astype(np.uint64))
+    # Of units that are no numbers, all eight-byte words together.
+    words = np.ascontiguousarray(units).view(np.uint64).reshape(len(units), -1)
+    found = np.zeros(len(units), np.uint64)
+    for word in words.T:
+        found = rng.mix(found * np.uint64(3) ^ word)
+    return found
 
 
 def _stretches(held: Segments, twin: Callable[[Array], Array]) -> npt.NDArray[np.uint64]:

@@ -135,4 +135,40 @@ def test_hashes_are_equal_where_stretches_are() -> None:
     assert len(found) == 200 - COPY_UNITS + 1
     same = np.flatnonzero(np.isin(found, wanted))
     assert same.tolist() == list(range(50, 90 - COPY_UNITS + 1))
-    assert len(hashes(one[: COPY_UNITS - 1])) == 0
+
+
+def test_a_short_record_has_one_hash_of_all_of_it() -> None:
+    (one,) = dna(1, COPY_UNITS)
+    short = one[:-1]
+    changed, turned = short.copy(), short.copy()
+    changed[3] = (changed[3] + 1) % 4
+    turned[[2, 5]] = 0, 1
+    swapped = turned.copy()
+    swapped[[2, 5]] = 1, 0
+    different = [short, changed, turned, swapped, short[:-1], short[1:], one]
+    assert [len(hashes(units)) for units in different] == [1] * 7
+    assert len({int(hashes(units)[0]) for units in different}) == 7
+    np.testing.assert_array_equal(hashes(short), hashes(short.copy()))
+    assert not len(hashes(one[:0]))
+
+
+def test_copies_of_short_records_are_left_out() -> None:
+    records = dna(40, 20)
+    split = hold_out(segments_of(records * 3), 200, lambda units: units)
+    held = {split.held.units(number).tobytes() for number in range(len(split.held))}
+    assert held
+    train = {split.train.units(number).tobytes() for number in range(len(split.train))}
+    assert len(split.train) > 60
+    assert not held & train
+    assert split.overlap == 0
+
+
+def test_units_need_not_be_numbers() -> None:
+    words = np.arange(400, dtype=np.uint64).reshape(200, 2) % 150
+    units = words.view("V16")[:, 0]
+    found = hashes(units)
+    assert len(found) == 200 - COPY_UNITS + 1
+    # 75 of them later all is repeated.
+    np.testing.assert_array_equal(found[75:], found[:-75])
+    assert len(np.unique(found)) == 75
+    assert len(hashes(units[:5])) == 1

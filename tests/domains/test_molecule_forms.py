@@ -170,6 +170,8 @@ def corpus(tmp_path: Path) -> Path:
         f"{'CO'[draw.integers(2)]}{'C' * draw.integers(1, 9)}{ends[draw.integers(len(ends))]}\n"
         for _ in range(400)
     ]
+    # Long ones too: what is held out is searched for copies of 32 atoms.
+    lines += [f"{'C' * size}N{'C' * (size - 20)}O\n" for size in range(25, 40)]
     (tmp_path / "corpus.smi").write_text("".join(dict.fromkeys(lines)))
     return tmp_path / "corpus.smi"
 
