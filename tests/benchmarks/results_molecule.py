@@ -244,6 +244,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("results-molecule"))
     parser.add_argument("--quick", action="store_true", help="one seed, 60 steps")
     parser.add_argument("--jobs", type=int, default=2, help="models that are trained at once")
+    parser.add_argument("--objectives", nargs="+", default=OBJECTIVES, help="some of them")
     options = parser.parse_args()
     if not MOLECULES.is_dir():
         raise SystemExit(f"the public data sets are not at {MOLECULES}")
@@ -258,12 +259,17 @@ def main() -> None:
     ]  # fmt: skip
     write_corpus(out, sets)
     sslkit(out, "build-vocab", "corpus.smi", "--domain", "molecule")
-    jobs = [(form, objective, seed) for form in FORMS for objective in OBJECTIVES for seed in seeds]
+    jobs = [
+        (form, objective, seed)
+        for form in FORMS
+        for objective in options.objectives
+        for seed in seeds
+    ]
     with ThreadPoolExecutor(options.jobs) as pool:
         folders = list(pool.map(lambda job: pretrain(out, *job, steps), jobs))
     models: dict[str, list[tuple[Path, int, bool]]] = {}
     for (form, objective, seed), folder in zip(jobs, folders, strict=True):
-        if objective == OBJECTIVES[0]:
+        if objective == options.objectives[0]:
             models.setdefault(f"{form}, untrained", []).append((folder, seed, False))
         models.setdefault(f"{form}, {objective}", []).append((folder, seed, True))
     found = {held.name: measure(held, models) for held in sets}

@@ -13,7 +13,7 @@ from sslkit.artifacts import checkpoint
 
 Command = Callable[..., Any]
 
-ENCODERS = [n for n in catalog.names("model") if "tokens" in catalog.load("model", n).TAKES]
+ENCODERS = [n for n in catalog.names("model") if list(catalog.load("model", n).TAKES) == ["tokens"]]
 SHAPE = ("--set", "width=16", "--threads", "1", "--device", "cpu")
 
 
