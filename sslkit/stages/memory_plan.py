@@ -19,7 +19,7 @@ from sslkit.errors import ResourceError, UsageError
 from sslkit.modules import encoder_of
 from sslkit.pretexts import Counted
 from sslkit.stages.pretrain_plan import Chosen, Options
-from sslkit.types import Arrays
+from sslkit.types import Array, Arrays
 
 #: A micro-batch of so many tokens keeps a processor as busy as a larger one, so that gradient
 #: checkpointing, which costs a fifth of the speed, is for what does not fit even then.
@@ -243,7 +243,24 @@ def _batches(options: Options, chosen: Chosen[TokenDomain]) -> Callable[[int], A
             "tokens": tokens, "length": length, "corrupted": tokens, "view": tokens,
             "view_length": length, "boundary": boundary,
             "token_weight": np.ones(shape, np.float32),
+            "properties": np.zeros((rows, spec.properties)),
         }  # fmt: skip
+        if spec.links:
+            batch["links"] = batch["view_links"] = _links(rows, options.window, spec.links)
         return objective.prepare(batch, draws)
 
     return made
+
+
+def _links(rows: int, columns: int, kinds: int) -> Array:
+    """A chain with a ring closed at every third token: more links than most molecules have."""
+    column = np.arange(columns)
+    closing = column % 3 == 0
+    ends = [
+        (column - 1, column > 0),
+        (column + 1, column < columns - 1),
+        (column + 6, closing & (column < columns - 6)),
+        (column - 6, closing & (column >= 6)),
+    ]
+    links = np.stack([np.where(there, other * kinds, -1) for other, there in ends], axis=1)
+    return np.broadcast_to(links, (rows, *links.shape)).copy()
