@@ -38,13 +38,6 @@ def read(path: Path, **values: Any) -> list[Record]:
     return list(domain(**values).read(path, "skip"))
 
 
-def known() -> molecule.Domain:
-    """A domain with all tokens of SMILES."""
-    plain = domain()
-    found = (plain.record("a", text, "f", 1).payload.smiles for text in SMILES)
-    return domain(sorted({token for smiles in found for token in _smiles.tokens(smiles)}))
-
-
 @given(st.lists(st.sampled_from(["C", "Cl", "[nH+]", "%12", "%(123)", "=", "(", "1", "Br", "B"])))
 def test_units_are_letters_of_tokens_cut_as_they_are_counted(found: list[str]) -> None:
     smiles = "".join(found)
