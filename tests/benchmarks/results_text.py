@@ -13,6 +13,7 @@ an ordinary command of sslkit and is kept: started again, it goes on where it wa
 import argparse
 import gzip
 import json
+import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,6 +27,7 @@ OBJECTIVES = ("mlm", "align", "mlm+align")
 SHAPE = ["--set", "blocks=3", "--set", "width=128", "--set", "heads=4"]
 STEPS = ["--window", "64", "--batch-tokens", "8192", "--micro-tokens", "8192"]
 WAYS = ("first to second", "second to first")
+WORD = re.compile(r"\w")
 Found = dict[str, dict[str, list[float]]]
 
 
@@ -38,7 +40,9 @@ def write_pairs(out: Path, language: str) -> None:
         for side in ("en", language):
             with gzip.open(CAPTIONS / f"{part}.{side}.gz", "rt", encoding="utf-8") as stream:
                 sides.append([" ".join(line.split()) for line in stream])
-        lines = ["\t".join(pair) for pair in zip(*sides, strict=True)]
+        # Two captions of the German training part are "@@", without a word.
+        kept = [pair for pair in zip(*sides, strict=True) if all(map(WORD.search, pair))]
+        lines = ["\t".join(pair) for pair in kept]
         (folder / f"{part}.tsv").write_text("\n".join(lines) + "\n", "utf-8")
     sslkit(folder, "build-vocab", "train.tsv", "--domain", "text", "--min-count", "2")
 
