@@ -138,7 +138,7 @@ class TokenDomain(RecordDomain, Protocol):
       of each that a token is linked to, and -1 where there are no more of them; ``view_links`` are
       those of the view. A batch has them wherever ``spec.links`` is above 0;
     - ``properties``: what can be computed of the row as a whole, [rows, spec.properties] float64,
-      NaN where it cannot.
+      about 0 and of size 1 where it is usual, NaN where it cannot be computed.
     """
 
     @property

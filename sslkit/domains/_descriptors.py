@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.domains import _rdkit
+
 Floats = npt.NDArray[np.float32]
 
 _RADIUS, _BITS = 2, 2048
@@ -25,7 +27,7 @@ def features(graphs: Sequence[Any]) -> dict[str, Floats]:
     and counts of groups; 0 where one is not defined for a molecule. Of Ipc the logarithm is taken.
     """
     made = importlib.import_module("rdkit.Chem.rdFingerprintGenerator")
-    listed = importlib.import_module("rdkit.Chem.Descriptors")
+    listed = _rdkit.descriptors()
     generator = made.GetMorganGenerator(radius=_RADIUS, fpSize=_BITS)
     names = [name for name, _ in listed.descList]
     fingerprints = np.zeros((len(graphs), _BITS), np.float32)

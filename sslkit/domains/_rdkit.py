@@ -76,9 +76,9 @@ def chem() -> Any:
 
 @cache
 def descriptors() -> Any:
-    """``rdkit.Chem.rdMolDescriptors``, made silent."""
+    """``rdkit.Chem.Descriptors``, made silent."""
     chem()
-    return importlib.import_module("rdkit.Chem.rdMolDescriptors")
+    return importlib.import_module("rdkit.Chem.Descriptors")
 
 
 def version() -> str:

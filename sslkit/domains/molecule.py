@@ -102,7 +102,7 @@ class Domain(Tokenwise):
         self._properties = _properties.Remembered(self._molecule)
         if vocabulary is not None:
             self._spec = TokenSpec(
-                len(vocabulary), links=self.form.links, properties=_properties.count()
+                len(vocabulary), links=self.form.links, properties=len(_properties.names())
             )
             known = _smiles.pack(vocabulary.tokens)
             self._order = np.argsort(known)

@@ -2,8 +2,9 @@
 
 What chemists have taught a program to compute asks an encoder for the structure behind it, and
 needs no label (Fabian et al. 2020, MolBERT, of whose pretexts it helped most). The
-states are pooled, and a head predicts all properties at once. Properties of very different sizes
-are compared by sign(x) log(1 + |x|), so that what counts is a ratio where they are large.
+states are pooled, and a head predicts all properties at once. The domain gives them in units of
+what is usual; they are compared by sign(x) log(1 + |x|), so that what is far from usual does not
+count more than all the rest.
 """
 
 import math

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from rdkit import Chem
-from rdkit.Chem import Descriptors, rdMolDescriptors
 
 from sslkit import rng
 from sslkit.domains import _graphs, _properties, _rdkit, _smiles, molecule
@@ -125,12 +124,9 @@ def test_properties_are_what_rdkit_computes() -> None:
         draws = rng.Counter(1, 0, np.arange(len(rows)))
         found = one.batch(units, lengths, draws, {"properties"})["properties"]
         assert found.shape == (len(rows), one.spec.properties)
-        names = list(rdMolDescriptors.Properties().GetPropertyNames())
         for row, text in zip(found, SMILES, strict=True):
             graph = Chem.MolFromSmiles(text)
             flat = Chem.MolFromSmiles(_rdkit.flat(graph)) if form == "graph" else graph
-            assert row[names.index("CrippenClogP")] == pytest.approx(Descriptors.MolLogP(graph))
-            assert row[names.index("tpsa")] == pytest.approx(Descriptors.TPSA(graph))
             np.testing.assert_allclose(row, _properties.compute(flat))
 
 
