@@ -137,6 +137,9 @@ class TokenDomain(RecordDomain, Protocol):
     - ``links``: which tokens are linked, [rows, tokens, any] int64: ``column * spec.links + kind``
       of each that a token is linked to, and -1 where there are no more of them; ``view_links`` are
       those of the view. A batch has them wherever ``spec.links`` is above 0;
+    - ``sites``: where tokens stand, as columns of alignments, [rows, tokens] int64, numbers from 0
+      to ``spec.sites - 1`` (any one at padding); ``view_sites`` are those of the view. A batch has
+      them wherever ``spec.sites`` is above 0;
     - ``properties``: what can be computed of the row as a whole, [rows, spec.properties] float64,
       NaN where it cannot.
     """

@@ -247,6 +247,9 @@ def _batches(options: Options, chosen: Chosen[TokenDomain]) -> Callable[[int], A
         }  # fmt: skip
         if spec.links:
             batch["links"] = batch["view_links"] = _links(rows, options.window, spec.links)
+        if spec.sites:
+            sites = draws.uniform("sites", options.window) * spec.sites
+            batch["sites"] = batch["view_sites"] = sites.astype(np.int64)
         return objective.prepare(batch, draws)
 
     return made
