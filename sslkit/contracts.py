@@ -192,6 +192,15 @@ class Paired(Protocol):
 
 
 @runtime_checkable
+class Located(Protocol):
+    """What a domain offers besides whose units may depend on the file that a record stands in."""
+
+    def location(self, path: Path) -> str:
+        """What of a file's name shapes the units of its records; part of a shard's name."""
+        ...
+
+
+@runtime_checkable
 class Families(Protocol):
     """What a domain offers besides whose records have look-alikes.
 
