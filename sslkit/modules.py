@@ -170,7 +170,7 @@ def states_at(
     return encoder_of(encoder).states_at(tokens, length, places, start)
 
 
-def besides_of(encoder: nn.Module, batch: Batch, prefix: str = "") -> dict[str, Tensor]:
+def besides_of(encoder: object, batch: Batch, prefix: str = "") -> dict[str, Tensor]:
     """What an encoder takes of a batch besides tokens and lengths, by name.
 
     Args:
