@@ -117,7 +117,7 @@ def test_who_is_learned_from_and_who_is_judged(folder: Path, command: Command) -
     assert command(*QUICK, "--json", "-q", "--force").json == one
     assert "holds another run" in command(*QUICK, "--seed", "2", check=2).err
     every = command(*QUICK, "--folds", "2", "-o", "folds", "--json", "-q").json
-    assert [set(model["families"]) for model in every["models"]] == [set("abcd")] * 5
+    assert [set(model["families"]) for model in every["models"]] == [set("abcd")] * 6
     assert every["title"].startswith("contacts: 4 of 4 families judged, seed 1; 2-fold")
     table = (folder / "labels" / "contacts.csv").read_text().splitlines()
     parts = ["split", "train", "test", "train", "test"]
@@ -170,7 +170,7 @@ def test_encoders_and_vocabularies_that_do_not_fit(folder: Path, command: Comman
     write_model(folder, gru)
     done = command(*QUICK, check=2)
     assert "model gru has no attention maps" in done.err
-    assert "--model transformer" in done.err
+    assert "pretrain with --model factored or transformer" in done.err
     write_model(folder, k=2)
     assert "build-vocab --domain protein --set k=1" in command(*QUICK, check=2).err
     write_model(folder, context=30)
