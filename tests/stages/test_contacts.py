@@ -141,6 +141,44 @@ def test_maps_of_several_sequences_lie_in_the_columns_of_one(folder: Path) -> No
     assert contact_maps.family(entries[0], task.Settings(depth=7), 1).states.shape[0] == 7
 
 
+def test_rows_in_columns_keep_their_gaps(folder: Path) -> None:
+    entries = task.Task(task.Settings()).read({"": [folder / "labels" / "contacts.csv"]}, "stop")
+    family = contact_maps.family(entries[0], task.Settings(rows=119), 1, aligned=True)
+    plain = contact_maps.family(entries[0], task.Settings(rows=119), 1)
+    assert family.length == plain.length == LENGTH
+    columns = [*range(30), -1, *range(30, LENGTH)]
+    for row, bare in zip(family.rows, plain.rows, strict=True):
+        assert row.places.tolist() == columns
+        assert row.letters.replace("-", "") == bare.letters
+        assert row.source == str(folder / "labels" / "a.afa")
+    np.testing.assert_array_equal(family.truth.contact, plain.truth.contact)
+
+
+def test_factored_attention_finds_what_changes_together(folder: Path, command: Command) -> None:
+    alignments = [folder / "labels" / f"{name}.afa" for name in "abcd"]
+    command("build-vocab", "--domain", "protein", *alignments)
+    shape = ("heads=8", "head_width=8", "site_width=32", "value_width=8", "width=32", "sites=4096")
+    command(
+        "pretrain", "--model", "factored", "--set", "aligned=true", *chained_sets(shape),
+        "--window", "48", "--steps", "150", "--batch-tokens", "6144", "--micro-tokens", "6144",
+        "--learning-rate", "1e-2", "--threads", "1", "--device", "cpu", "--precision", "fp32",
+        "--force",
+    )  # fmt: skip
+    one = command(*QUICK, "--folds", "4", "--json", "-q").json
+    value = {m["name"]: m["metrics"]["long_range_P@L/5"]["value"] for m in one["models"]}
+    assert value["attention, pretrained, all heads alike"] > 0.6
+    assert value["attention, pretrained"] > 0.6
+    assert value["attention, untrained"] < 0.3
+    assert value["chance"] < 0.2
+    # Its maps are of columns: more sequences say the same.
+    many = command(*QUICK, "--folds", "4", "--set", "rows=3", "--json", "-q", "--force").json
+    assert many["models"][-1]["families"] == one["models"][-1]["families"]
+
+
+def chained_sets(pairs: tuple[str, ...]) -> list[str]:
+    return [word for pair in pairs for word in ("--set", pair)]
+
+
 def test_rows_of_a_picture_are_the_best_pairs(folder: Path) -> None:
     entries = task.Task(task.Settings()).read({"": [folder / "labels" / "contacts.csv"]}, "stop")
     truth = contact_maps.family(entries[0], task.Settings(), 1).truth

@@ -152,3 +152,36 @@ def test_variants_of_beta_lactamase(command: Command, tmp_path: Path, shared_dat
     assert said["records"] == len(rows)
     assert np.isfinite(held["delta"]).all()
     assert held["label"] == [row["log_fitness"] for row in rows]
+
+
+def test_an_alignment_in_its_columns(command: Command, tmp_path: Path, family: Path) -> None:
+    command("build-vocab", family)
+    factored = ("pretrain", "--model", "factored", *TRAINED, "--steps", "2")
+    refused = command(*factored, check=2).err
+    assert "these tokens have none" in refused
+    assert "--domain protein --set aligned=true" in refused
+    aligned = ("--set", "aligned=true", "--set", "heads=2", "--set", "sites=100")
+    assert (
+        "the model takes sites" in command(*factored, *aligned, "--objective", "clm", check=2).err
+    )
+    assert "one residue a token" in command(*factored, *aligned, "--set", "k=2", check=2).err
+    command(*factored, *aligned, "--objective", "mlm+contrastive")
+    command("embed", family, "--device", "cpu")
+    embedded = pq.read_table(tmp_path / "embeddings.parquet")
+    # With its gap, every row has all columns.
+    assert embedded["length"].to_pylist() == [SITES] * 300
+    (tmp_path / "bad.fa").write_text(">x\nMK-V\n>y\nMKV\n")
+    assert (
+        "record 2 (y)"
+        in command("embed", "bad.fa", "--out", "x.parquet", "--device", "cpu", check=3).err
+    )
+    (tmp_path / "bad.csv").write_text("id,sequence\nx,MK-V\n")
+    assert (
+        "a file is no alignment"
+        in command("embed", "bad.csv", "--out", "x.parquet", "--device", "cpu", check=3).err
+    )
+    assert "takes sites" in command("score", family, "--device", "cpu", check=2).err
+    transformer = ("pretrain", *SMALL, *TRAINED, "--steps", "2", "--force")
+    command(*transformer, "--set", "aligned=true")
+    command("score", family, "--device", "cpu", "--out", "scores.parquet")
+    assert pq.read_table(tmp_path / "scores.parquet").num_rows == 300
