@@ -6,8 +6,9 @@ the tokens, so that a head has one map for all sequences of a family. Query, key
 are the same for all families. A token is never told of itself: what masked modelling learns is what
 other columns say of it, and maps of columns that touch in space stand out.
 
-As all rows of a family have the same sites, their map is made once, and where they are many, also
-what every token at every column says to every column, which rows then only add up.
+So it knows the families that it was trained on, and of others nothing. As all rows of a family have
+the same sites, their map is made once, and where they are many, also what every token at every
+column says to every column, which rows then only add up.
 
 Shape suffixes: B rows, L tokens, H heads, K width of a head, T kinds of tokens, V width of a value,
 D width; R the rows of a group that have the same sites; I those who look, J what is looked at.
