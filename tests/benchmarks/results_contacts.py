@@ -72,9 +72,9 @@ MODELS = (
     ),
     Model(
         "factored",
-        "--set aligned=true --set mlm.rate=0.2 --window 144 --batch-tokens 65536 "
-        "--micro-tokens 65536 --learning-rate 5e-3",
-        1200,
+        "--set aligned=true --set value_width=16 --set mlm.rate=0.2 --window 144 "
+        "--batch-tokens 65536 --micro-tokens 65536 --learning-rate 5e-3",
+        2000,
         (1,),
     ),
 )
