@@ -7,7 +7,6 @@ family and column, the same on all machines, into a table of a size that is give
 share a site share what is learned of it.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +14,16 @@ import numpy.typing as npt
 
 from sslkit import rng
 from sslkit.domains import _residues
-from sslkit.errors import OnError
-from sslkit.files import alignment, sequences
-from sslkit.types import Array, Record
+from sslkit.files import alignment
+from sslkit.types import Array
 
 #: The type of a unit.
 UNIT = np.dtype(np.uint32)
-#: What stands for a gap; no residue has this code.
+#: The code of what is no letter, which in a row that was checked is a gap.
 GAP = int(_residues.to_codes(b"-")[0])
 _BITS = 5
 #: Sites beyond which a unit is no 32-bit number.
 MOST_SITES = 2 ** (32 - _BITS)
-
-
-def read(path: Path, on_error: OnError) -> Iterator[Record]:
-    """The rows of an alignment with their gaps; see ``sequences.rows``."""
-    return sequences.rows(path, on_error)
 
 
 def columns(letters: bytes, source: str) -> bytes:

@@ -102,7 +102,7 @@ class Domain(KmerDomain):
         if not self.settings.aligned:
             yield from super().read(path, on_error)
             return
-        for record in _aligned.read(path, on_error):
+        for record in sequences.rows(path, on_error):
             yield self.check(record, on_error)
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:

@@ -150,8 +150,9 @@ def _looks(
             do="pretrain with one residue per token: build-vocab --domain protein --set k=1",
         )
     if len(row.letters) > window:
+        kind = "columns" if domain.spec.sites else "residues"
         raise UsageError(
-            f"a sequence has {len(row.letters)} residues, and the encoder was trained on {window}",
+            f"a sequence has {len(row.letters)} {kind}, and the encoder was trained on {window}",
             why=f"{row.where} does not fit into a window",
             do=f"pretrain with --window {len(row.letters)} or more",
         )

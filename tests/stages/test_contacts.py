@@ -50,8 +50,10 @@ def write_family(folder: Path, name: str, seed: int) -> None:
     (folder / f"{name}.pdb").write_text(lines + "END\n")
 
 
-def write_model(folder: Path, module: Any = transformer, k: int = 1, context: int = 64) -> None:
-    reading = protein.Settings(k=k)
+def write_model(
+    folder: Path, module: Any = transformer, k: int = 1, context: int = 64, *, aligned: bool = False
+) -> None:
+    reading = protein.Settings(k=k, aligned=aligned)
     tokens = list(LETTERS) if k == 1 else [a + b for a in LETTERS for b in LETTERS]
     counts = np.ones(len(tokens), np.int64)
     domain = protein.Domain(reading, Vocabulary(tokens, counts))
@@ -173,6 +175,16 @@ def test_factored_attention_finds_what_changes_together(folder: Path, command: C
     # Its maps are of columns: more sequences say the same.
     many = command(*QUICK, "--folds", "4", "--set", "rows=3", "--json", "-q", "--force").json
     assert many["models"][-1]["families"] == one["models"][-1]["families"]
+
+
+def test_an_encoder_of_tokens_reads_rows_in_columns_as_well(folder: Path, command: Command) -> None:
+    write_model(folder, aligned=True)
+    one = command(*QUICK, "--set", "rows=1", "--folds", "2", "--json", "-q").json
+    more = command(*QUICK, "--set", "rows=3", "--folds", "2", "--json", "-q", "--force").json
+    assert one["families"] == more["families"]
+    assert one["models"][-1]["families"] != more["models"][-1]["families"]
+    write_model(folder, aligned=True, context=LENGTH)
+    assert "a sequence has 41 columns" in command(*QUICK, "--force", check=2).err
 
 
 def chained_sets(pairs: tuple[str, ...]) -> list[str]:

@@ -166,6 +166,8 @@ def test_an_alignment_in_its_columns(command: Command, tmp_path: Path, family: P
         "the model takes sites" in command(*factored, *aligned, "--objective", "clm", check=2).err
     )
     assert "one residue a token" in command(*factored, *aligned, "--set", "k=2", check=2).err
+    told = command("plan", "--mem", "4G", "--model", "factored", *aligned, "--device", "cpu")
+    assert "fits" in told.out
     command(*factored, *aligned, "--objective", "mlm+contrastive")
     command("embed", family, "--device", "cpu")
     embedded = pq.read_table(tmp_path / "embeddings.parquet")
