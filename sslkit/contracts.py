@@ -137,6 +137,9 @@ class TokenDomain(RecordDomain, Protocol):
     - ``links``: which tokens are linked, [rows, tokens, any] int64: ``column * spec.links + kind``
       of each that a token is linked to, and -1 where there are no more of them; ``view_links`` are
       those of the view. A batch has them wherever ``spec.links`` is above 0;
+    - ``sites``: where tokens stand, as columns of alignments, [rows, tokens] int64, numbers from 0
+      to ``spec.sites - 1`` (any one at padding); ``view_sites`` are those of the view. A batch has
+      them wherever ``spec.sites`` is above 0;
     - ``properties``: what can be computed of the row as a whole, [rows, spec.properties] float64,
       about 0 and of size 1 where it is usual, NaN where it cannot be computed.
     """
@@ -185,6 +188,15 @@ class Paired(Protocol):
 
     def sides(self, units: Array) -> tuple[Array, Array]:
         """The units of the two records of a pair."""
+        ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """What a domain offers besides whose units may depend on the file that a record stands in."""
+
+    def location(self, path: Path) -> str:
+        """What of a file's name shapes the units of its records; part of a shard's name."""
         ...
 
 

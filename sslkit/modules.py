@@ -46,7 +46,7 @@ class Field(Backbone):
 
 
 class Encoder(Backbone):
-    """Base of models of sequences; ``TAKES`` holds ``tokens``, and ``links`` where it is linked.
+    """Base of models of sequences; ``TAKES`` holds ``tokens`` and all that ``takes`` holds.
 
     Attributes:
         depth: layers that can be asked for, from 0, the embeddings, to the last.
@@ -54,7 +54,8 @@ class Encoder(Backbone):
         sight: how far off a token can stand that a state depends on; None for any distance.
         skips_padding: whether padding costs it next to nothing on a CPU.
         across_rows: whether rows of a micro-batch see each other in training.
-        linked: whether it takes ``links`` by that name, [B, L, any] as ``TokenDomain`` has them.
+        takes: what ``forward`` takes besides, by name, as ``TokenDomain`` has it: ``links``
+            [B, L, any], ``sites`` [B, L].
         checkpointing: keep only what goes into a block, and run it again for its gradient.
     """
 
@@ -63,7 +64,7 @@ class Encoder(Backbone):
     sight: int | None = None
     skips_padding: bool = False
     across_rows: bool = False
-    linked: bool = False
+    takes: frozenset[str] = frozenset()
     checkpointing: bool = False
 
     @property
@@ -121,11 +122,12 @@ class Encoder(Backbone):
 class Attentive(Protocol):
     """What an encoder offers besides whose tokens look at each other by attention."""
 
-    def attentions(self, tokens: Tensor, length: Tensor) -> Tensor:
+    def attentions(self, tokens: Tensor, length: Tensor, **besides: Tensor) -> Tensor:
         """How much each token looks at each, in every layer and head, without a gradient.
 
         Args:
             tokens: ids, [B, L] int64; ``length`` [B] real ones in each row.
+            besides: what the encoder ``takes`` besides, by name.
 
         Returns:
             [B, layers, heads, L, L], who looks before what is looked at. What goes to a vector
@@ -155,22 +157,27 @@ def states_at(
     length: Tensor,
     places: Tensor,
     start: bool = False,
-    links: Mapping[str, Tensor] | None = None,
+    besides: Mapping[str, Tensor] | None = None,
 ) -> Tensor:
     """``Encoder.states_at`` for objectives, to which an encoder is a module like any other.
 
     Args:
-        links: as ``links_of`` gives them.
+        besides: as ``besides_of`` gives it.
     """
-    if links:
-        hidden: Tensor = encoder(tokens, length, start=start, **links)
+    if besides:
+        hidden: Tensor = encoder(tokens, length, start=start, **besides)
         return hidden.flatten(0, 1)[places]
     return encoder_of(encoder).states_at(tokens, length, places, start)
 
 
-def links_of(encoder: nn.Module, batch: Batch, name: str = "links") -> dict[str, Tensor]:
-    """The links of a batch as an encoder takes them: by name, or none where it looks at none."""
-    return {"links": batch[name]} if isinstance(encoder, Encoder) and encoder.linked else {}
+def besides_of(encoder: object, batch: Batch, prefix: str = "") -> dict[str, Tensor]:
+    """What an encoder takes of a batch besides tokens and lengths, by name.
+
+    Args:
+        prefix: of the names in the batch: ``view_`` for those of the records' views.
+    """
+    takes = encoder.takes if isinstance(encoder, Encoder) else frozenset[str]()
+    return {name: batch[prefix + name] for name in sorted(takes)}
 
 
 def encoder_of(model: nn.Module) -> Encoder:

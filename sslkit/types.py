@@ -58,6 +58,8 @@ class TokenSpec:
             it; [size]. None where records are read in one form only.
         links: kinds of links between tokens, as bonds between atoms; 0 where there are none.
         properties: numbers that can be computed of a record; 0 where none are.
+        sites: places that tokens can stand at, as columns of alignments; 0 where a place says
+            nothing.
     """
 
     size: int
@@ -66,6 +68,7 @@ class TokenSpec:
     twins: npt.NDArray[np.int64] | None = field(default=None, compare=False)
     links: int = 0
     properties: int = 0
+    sites: int = 0
 
     @property
     def pad(self) -> int:

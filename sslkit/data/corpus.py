@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sslkit.artifacts.manifest import Input
-from sslkit.contracts import RecordDomain
+from sslkit.contracts import Located, RecordDomain
 from sslkit.data import shards
 from sslkit.data.shards import Shard
 from sslkit.errors import DataError, OnError
@@ -26,8 +26,11 @@ def open_shards(
     """
     found = []
     for entry in inputs:
-        key = shards.shard_key(entry.sha256, version, domain.encoding, on_error)
-        encoded = _Encoded(Path(entry.path), domain, on_error)
+        path = Path(entry.path)
+        where = domain.location(path) if isinstance(domain, Located) else ""
+        located = [where] if where else []
+        key = shards.shard_key(entry.sha256, version, domain.encoding, on_error, *located)
+        encoded = _Encoded(path, domain, on_error)
         found.append(shards.open_or_build(folder, key, encoded.units, domain.unit_type))
     if not any(len(shard.units) for shard in found):
         raise DataError(

@@ -8,15 +8,21 @@ is a stop at the end. Lower case is upper case: the insertions of A3M are residu
 
 Units on disk are single residues, one byte each. Tokens are the k-mers that start at every
 ``stride``-th residue.
+
+With ``aligned`` files are alignments whose rows are read in their columns, so that a token knows
+its site (see ``_aligned``). A gap is a token then that a model does not know, and the insertions of
+A3M, which belong to no column, are left out. Vocabularies are counted as ever.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains import _residues, _substitution
+from sslkit.domains import _aligned, _residues, _substitution
 from sslkit.domains._ids import IdTable
 from sslkit.domains._kmers import Kmers as KmerDomain
 from sslkit.domains._kmers import settled
@@ -26,7 +32,7 @@ from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
 from sslkit.vocab.scheme import Strings
 
 VERSION = 1
-GIVES = frozenset({"tokens", "corrupted", "view"})
+GIVES = frozenset({"tokens", "corrupted", "view", "sites"})
 ENDINGS = (".faa", ".pep", ".aa", *alignment.ENDINGS)
 #: Names that tell nothing of proteins: such files are read where the domain is named.
 SHARED = sequences.ENDINGS
@@ -55,9 +61,21 @@ class Settings:
             "stand for them in related proteins (BLOSUM62)"
         },
     )
+    aligned: bool = field(
+        default=False,
+        metadata={"help": "read the rows of alignments with their gaps, each token in its column"},
+    )
+    sites: int = field(
+        default=2**15,
+        metadata={"help": "size of the table that columns of alignments share, if aligned"},
+    )
 
     def __post_init__(self) -> None:
         settled(self, "residues")
+        if self.aligned and self.k > 1:
+            raise ValueError(f"aligned=true has one residue a token, not k = {self.k}")
+        if not 1 <= self.sites <= _aligned.MOST_SITES:
+            raise ValueError(f"sites is from 1 to {_aligned.MOST_SITES}, not {self.sites}")
 
 
 class Domain(KmerDomain):
@@ -76,7 +94,16 @@ class Domain(KmerDomain):
                 size,
                 reach=-(-k // settings.stride) - 1,
                 parts=letters.astype(np.int64) + len(_residues.TOKENS) * np.arange(k),
+                sites=settings.sites if settings.aligned else 0,
             )
+
+    def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
+        """The sequences of any file, or the rows of an alignment."""
+        if not self.settings.aligned:
+            yield from super().read(path, on_error)
+            return
+        for record in sequences.rows(path, on_error):
+            yield self.check(record, on_error)
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
         """A record from a cell of a table; a bad one carries ``error``."""
@@ -84,25 +111,39 @@ class Domain(KmerDomain):
         return self.check(Record(name, letters, source, number), "skip")
 
     def check(self, record: Record, on_error: OnError) -> Record:
-        """The record without gaps where it is a protein; else it carries ``error`` or stops."""
+        """The record where it is a protein, without gaps or in its columns; else ``error``."""
         if record.error:
             return record
-        letters = _residues.without_gaps(record.payload)
+        letters = held = _residues.without_gaps(record.payload)
+        if self.settings.aligned:
+            held = _aligned.columns(record.payload, record.source)
+            letters = _residues.without_gaps(held)
         if not (problem := _problem(letters)):
-            return replace(record, payload=letters)
+            return replace(record, payload=held)
         bad = replace(record, payload=b"", error=problem)
         if on_error == "stop":
             raise sequences.bad_record(bad)
         return bad
 
-    def encode(self, record: Record) -> npt.NDArray[np.uint8]:
-        """Codes of the residues, [residues]."""
+    def encode(self, record: Record) -> Array:
+        """Codes of the residues, [residues], or units with their sites, [columns]."""
+        if self.settings.aligned:
+            return _aligned.encode(record.payload, record.source, self.settings.sites)
         return _residues.to_codes(record.payload)
 
     @property
     def encoding(self) -> str:
-        """What decides the units of a record: nothing but their codes."""
-        return "residues"
+        """What decides the units of a record: their codes and, in columns, the table of sites."""
+        return f"residues at {self.settings.sites} sites" if self.settings.aligned else "residues"
+
+    @property
+    def unit_type(self) -> np.dtype[Any]:
+        """A byte a residue, four where it knows its site."""
+        return _aligned.UNIT if self.settings.aligned else super().unit_type
+
+    def location(self, path: Path) -> str:
+        """The family that a file's name says, where it decides the sites of its columns."""
+        return _aligned.family(path) if self.settings.aligned else ""
 
     def twin(self, units: Array) -> Array:
         """A protein has no other form that says the same."""
@@ -111,13 +152,19 @@ class Domain(KmerDomain):
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
     ) -> Arrays:
-        """Token ids [rows, tokens] and lengths [rows] of residue codes [rows, residues].
+        """Token ids [rows, tokens] and lengths [rows] of units [rows, units].
 
         A corrupted copy, and a view, which is another one, have some residues replaced by such as
         stand for them in related proteins. Nothing else is random.
         """
+        made: Arrays = {}
+        if self.settings.aligned:
+            made["sites"] = np.where(
+                np.arange(units.shape[1]) < lengths[:, None], _aligned.sites(units), 0
+            )
+            units = _aligned.codes(units)
         tokens, length = self._tokens(units, lengths)
-        made = {"tokens": tokens, "length": length}
+        made |= {"tokens": tokens, "length": length}
         if draws is not None:
             for name in {"corrupted", "view"}.intersection(needs):
                 noise = self.settings.noise
@@ -125,6 +172,8 @@ class Domain(KmerDomain):
                 made[name], _ = self._tokens(changed, lengths)
             if "view" in made:
                 made["view_length"] = length
+                if "sites" in made:
+                    made["view_sites"] = made["sites"]
         return made
 
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
@@ -133,7 +182,8 @@ class Domain(KmerDomain):
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the amino acids and of their pairs, [examples, 420]: what needs no model."""
         found = np.zeros((len(examples), _SINGLE + _SINGLE**2), np.float32)
-        for row, codes in zip(found, examples, strict=True):
+        for row, units in zip(found, examples, strict=True):
+            codes = _aligned.without_gaps(units) if self.settings.aligned else units
             single = codes[codes < _SINGLE]
             row[:_SINGLE] = np.bincount(single, minlength=_SINGLE) / max(len(single), 1)
             first, second = codes[:-1].astype(np.int64), codes[1:].astype(np.int64)
@@ -143,13 +193,14 @@ class Domain(KmerDomain):
 
     def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """The amino acid at every place, one-hot, [examples, 20 x residues]; 0 for others."""
-        codes: npt.NDArray[np.uint8] = np.stack(examples)
+        units: Array = np.stack(examples)
+        codes = _aligned.codes(units) if self.settings.aligned else units
         hot = np.equal(codes[..., None], np.arange(_SINGLE))
         return hot.reshape(len(codes), -1).astype(np.float32)
 
     def signature(self, record: Record) -> bytes:
         """Equal for records of the same residues."""
-        return self.encode(record).tobytes()
+        return _residues.to_codes(record.payload.translate(None, alignment.GAPS)).tobytes()
 
 
 def _letters(tokens: Sequence[str], k: int) -> npt.NDArray[np.uint8]:

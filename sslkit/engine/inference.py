@@ -22,7 +22,7 @@ from sslkit.engine.pooling import Combined, Vectors
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
 from sslkit.errors import UsageError
-from sslkit.modules import Encoder, links_of, pool
+from sslkit.modules import Encoder, besides_of, pool
 from sslkit.types import Array
 
 #: Batches' worth of tokens that are sorted together: 5% padding for lognormal lengths, 3% for twice
@@ -210,10 +210,10 @@ def _forward(
     start = np.array([span.keep - span.start for span in spans])
     stop = np.array([span.keep_stop - span.start for span in spans])
     held = to_device(arrays, runtime)
-    tokens, length, links = held["tokens"], held["length"], links_of(encoder, held)
+    tokens, length, besides = held["tokens"], held["length"], besides_of(encoder, held)
     with torch.inference_mode():
         with runtime.autocast():
-            hidden = encoder(tokens, length, plan.layer, **links)
+            hidden = encoder(tokens, length, plan.layer, **besides)
         if plan.pooling is None:
             kept = zip(hidden, start.tolist(), stop.tolist(), strict=True)
             return torch.cat([row[begin:end] for row, begin, end in kept]).float()

@@ -58,12 +58,7 @@ def read(path: Path) -> Alignment:
         if is_stockholm(stream):
             found = list(islice(_blocks(stream, path), 2))
             if len(found) > 1:
-                raise DataError(
-                    "a file holds several alignments, and one is wanted",
-                    where=str(path),
-                    why=f"another one begins behind the {len(found[0])} rows of the first",
-                    do="divide the file behind its first line //",
-                )
+                raise _several(path, len(found[0]))
             rows = found[0]
         else:
             drop = _dropped(path)
@@ -74,27 +69,36 @@ def read(path: Path) -> Alignment:
     return Alignment(tuple(name for name, _ in rows), _matrix(rows, path))
 
 
-def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
-    """The sequences of all alignments of an open Stockholm file, without gaps.
+def parse(stream: io.BufferedReader, path: Path, *, gaps: bool = False) -> Iterator[Record]:
+    """The sequences of all alignments of an open Stockholm file.
+
+    Args:
+        gaps: leave them in; the file holds one alignment then.
 
     Raises:
-        DataError: as ``read``; a file may hold several alignments.
+        DataError: as ``read``.
     """
     number = 0
     for rows in _blocks(stream, path):
+        if gaps and number:
+            raise _several(path, number)
         _check_widths(rows, path)
         for name, letters in rows:
             number += 1
-            yield Record(name, letters.translate(None, GAPS), str(path), number)
+            yield Record(name, letters.translate(None, b"" if gaps else GAPS), str(path), number)
 
 
-def parse_fasta(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
+def parse_fasta(
+    stream: io.BufferedReader, path: Path, *, aligned: bool | None = None
+) -> Iterator[Record]:
     """The records of an open FASTA file as they stand there, gaps included.
 
-    Where the file is named as an alignment, a row that has not as many columns as the first one
-    carries an error.
+    Args:
+        aligned: a row that has not as many columns as the first one carries an error; None: where
+            the file is named as an alignment.
     """
-    drop, width, aligned = _dropped(path), None, is_named(path)
+    drop, width = _dropped(path), None
+    aligned = is_named(path) if aligned is None else aligned
     for record in fasta.parse(stream, path):
         columns = len(record.payload.translate(None, drop)) if aligned else 0
         width = columns if width is None else width
@@ -103,6 +107,11 @@ def parse_fasta(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
         else:
             why = f"it has {columns} columns, and the first row of the alignment has {width}"
             yield replace(record, payload=b"", error=why)
+
+
+def columns(letters: bytes, path: Path) -> bytes:
+    """A row of a file in its columns: in upper case, with ``-`` for gaps and no insertions."""
+    return letters.translate(_UPPER, _dropped(path))
 
 
 def is_named(path: Path) -> bool:
@@ -148,6 +157,15 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, b
         raise _broken(path, at, "the file ends without a line //: it is cut off")
     if not at:
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+
+
+def _several(path: Path, rows: int) -> DataError:
+    return DataError(
+        "a file holds several alignments, and one is wanted",
+        where=str(path),
+        why=f"another one begins behind the {rows} rows of the first",
+        do="divide the file behind its first line //",
+    )
 
 
 def _broken(path: Path, line: int, why: str) -> DataError:

@@ -51,12 +51,38 @@ def read(
             found = bed.parse(stream, path, reference)
         else:
             found = _PARSE[kind](stream, path)
-        for record in found:
-            if record.error and on_error == "stop":
-                raise bad_record(record)
-            yield record
+        yield from _refused(found, on_error)
 
 
+def rows(path: Path, on_error: OnError = "stop") -> Iterator[Record]:
+    """The rows of an alignment, Stockholm, aligned FASTA or A3M, with their gaps; as ``read``.
+
+    Raises:
+        DataError: a file of another kind, or of several alignments; rows of different lengths.
+    """
+    with source.open_bytes(path) as stream:
+        kind = kind_of(stream, path)
+        if kind not in {"fasta", "stockholm"}:
+            raise DataError(
+                "a file is no alignment",
+                where=str(path),
+                why=f"it is {_CALLED.get(kind, kind)}",
+                do="give Stockholm, aligned FASTA or A3M, or leave out --set aligned=true",
+            )
+        if kind == "fasta":
+            yield from _refused(alignment.parse_fasta(stream, path, aligned=True), on_error)
+        else:
+            yield from alignment.parse(stream, path, gaps=True)
+
+
+def _refused(found: Iterable[Record], on_error: OnError) -> Iterator[Record]:
+    for record in found:
+        if record.error and on_error == "stop":
+            raise bad_record(record)
+        yield record
+
+
+_CALLED = {"fastq": "FASTQ", "genbank": "GenBank", "bed": "BED", "table": "a table"}
 _PARSE: Mapping[str, Callable[[io.BufferedReader, Path], Iterator[Record]]] = {
     "fasta": alignment.parse_fasta,
     "fastq": fastq.parse,

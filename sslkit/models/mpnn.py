@@ -48,7 +48,7 @@ class Model(_blocks.Blocks):
         UsageError: the domain has no links.
     """
 
-    linked = True
+    takes = frozenset({"links"})
     skips_padding = True
 
     def __init__(self, settings: Settings, spec: TokenSpec) -> None:

@@ -89,8 +89,8 @@ class Model(_blocks.Blocks):
         return states
 
     @torch.no_grad()
-    def attentions(self, tokens: Tensor, length: Tensor) -> Tensor:
-        """See ``modules.Attentive``."""
+    def attentions(self, tokens: Tensor, length: Tensor, **besides: Tensor) -> Tensor:
+        """See ``modules.Attentive``; there is nothing that it takes besides."""
         x_pd, lie = self._begin(tokens, length)
         found = []
         for block in (block for block in self.blocks if isinstance(block, _Block)):

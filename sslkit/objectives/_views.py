@@ -14,13 +14,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import Pooling, links_of, pool
+from sslkit.modules import Pooling, besides_of, pool
 from sslkit.types import Arrays, Batch, Draws, Weighted
 
 #: A learned temperature stays above it: a hundredth is as sharp as float32 needs.
 _COLDEST = 0.01
-#: What batches call tokens, lengths and links of a record, and of its view.
-_SIDES = (("tokens", "length", "links"), ("view", "view_length", "view_links"))
+#: What batches call tokens and lengths of a record, and of its view.
+_SIDES = (("tokens", "length"), ("view", "view_length"))
+#: What an encoder may take besides; names of it begin so for records and for views.
+BESIDES = frozenset({"links", "sites"})
+_PREFIXES = ("", "view_")
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ class Contrast:
         Returns:
             the same, and ``rows`` [P] int64, those that are compared.
         """
-        names = [name for side in _SIDES for name in side if name in batch]
+        names = [name for side in _SIDES for name in side]
+        besides = [prefix + name for prefix in _PREFIXES for name in sorted(BESIDES)]
+        names += [name for name in besides if name in batch]
         rows = np.flatnonzero((batch["length"] > 0) & (batch["view_length"] > 0))
         return {name: batch[name] for name in names} | {"rows": rows if len(rows) > 1 else rows[:0]}
 
@@ -76,9 +81,9 @@ class Contrast:
         """InfoNCE summed over the pairs, the mean of both directions, in nats."""
         rows = batch["rows"]
         vectors = []
-        for tokens, length, name in _SIDES:
-            links = links_of(encoder, batch, name)
-            states = encoder(batch[tokens], batch[length], **links)[rows]
+        for (tokens, length), prefix in zip(_SIDES, _PREFIXES, strict=True):
+            besides = besides_of(encoder, batch, prefix)
+            states = encoder(batch[tokens], batch[length], **besides)[rows]
             zero = torch.zeros_like(rows)
             vectors.append(pool(states, zero, batch[length][rows], self._pooling))
         # In bfloat16 near vectors look alike, and there are few numbers per record.

@@ -13,7 +13,7 @@ from sslkit.types import Array, TokenSpec
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "view"})
-PASSES = frozenset({"links"})
+PASSES = _views.BESIDES
 CAUSAL = None
 UNIT = "nats per pair"
 FLOOR = "chance"

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from sslkit.heads import TokenHead, log_probabilities, token_losses, unigram_loss
-from sslkit.modules import links_of, states_at
+from sslkit.modules import besides_of, states_at
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
-PASSES = frozenset({"links"})
+PASSES = frozenset({"links", "sites"})
 CAUSAL = False
 UNIT = "nats per token"
 FLOOR = "unigram"
@@ -74,7 +74,7 @@ class Objective:
         Returns:
             ``tokens`` with the hidden ones replaced, ``length``, ``positions`` [T] of the
             targets in the flattened batch, ``targets`` [T], their ids, and ``weight`` [T]
-            float32; and ``links``, where there are any, as they are.
+            float32; and what it ``PASSES``, where the batch has it, as it is.
         """
         tokens, length = batch["tokens"], batch["length"]
         span_at = self._spans(tokens.shape, length, draws)
@@ -132,9 +132,9 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted cross entropy summed over the targets, in nats."""
-        links = links_of(encoder, batch)
+        besides = besides_of(encoder, batch)
         states = states_at(
-            encoder, batch["tokens"], batch["length"], batch["positions"], links=links
+            encoder, batch["tokens"], batch["length"], batch["positions"], besides=besides
         )
         each = token_losses(head, states, batch["targets"], self.spec.size)
         return {"mlm": (each * batch["weight"]).sum()}

@@ -16,12 +16,12 @@ import torch
 from torch import Tensor, nn
 
 from sslkit.errors import UsageError
-from sslkit.modules import Pooling, links_of, pool, precise
+from sslkit.modules import Pooling, besides_of, pool, precise
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "properties"})
-PASSES = frozenset({"links"})
+PASSES = frozenset({"links", "sites"})
 CAUSAL = None
 UNIT = "squared log units per property"
 FLOOR = "the mean"
@@ -66,7 +66,7 @@ class Objective:
             draws: not used, nothing is hidden.
 
         Returns:
-            ``tokens``, ``length`` and, where there are any, ``links`` as they are; ``wanted``
+            ``tokens``, ``length`` and, where it has it, what it ``PASSES`` as they are; ``wanted``
             [B, P] float32, 0 where it does not count; and ``counted`` [B, P] float32, 1 or 0.
         """
         del draws
@@ -85,7 +85,7 @@ class Objective:
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squared errors summed over rows and properties."""
         length = batch["length"]
-        states = encoder(batch["tokens"], length, **links_of(encoder, batch))
+        states = encoder(batch["tokens"], length, **besides_of(encoder, batch))
         # A row without tokens does not count; its vector is the one of its first padding.
         vectors = pool(states, torch.zeros_like(length), length.clamp(min=1), self.settings.pooling)
         error = precise(head(vectors)) - batch["wanted"]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import Pooling, links_of, pool
+from sslkit.modules import Pooling, besides_of, pool
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
 
 VERSION = 2
@@ -81,9 +81,9 @@ class Objective:
     def scores(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
         """Scores [B, outputs] float32: of classes, or the standardised number."""
         tokens, length = batch["tokens"], batch["length"]
-        links = links_of(encoder, batch)
-        embedded = encoder(tokens, length, layer=0, **links) if self.settings.positions else None
-        scores: Tensor = head(encoder(tokens, length, **links), length, embedded, batch["phase"])
+        besides = besides_of(encoder, batch)
+        embedded = encoder(tokens, length, layer=0, **besides) if self.settings.positions else None
+        scores: Tensor = head(encoder(tokens, length, **besides), length, embedded, batch["phase"])
         return scores.float()
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import links_of
+from sslkit.modules import besides_of
 from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
 
 VERSION = 1
@@ -70,7 +70,7 @@ class Objective:
 
     def scores(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
         """Scores of the classes of each unit, [rows, units, outputs] float32."""
-        hidden = encoder(batch["tokens"], batch["length"], **links_of(encoder, batch))
+        hidden = encoder(batch["tokens"], batch["length"], **besides_of(encoder, batch))
         found: Tensor = head(hidden, batch["speaker"], batch["place"])
         return found.float()
 

@@ -12,7 +12,7 @@ from sslkit.contracts import TokenDomain
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.files import alignment, structure
-from sslkit.modules import Attentive
+from sslkit.modules import Attentive, besides_of
 from sslkit.probes import coevolution, contacts, potts
 from sslkit.probes.coevolution import States
 from sslkit.probes.contacts import Floats, Truth
@@ -25,14 +25,16 @@ _NO_RESIDUE = b"-*"
 
 @dataclass(frozen=True)
 class Row:
-    """A sequence of an alignment without its gaps.
+    """A sequence of an alignment, without its gaps where these are nothing to the domain.
 
     Attributes:
-        where: of it, as errors name it.
-        places: for each residue, the one of the reference in the same column, or -1.
+        source: the file of the alignment.
+        where: the sequence, as errors name it.
+        places: for each letter, the residue of the reference in the same column, or -1.
     """
 
     letters: str
+    source: str
     where: str
     places: npt.NDArray[np.int64]
 
@@ -56,11 +58,14 @@ class Family:
     @property
     def length(self) -> int:
         """Residues of the reference."""
-        return len(self.rows[0].letters)
+        return int((self.rows[0].places >= 0).sum())
 
 
-def family(entry: Entry, settings: Settings, seed: int) -> Family:
+def family(entry: Entry, settings: Settings, seed: int, *, aligned: bool = False) -> Family:
     """Read one; which sequences are drawn follows from seed and name.
+
+    Args:
+        aligned: rows keep their gaps, for a domain that knows columns.
 
     Raises:
         DataError: see ``files.alignment`` and ``files.structure``; a chain of another protein.
@@ -73,11 +78,14 @@ def family(entry: Entry, settings: Settings, seed: int) -> Family:
     place = np.where(full[at], np.cumsum(full[at]) - 1, -1)
 
     def row(number: int) -> Row:
-        where = f"{entry.alignment}, sequence {number + 1} ({held.names[number]})"
-        return Row(texts[number], where, place[full[number]])
+        source = str(entry.alignment)
+        where = f"{source}, sequence {number + 1} ({held.names[number]})"
+        if aligned:
+            return Row(held.letters[number].tobytes().decode("ascii"), source, where, place)
+        return Row(texts[number], source, where, place[full[number]])
 
     reference = row(at)
-    truth = Truth.of(structure.onto(chain, reference.letters, reference.where))
+    truth = Truth.of(structure.onto(chain, texts[at], reference.where))
     states = coevolution.states(held.letters[:, full[at]])
     usable = (states == coevolution.GAP).mean(1) <= MOST_GAPS
     usable[at] = False
@@ -128,12 +136,13 @@ def of_encoder(
 def _looks(
     encoder: Attentive, domain: TokenDomain, row: Row, window: int, runtime: Runtime
 ) -> npt.NDArray[np.float32]:
-    record = domain.record(row.where, row.letters, row.where, 1)
+    record = domain.record(row.where, row.letters, row.source, 1)
     if record.error:
         raise DataError("a sequence cannot be used", where=row.where, why=record.error)
     units = domain.encode(record)
     batch = domain.batch(units[None], np.array([len(units)]), None)
-    tokens, length = (torch.from_numpy(batch[name]) for name in ("tokens", "length"))
+    given = {name: torch.from_numpy(array).to(runtime.device) for name, array in batch.items()}
+    tokens, length = given["tokens"], given["length"]
     if int(length[0]) != len(row.letters) or domain.units(1) != 1:
         raise UsageError(
             "contacts are of residues, and this vocabulary has other tokens",
@@ -141,11 +150,11 @@ def _looks(
             do="pretrain with one residue per token: build-vocab --domain protein --set k=1",
         )
     if len(row.letters) > window:
+        kind = "columns" if domain.spec.sites else "residues"
         raise UsageError(
-            f"a sequence has {len(row.letters)} residues, and the encoder was trained on {window}",
+            f"a sequence has {len(row.letters)} {kind}, and the encoder was trained on {window}",
             why=f"{row.where} does not fit into a window",
             do=f"pretrain with --window {len(row.letters)} or more",
         )
-    device = runtime.device
-    found = encoder.attentions(tokens.to(device), length.to(device))[0]
+    found = encoder.attentions(tokens, length, **besides_of(encoder, given))[0]
     return np.asarray(found.flatten(0, 1).float().cpu().numpy())

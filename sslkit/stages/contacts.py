@@ -100,7 +100,9 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     families = []
     for entry in module.Task(settings).read(files, options.on_error):
         try:
-            family = contact_maps.family(entry, settings, options.seed)
+            family = contact_maps.family(
+                entry, settings, options.seed, aligned=parts.domain.spec.sites > 0
+            )
         except DataError as error:
             if options.on_error == "stop":
                 raise
@@ -201,6 +203,9 @@ def _scores(
     for method, encoder in work.encoders(seed).items():
         with console.progress(method, len(work.families), "families") as progress:
             maps = _maps(work, encoder, progress.advance)
+        if method == _JUDGED:
+            alike = {work.families[n].entry.name: maps[n].mean(0) for n in judged}
+            found[f"{method}, all heads alike"] = alike
         for train, test in rounds:
             truths = [work.families[n].truth for n in train]
             try:

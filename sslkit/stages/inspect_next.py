@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from sslkit import catalog
 from sslkit.artifacts import checkpoint, manifest
 from sslkit.errors import DataError, SslkitError
+from sslkit.files import alignment, source
 from sslkit.stages import recognition
 from sslkit.stages.inspect_tables import Names
 from sslkit.types import Labelled
@@ -45,24 +46,33 @@ def commands(
             lines += _of_table(entry, names)
         elif entry["domain"]:
             corpora.setdefault(entry["domain"], []).append(entry)
-    return [_of_corpus(asked, domain, held) for domain, held in corpora.items()] + lines
+    wholes = [each for domain, held in corpora.items() for each in _of_corpus(asked, domain, held)]
+    return wholes + lines
 
 
-def _of_corpus(asked: Sequence[Path], domain: str, found: Sequence[Found]) -> str:
+def _of_corpus(asked: Sequence[Path], domain: str, found: Sequence[Found]) -> list[str]:
     files = [Path(entry["file"]) for entry in found]
     # A folder stands for its files, as the user named it.
     whole = [next((a for a in asked if a == file or a in file.parents), file) for file in files]
     paths = list(dict.fromkeys(whole))
     words = shlex.join(map(str, paths)) + _skip(found)
     if domain == _pretrained():
-        return f"sslkit embed {words}"
+        return [f"sslkit embed {words}"]
     can_train = hasattr(catalog.load("domain", domain), "Domain")
     if can_train and {str(file) for file in files} <= _counted():
         paired = all("pairs" in entry for entry in found)
         aligned = " --set documents=pair --objective mlm+align" if paired else ""
-        return f"sslkit pretrain{aligned}{_skip(found)}"
+        plain = f"sslkit pretrain{aligned}{_skip(found)}"
+        # Rows of alignments can be read as sequences, and in their columns.
+        in_columns = f"sslkit pretrain --model factored --set aligned=true{_skip(found)}"
+        return [plain, in_columns] if _are_alignments(domain, files) else [plain]
     other = " --out other.parquet" if _VOCABULARY.exists() else ""
-    return f"sslkit build-vocab {words}{_named(paths, domain)}{other}"
+    return [f"sslkit build-vocab {words}{_named(paths, domain)}{other}"]
+
+
+def _are_alignments(domain: str, files: Sequence[Path]) -> bool:
+    endings = alignment.ENDINGS if domain == "protein" else ()
+    return all(source.plain_name(file).lower().endswith(endings) for file in files)
 
 
 def _named(paths: list[Path], domain: str) -> str:

@@ -26,6 +26,8 @@ from sslkit.types import Array, Arrays
 _ENOUGH = 1024
 #: Rows from which the size of a larger batch is foretold.
 _SAMPLE = 64
+#: Rows of one family that stand in a batch, where there are families.
+_ALIKE = 16
 #: What an allocator that does not tell has in holes between tensors, of what they hold.
 _GAPS = 0.35
 
@@ -247,6 +249,10 @@ def _batches(options: Options, chosen: Chosen[TokenDomain]) -> Callable[[int], A
         }  # fmt: skip
         if spec.links:
             batch["links"] = batch["view_links"] = _links(rows, options.window, spec.links)
+        if spec.sites:
+            family = np.arange(rows)[:, None] // _ALIKE
+            sites = (np.arange(options.window) + options.window * family) % spec.sites
+            batch["sites"] = batch["view_sites"] = sites
         return objective.prepare(batch, draws)
 
     return made

@@ -142,9 +142,9 @@ def _objective(
             f"{model.path} was made by sslkit {made.stage} and predicts labels",
             do="score with the checkpoint that it was made from: --checkpoint pretrained",
         )
-    if model.encoder.linked:
+    if takes := sorted(model.encoder.takes):
         raise UsageError(
-            f"{model.path} reads graphs, and scores are of sequences",
+            f"{model.path} takes {' and '.join(takes)}, and scores are of tokens alone",
             do="score with an encoder of sequences: --model transformer",
         )
     kinds = {

@@ -1,12 +1,15 @@
 """Contacts of residues read from attention maps: the table of RESULTS.md.
 
-    make results-contacts                                  # in results/contacts, under an hour
+    make results-contacts                                  # in results/contacts
+    python tests/benchmarks/results_contacts.py --models factored    # under an hour
     python tests/benchmarks/results_contacts.py --quick    # few steps, no Potts model: minutes
     python tests/benchmarks/results_contacts.py --only 2   # one seed
 
-Twelve families of ../shared/data/proteins/pfam_contacts. A masked model is pretrained on the
-sequences of their alignments, gaps removed, at most ROWS of each family; no structure is seen. A
-regression over heads learns on nine families and is judged on the other three, in four rounds.
+Twelve families of ../shared/data/proteins/pfam_contacts. Masked models are pretrained on the
+sequences of their alignments, at most ROWS of each family; no structure is seen. The transformer
+reads them without their gaps; factored attention reads the rows as they are aligned, and its maps
+are those of a family's columns, whichever sequence is shown. A regression over heads learns on
+nine families and is judged on the other three, in four rounds; the mean over heads learns nothing.
 Every run is an ordinary command of sslkit and is kept: started again, it goes on where it was.
 The seed decides weights, batches, rounds, and which sequences are drawn; the Potts model, which
 takes most of a probe, is fitted with the first seed only.
@@ -34,12 +37,47 @@ SEEDS = (1, 2, 3)
 DATA = Path(__file__).parents[3] / "shared" / "data" / "proteins" / "pfam_contacts"
 #: Sequences of a family that are pretrained on: one family has half of all.
 ROWS = 4000
-#: About 20 CPU minutes of pretraining on sequences of up to 111 residues.
-STEPS, QUICK_STEPS = 2500, 60
-SHAPE = ["blocks=4", "width=128", "heads=4"]
-WINDOW, BATCH_TOKENS = 128, 4096
-#: Sequences of a family whose maps are averaged; 1 shows what a model knows of one alone.
-AVERAGED = (1, 16)
+QUICK_STEPS = 60
+
+
+@dataclass(frozen=True)
+class Model:
+    """An encoder and how it is pretrained.
+
+    Attributes:
+        words: of the command besides those that all have.
+        steps: about 20 CPU minutes.
+        averaged: sequences of a family whose maps are averaged; 1 shows what one alone tells.
+    """
+
+    name: str
+    words: str
+    steps: int
+    averaged: tuple[int, ...]
+
+    def called(self, method: str, rows: int) -> str:
+        """A method of a report as the table names it."""
+        if not method.startswith("attention"):
+            return method
+        kind = "" if self.name == "transformer" else f"{self.name} "
+        return f"{kind}{method}" + (f", {rows} sequences" if self.averaged[1:] else "")
+
+
+MODELS = (
+    Model(
+        "transformer",
+        "--set blocks=4 --set width=128 --set heads=4 --window 128 --batch-tokens 4096",
+        2500,
+        (1, 16),
+    ),
+    Model(
+        "factored",
+        "--set aligned=true --set value_width=16 --set mlm.rate=0.2 --window 144 "
+        "--batch-tokens 65536 --micro-tokens 65536 --learning-rate 5e-3",
+        2000,
+        (1,),
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -47,8 +85,8 @@ class Plan:
     """How much is done."""
 
     out: Path
-    steps: int
-    potts: bool
+    models: Sequence[Model]
+    quick: bool
 
 
 def sslkit(folder: Path, *words: str) -> str:
@@ -79,29 +117,29 @@ def write_inputs(out: Path) -> None:
 
 
 def measure(plan: Plan, seed: int) -> dict[str, Any]:
-    """Models of one seed as the report has them, by name."""
+    """Methods of one seed as the reports have them, by name."""
     common = ["--threads", "1", "--seed", str(seed), "--json", "-q"]
-    sets = [word for pair in SHAPE for word in ("--set", pair)]
-    pretrained = f"pretrained-{seed}"
-    sslkit(
-        plan.out, "pretrain", "--domain", "protein", "--objective", "mlm", "--window", str(WINDOW),
-        "--batch-tokens", str(BATCH_TOKENS), "--steps", str(plan.steps), *sets, *common,
-        "-o", pretrained,
-    )  # fmt: skip
     found: dict[str, Any] = {}
-    for rows in AVERAGED:
-        potts = plan.potts and seed == SEEDS[0] and rows == AVERAGED[0]
-        held = json.loads(
-            sslkit(
-                plan.out, "probe", "--task", "contacts", "--folds", "4", "--set", f"rows={rows}",
-                "--set", f"potts={str(potts).lower()}", "--checkpoint", pretrained, *common,
-                "--plot", f"contacts-{seed}-{rows}.png", "-o", f"probed-{seed}-{rows}",
-            )
+    for model in plan.models:
+        run = f"{model.name}-{seed}"
+        sslkit(
+            plan.out, "pretrain", "--domain", "protein", "--objective", "mlm", "--model",
+            model.name, "--steps", str(QUICK_STEPS if plan.quick else model.steps),
+            *model.words.split(), *common, "-o", f"pretrained-{run}",
         )  # fmt: skip
-        for model in held["models"]:
-            is_attention = model["name"].startswith("attention")
-            name = f"{model['name']}, {rows} sequences" if is_attention else model["name"]
-            found.setdefault(name, model["families"])
+        for rows in model.averaged:
+            # It sees the alignments alone: once is enough.
+            potts = not (plan.quick or found) and seed == SEEDS[0]
+            held = json.loads(
+                sslkit(
+                    plan.out, "probe", "--task", "contacts", "--folds", "4", "--set",
+                    f"rows={rows}", "--set", f"potts={str(potts).lower()}", *common,
+                    "--checkpoint", f"pretrained-{run}", "--plot", f"contacts-{run}-{rows}.png",
+                    "-o", f"probed-{run}-{rows}",
+                )
+            )  # fmt: skip
+            for method in held["models"]:
+                found.setdefault(model.called(method["name"], rows), method["families"])
     print(f"seed {seed} is done", flush=True)
     return found
 
@@ -123,8 +161,8 @@ def table(found: Sequence[dict[str, Any]]) -> Iterable[str]:
         means = [sum(of_families([run], names[-1])) / len(run) for run in runs]
         spread = cell(intervals.over_seeds(means)) if len(set(means)) > 1 else "-"
         yield f"| {method} | {' | '.join(cells)} | {spread} |"
-    for judged in (m for m in methods if m.startswith("attention, pretrained")):
-        for other in (m for m in methods if not m.startswith("attention, pretrained")):
+    for judged in (m for m in methods if "attention, pretrained" in m):
+        for other in (m for m in methods if "attention, pretrained" not in m):
             cells = []
             for name in names:
                 first, second = (of_families(by_method[m], name) for m in (judged, other))
@@ -143,12 +181,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("results/contacts"))
     parser.add_argument("--only", type=int, choices=SEEDS, help="one seed")
+    known = {model.name: model for model in MODELS}
+    parser.add_argument("--models", nargs="+", choices=known, default=list(known))
     parser.add_argument("--quick", action="store_true", help="few steps, and no Potts model")
     options = parser.parse_args()
     if not DATA.is_dir():
         raise SystemExit(f"the public data sets are not at {DATA}")
     out = options.out / "quick" if options.quick else options.out
-    plan = Plan(out, QUICK_STEPS if options.quick else STEPS, not options.quick)
+    plan = Plan(out, [known[name] for name in options.models], options.quick)
     write_inputs(out)
     sslkit(out, "build-vocab", "--domain", "protein", "corpus/", "--json", "-q")
     seeds = [seed for seed in SEEDS if options.only in (None, seed)]

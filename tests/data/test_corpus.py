@@ -9,7 +9,7 @@ import pytest
 from sslkit.artifacts import manifest
 from sslkit.data import corpus
 from sslkit.data.shards import Shard
-from sslkit.domains import genome
+from sslkit.domains import genome, protein
 from sslkit.errors import DataError, OnError
 
 
@@ -87,3 +87,17 @@ def test_a_cut_off_file_leaves_no_shard(tmp_path: Path) -> None:
         opened(tmp_path, path)
     assert str(path) in told.value.where
     assert not any(name.endswith(".index") for name in names(tmp_path))
+
+
+def test_a_name_that_shapes_the_units_has_a_shard_of_its_own(tmp_path: Path) -> None:
+    domain = protein.Domain(protein.Settings(aligned=True))
+    paths = [tmp_path / name for name in ("one.afa", "two.afa", "one.fa")]
+    for path in paths:
+        path.write_text(">x\nMK-V\n")
+    inputs = manifest.describe(paths)
+    first, second, third = (
+        shard.units.tolist()
+        for shard in corpus.open_shards(inputs, domain, "protein 1", tmp_path / "c", "stop")
+    )
+    assert first == third != second
+    assert len(names(tmp_path)) == 4

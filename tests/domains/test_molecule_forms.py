@@ -205,4 +205,4 @@ def test_what_does_not_fit_graphs_is_refused(sslkit: Callable[..., Any], corpus:
     assert "there fit: contrastive, mlm, properties" in said
     sslkit("pretrain", *graph, *SMALL)
     said = sslkit("score", "corpus.smi", check=2).err
-    assert "reads graphs, and scores are of sequences" in said
+    assert "takes links, and scores are of tokens alone" in said

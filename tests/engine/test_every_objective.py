@@ -38,7 +38,7 @@ RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 QUIET = Console(quiet=True)
 SIZE, ROWS, COLUMNS, STEPS = 11, 8, 20, 8
 COUNTS = np.arange(1, SIZE + 1) * 7
-SPEC = TokenSpec(SIZE, reach=1, links=2, properties=3)
+SPEC = TokenSpec(SIZE, reach=1, links=2, properties=3, sites=50)
 #: Small shapes, of settings that the encoder has.
 SHAPE = {"blocks": 2, "width": 16, "heads": 2, "dropout": 0.0}
 OBJECTIVES = [
@@ -87,6 +87,8 @@ def example(step: int, rows: Array) -> Arrays:
         "length": length,
         "links": chained(length),
         "view_links": chained(length),
+        "sites": in_columns(rows),
+        "view_sites": in_columns(rows),
         "corrupted": corrupted,
         "view": view,
         "view_length": length,
@@ -106,6 +108,11 @@ def chained(length: Array) -> Array:
     links = np.broadcast_to(found, (len(length), *found.shape))
     end = length[:, None, None]
     return np.where((links < 2 * end) & (column[:, None] < end), links, -1)
+
+
+def in_columns(rows: Array) -> Array:
+    """Sites of two families."""
+    return np.arange(COLUMNS) + COLUMNS * (rows[:, None] % 2)
 
 
 def objective_of(name: str) -> Pretext:

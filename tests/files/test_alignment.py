@@ -68,6 +68,23 @@ def test_sequences_of_stockholm_have_no_gaps(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_of_stockholm_keep_their_gaps_where_asked() -> None:
+    def parsed(text: str) -> list[bytes]:
+        stream = io.BufferedReader(io.BytesIO(text.encode()))
+        return [one.payload for one in alignment.parse(stream, Path("x.sto"), gaps=True)]
+
+    assert parsed(STOCKHOLM) == [b"AC.Dkl", b"~CED-L"]
+    with pytest.raises(DataError, match="several alignments") as caught:
+        parsed(STOCKHOLM + "# STOCKHOLM 1.0\nthree W--W\n//\n")
+    assert "behind the 2 rows" in (caught.value.why or "")
+
+
+def test_columns_of_a_row() -> None:
+    assert alignment.columns(b"aC.~-x", Path("a.afa.gz")) == b"AC---X"
+    assert alignment.columns(b"aC.~-x", Path("a.A3M.gz")) == b"C--"
+    assert alignment.columns(b"C--", Path("a.a3m")) == b"C--"
+
+
 @given(st.lists(st.text("ACDEFGHIKLMNPQRSTVWY-", min_size=7, max_size=7), min_size=1, max_size=6))
 def test_what_biopython_writes_is_read_back(held: list[str]) -> None:
     fasta = "".join(f">s{n}\n{row}\n" for n, row in enumerate(held))

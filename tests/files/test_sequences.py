@@ -55,6 +55,35 @@ def test_empty(tmp_path: Path, data: bytes) -> None:
         list(sequences.read(path))
 
 
+@pytest.mark.parametrize("name", ["a.fa", "a.sto"])
+def test_rows_of_an_alignment(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes({"a.fa": b">x\nA-C.GT\n", "a.sto": FORMS["a.sto"]}[name])
+    (record,) = sequences.rows(path)
+    assert (record.id, record.payload, record.number) == ("x", b"A-C.GT", 1)
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.fq", "FASTQ"), ("a.csv", "a table")])
+def test_what_is_no_alignment(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(FORMS[name])
+    with pytest.raises(DataError, match="a file is no alignment") as caught:
+        list(sequences.rows(path))
+    assert caught.value.where == str(path)
+    assert kind in caught.value.why
+
+
+def test_a_row_of_another_width_stops_or_is_given(tmp_path: Path) -> None:
+    path = tmp_path / "a.fa"
+    path.write_text(">x\nA-C\n>y\nACGT\n")
+    with pytest.raises(DataError, match="cannot be used") as caught:
+        list(sequences.rows(path))
+    assert caught.value.where == f"{path}, record 2 (y)"
+    good, bad = sequences.rows(path, "skip")
+    assert (good.payload, bad.payload) == (b"A-C", b"")
+    assert "it has 4 columns" in bad.error
+
+
 def test_unknown_content_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.dat"
     path.write_text("MKVLAAGIT\n")

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from sslkit.errors import UsageError
 from sslkit.models import mpnn
-from sslkit.modules import links_of
+from sslkit.modules import besides_of
 from sslkit.types import TokenSpec
 
 SPEC = TokenSpec(8, links=3)
@@ -139,7 +139,8 @@ def test_what_has_no_links_is_refused() -> None:
 
 def test_an_encoder_is_given_links_only_where_it_takes_them() -> None:
     _, _, links = batch()
-    assert links_of(made(), {"links": links}) == {"links": links}
+    assert besides_of(made(), {"links": links, "sites": links}) == {"links": links}
+    assert besides_of(made(), {"view_links": links}, "view_") == {"links": links}
     from_others = mpnn.Model(SETTINGS, SPEC)
-    from_others.linked = False
-    assert links_of(from_others, {"links": links}) == {}
+    from_others.takes = frozenset()
+    assert besides_of(from_others, {"links": links}) == {}

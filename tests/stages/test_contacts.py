@@ -50,8 +50,10 @@ def write_family(folder: Path, name: str, seed: int) -> None:
     (folder / f"{name}.pdb").write_text(lines + "END\n")
 
 
-def write_model(folder: Path, module: Any = transformer, k: int = 1, context: int = 64) -> None:
-    reading = protein.Settings(k=k)
+def write_model(
+    folder: Path, module: Any = transformer, k: int = 1, context: int = 64, *, aligned: bool = False
+) -> None:
+    reading = protein.Settings(k=k, aligned=aligned)
     tokens = list(LETTERS) if k == 1 else [a + b for a in LETTERS for b in LETTERS]
     counts = np.ones(len(tokens), np.int64)
     domain = protein.Domain(reading, Vocabulary(tokens, counts))
@@ -117,7 +119,7 @@ def test_who_is_learned_from_and_who_is_judged(folder: Path, command: Command) -
     assert command(*QUICK, "--json", "-q", "--force").json == one
     assert "holds another run" in command(*QUICK, "--seed", "2", check=2).err
     every = command(*QUICK, "--folds", "2", "-o", "folds", "--json", "-q").json
-    assert [set(model["families"]) for model in every["models"]] == [set("abcd")] * 5
+    assert [set(model["families"]) for model in every["models"]] == [set("abcd")] * 6
     assert every["title"].startswith("contacts: 4 of 4 families judged, seed 1; 2-fold")
     table = (folder / "labels" / "contacts.csv").read_text().splitlines()
     parts = ["split", "train", "test", "train", "test"]
@@ -139,6 +141,54 @@ def test_maps_of_several_sequences_lie_in_the_columns_of_one(folder: Path) -> No
     assert len(inserted.letters) == len(inserted.places)
     assert family.states.shape == (120, LENGTH)
     assert contact_maps.family(entries[0], task.Settings(depth=7), 1).states.shape[0] == 7
+
+
+def test_rows_in_columns_keep_their_gaps(folder: Path) -> None:
+    entries = task.Task(task.Settings()).read({"": [folder / "labels" / "contacts.csv"]}, "stop")
+    family = contact_maps.family(entries[0], task.Settings(rows=119), 1, aligned=True)
+    plain = contact_maps.family(entries[0], task.Settings(rows=119), 1)
+    assert family.length == plain.length == LENGTH
+    columns = [*range(30), -1, *range(30, LENGTH)]
+    for row, bare in zip(family.rows, plain.rows, strict=True):
+        assert row.places.tolist() == columns
+        assert row.letters.replace("-", "") == bare.letters
+        assert row.source == str(folder / "labels" / "a.afa")
+    np.testing.assert_array_equal(family.truth.contact, plain.truth.contact)
+
+
+def test_factored_attention_finds_what_changes_together(folder: Path, command: Command) -> None:
+    alignments = [folder / "labels" / f"{name}.afa" for name in "abcd"]
+    command("build-vocab", "--domain", "protein", *alignments)
+    shape = ("heads=8", "head_width=8", "site_width=32", "value_width=8", "width=32", "sites=4096")
+    command(
+        "pretrain", "--model", "factored", "--set", "aligned=true", *chained_sets(shape),
+        "--window", "48", "--steps", "150", "--batch-tokens", "6144", "--micro-tokens", "6144",
+        "--learning-rate", "1e-2", "--threads", "1", "--device", "cpu", "--precision", "fp32",
+        "--force",
+    )  # fmt: skip
+    one = command(*QUICK, "--folds", "4", "--json", "-q").json
+    value = {m["name"]: m["metrics"]["long_range_P@L/5"]["value"] for m in one["models"]}
+    assert value["attention, pretrained, all heads alike"] > 0.6
+    assert value["attention, pretrained"] > 0.6
+    assert value["attention, untrained"] < 0.3
+    assert value["chance"] < 0.2
+    # Its maps are of columns: more sequences say the same.
+    many = command(*QUICK, "--folds", "4", "--set", "rows=3", "--json", "-q", "--force").json
+    assert many["models"][-1]["families"] == one["models"][-1]["families"]
+
+
+def test_an_encoder_of_tokens_reads_rows_in_columns_as_well(folder: Path, command: Command) -> None:
+    write_model(folder, aligned=True)
+    one = command(*QUICK, "--set", "rows=1", "--folds", "2", "--json", "-q").json
+    more = command(*QUICK, "--set", "rows=3", "--folds", "2", "--json", "-q", "--force").json
+    assert one["families"] == more["families"]
+    assert one["models"][-1]["families"] != more["models"][-1]["families"]
+    write_model(folder, aligned=True, context=LENGTH)
+    assert "a sequence has 41 columns" in command(*QUICK, "--force", check=2).err
+
+
+def chained_sets(pairs: tuple[str, ...]) -> list[str]:
+    return [word for pair in pairs for word in ("--set", pair)]
 
 
 def test_rows_of_a_picture_are_the_best_pairs(folder: Path) -> None:
@@ -170,7 +220,7 @@ def test_encoders_and_vocabularies_that_do_not_fit(folder: Path, command: Comman
     write_model(folder, gru)
     done = command(*QUICK, check=2)
     assert "model gru has no attention maps" in done.err
-    assert "--model transformer" in done.err
+    assert "pretrain with --model factored or transformer" in done.err
     write_model(folder, k=2)
     assert "build-vocab --domain protein --set k=1" in command(*QUICK, check=2).err
     write_model(folder, context=30)

@@ -42,7 +42,8 @@ def test_the_family_tells_which_variants_do_harm(
     assert told == "sslkit build-vocab family.sto"
     said = command("build-vocab", "family.sto", "--json").json
     assert said["tokens"] == 300 * (SITES - 1)
-    assert command("inspect", "family.sto", "--json").json["next"] == ["sslkit pretrain"]
+    told = command("inspect", "family.sto", "--json").json["next"]
+    assert told == ["sslkit pretrain", "sslkit pretrain --model factored --set aligned=true"]
     command("pretrain", *SMALL, *TRAINED)
     wild = "".join(a if at % 2 == 0 else "L" for at, a in enumerate("MKWDHCYEFRGP" * 2))
     (tmp_path / "wild.fasta").write_text(f">wild\n{wild}\n")
@@ -152,3 +153,38 @@ def test_variants_of_beta_lactamase(command: Command, tmp_path: Path, shared_dat
     assert said["records"] == len(rows)
     assert np.isfinite(held["delta"]).all()
     assert held["label"] == [row["log_fitness"] for row in rows]
+
+
+def test_an_alignment_in_its_columns(command: Command, tmp_path: Path, family: Path) -> None:
+    command("build-vocab", family)
+    factored = ("pretrain", "--model", "factored", *TRAINED, "--steps", "2")
+    refused = command(*factored, check=2).err
+    assert "these tokens have none" in refused
+    assert "--domain protein --set aligned=true" in refused
+    aligned = ("--set", "aligned=true", "--set", "heads=2", "--set", "sites=100")
+    assert (
+        "the model takes sites" in command(*factored, *aligned, "--objective", "clm", check=2).err
+    )
+    assert "one residue a token" in command(*factored, *aligned, "--set", "k=2", check=2).err
+    told = command("plan", "--mem", "4G", "--model", "factored", *aligned, "--device", "cpu")
+    assert "fits" in told.out
+    command(*factored, *aligned, "--objective", "mlm+contrastive")
+    command("embed", family, "--device", "cpu")
+    embedded = pq.read_table(tmp_path / "embeddings.parquet")
+    # With its gap, every row has all columns.
+    assert embedded["length"].to_pylist() == [SITES] * 300
+    (tmp_path / "bad.fa").write_text(">x\nMK-V\n>y\nMKV\n")
+    assert (
+        "record 2 (y)"
+        in command("embed", "bad.fa", "--out", "x.parquet", "--device", "cpu", check=3).err
+    )
+    (tmp_path / "bad.csv").write_text("id,sequence\nx,MK-V\n")
+    assert (
+        "a file is no alignment"
+        in command("embed", "bad.csv", "--out", "x.parquet", "--device", "cpu", check=3).err
+    )
+    assert "takes sites" in command("score", family, "--device", "cpu", check=2).err
+    transformer = ("pretrain", *SMALL, *TRAINED, "--steps", "2", "--force")
+    command(*transformer, "--set", "aligned=true")
+    command("score", family, "--device", "cpu", "--out", "scores.parquet")
+    assert pq.read_table(tmp_path / "scores.parquet").num_rows == 300
