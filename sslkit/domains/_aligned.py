@@ -2,9 +2,9 @@
 
 A unit is a number: the site, the column of the family that it stands at, times 32, and the code of
 the residue (see ``_residues``), which in a gap is ``GAP``. A family is what stands before the first
-dot of a file's name, so that ``PF00013.afa`` and ``PF00013.align.80`` are one. Sites are hashes of
-family and column, the same on all machines, into a table of a size that is given: two columns that
-share a site share what is learned of it.
+dot of a file's name, together with its number of columns: ``PF00013.afa`` and ``PF00013.align.80``
+are one where they can be. Sites are hashes of family and column, the same on all machines, into a
+table of a size that is given: two columns that share a site share what is learned of it.
 """
 
 from pathlib import Path
@@ -43,7 +43,7 @@ def encode(letters: bytes, source: str, sites: int) -> npt.NDArray[np.uint32]:
     codes = _residues.to_codes(letters).astype(np.uint64)
     at = np.arange(len(codes), dtype=np.uint64)
     with np.errstate(over="ignore"):
-        hashed = rng.mix(at ^ rng.key("family", family(Path(source))))
+        hashed = rng.mix(at ^ rng.key("family", family(Path(source)), len(codes)))
     return ((hashed % np.uint64(sites)) << np.uint64(_BITS) | codes).astype(UNIT)
 
 
