@@ -151,7 +151,9 @@ def test_documents_may_be_lines(folder: Path, vocab: Path, command: Command) -> 
     """What a document is can change after words were counted; units are made anew."""
     command(*TINY, "-o", "files")
     shards = set((folder / ".sslkit/shards").iterdir())
-    (folder / "lines.txt").write_text("Cat dog. Fur.\n" * 40 + "stone hill\n" * 40)
+    generator = np.random.default_rng(5)
+    lines = [f"{sentence(generator, n % 3)} {sentence(generator, n % 3)}\n" for n in range(80)]
+    (folder / "lines.txt").write_text("".join(lines))
     command(*TINY, "lines.txt", "-o", "lines", "--set", "documents=line", "--heldout", "0.3")
     assert set((folder / ".sslkit/shards").iterdir()) > shards
     found = checkpoint.load(folder / "lines").manifest.plugins["domain"]["settings"]
