@@ -1,6 +1,7 @@
 """What pretraining on molecules is worth with few labels: the table of molecules in RESULTS.md.
 
-    make results-molecule                                   # in results-molecule/, under an hour
+    make results-molecule                                   # in results-molecule/, an hour and more
+    python tests/benchmarks/results_molecule.py --objectives mlm mlm+properties    # under an hour
     python tests/benchmarks/results_molecule.py --quick     # some minutes, to see that all works
 
 Encoders of SMILES and of graphs are pretrained on Tox21 without labels and a part of QM9; no
