@@ -1,6 +1,6 @@
 """Sentences found by their translations: the table of text in RESULTS.md.
 
-    make results-text               # everything, in results-text/ (a quarter of an hour on 2 cores)
+    make results-text               # everything, in results-text/ (an hour on 2 cores)
     python tests/benchmarks/results_text.py --quick
 
 Encoders are pretrained on the 29,000 captions of Multi30k in two languages, with mlm, with align
