@@ -123,6 +123,8 @@ def _content(
     elif isinstance(scheme, Strings):
         told |= inspect_lines.inspect(stream, records, scheme)
         told["domain"] = kind
+        if kind == "code" and path != source.STDIN:
+            inspect_lines.parsed(path, records.refused)
     elif kind == _PAIRS:
         text = schemes["text"]
         assert isinstance(text, Strings)

@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from sslkit.domains import text
+from sslkit.domains import code, text
 from sslkit.errors import DataError
 from sslkit.files import source, table
 from sslkit.stages.inspect_records import Records, Refused
 from sslkit.vocab.scheme import Reader, Slices, Strings
 
 _BLOCK = 1 << 19
+_PYTHON = (".py", ".pyi")
 
 
 def inspect(stream: io.BufferedReader, records: Records, scheme: Strings) -> dict[str, Any]:
@@ -52,6 +53,18 @@ def pairs(path: Path, refused: Refused) -> dict[str, Any]:
         sides = domain.sides(record.payload)
         count, first, second = count + 1, first + len(sides[0]), second + len(sides[1])
     return {"pairs": {"count": count, "words": [first, second]}}
+
+
+def parsed(path: Path, refused: Refused) -> None:
+    """Python that does not parse counts as refused: it is counted, and not learned from.
+
+    What has been refused for its bytes is not asked again.
+    """
+    if refused.count or not source.plain_name(path).lower().endswith(_PYTHON):
+        return
+    for number, record in enumerate(code.Domain(code.Settings()).read(path, "skip"), 1):
+        if record.error:
+            refused.add(number, record.where, record.error)
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:

@@ -348,6 +348,19 @@ def test_pairs_of_texts(tmp_path: Path, command: Command) -> None:
     assert "its second column holds no word" in refused.err
 
 
+def test_python_that_does_not_parse_is_named(tmp_path: Path, command: Command) -> None:
+    (tmp_path / "good.py").write_text("def f(x: int) -> int:\n    return x\n")
+    (tmp_path / "bad.py").write_text("x = 1\ndef f(:\n")
+    assert command("inspect", "good.py", "--json").json["files"][0]["refused"]["count"] == 0
+    refused = command("inspect", "good.py", "bad.py", check=3)
+    assert "bad.py, record 1" in refused.err
+    assert "it is no Python: line 2" in refused.err
+    (tmp_path / "bytes.py").write_bytes(b"x = '\xff\xfe'\n")
+    assert (
+        command("inspect", "bytes.py", "--json", check=3).json["files"][0]["refused"]["count"] == 1
+    )
+
+
 def test_labels_of_letters_lead_to_a_task_of_letters(command: Command, tmp_path: Path) -> None:
     rows = ["MKVLAAGW,HHHC?EEE", "MKVWWYLAAGPE,HHHHHHCCCCCC", "MWL,CCC"]
     (tmp_path / "t.csv").write_text("\n".join(["sequence,label", *rows]) + "\n")
