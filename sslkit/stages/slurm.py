@@ -37,15 +37,19 @@ _END = """
 # The shell hands it on; srun hands it on to its tasks. Bash runs a trap when a command in the
 # foreground has ended, which would be too late, so the work runs in the background; a trap ends
 # wait before the work has ended, so it is waited for again.
-"${{command[@]}}" &
-work=$!
-first= again=yes
+first= again=yes work=
 hand_on() {{
     first=${{first:-$1}} again=yes
     kill -s "$1" "$work" 2>/dev/null
 }}
 trap 'hand_on USR1' USR1
 trap 'hand_on TERM' TERM
+"${{command[@]}}" &
+work=$!
+# What came before there was anyone to hand it to.
+if [[ $first ]]; then
+    hand_on "$first"
+fi
 while [[ $again ]]; do
     again=
     wait "$work"

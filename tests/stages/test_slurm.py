@@ -166,6 +166,18 @@ def test_queued_again_after_75_only(
     assert Scheduler(tmp_path, 1).run("job.sh", tell, there if tell else None) == expected
 
 
+def test_a_signal_that_comes_before_the_work_is_known(tmp_path: Path) -> None:
+    wait = "trap 'exit 75' USR1; touch there; while :; do sleep 0.05; done"
+    early = "until [[ -e there ]]; do sleep 0.02; done; kill -USR1 $$"
+    text = slurm.script(asked()).replace("work=$!\n", f"{early}\nwork=$!\n")
+    lines = [
+        f"command=({shlex.join(['bash', '-c', wait])})" if line.startswith("command=") else line
+        for line in text.splitlines()
+    ]
+    (tmp_path / "job.sh").write_text("\n".join(lines))
+    assert Scheduler(tmp_path, 1).run("job.sh") == (75, True)
+
+
 @settings(max_examples=40)
 @given(words=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_words_reach_the_command_as_they_are(words: list[str]) -> None:
