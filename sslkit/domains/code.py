@@ -36,6 +36,8 @@ from sslkit.vocab.splitting import SplitReader
 VERSION = 2
 GIVES = frozenset({"tokens", "view", "token_weight"})
 ENDINGS = _lexical.ENDINGS
+#: What a file's name tells of its language.
+language = _lexical.language
 # Names that a view gives other names, and columns of draws for them.
 _RENAMED = [NUMBER[name] for name in ("name", "definition", "argument", "call")]
 _DRAWS = 1024

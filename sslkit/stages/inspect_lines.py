@@ -12,7 +12,6 @@ from sslkit.stages.inspect_records import Records, Refused
 from sslkit.vocab.scheme import Reader, Slices, Strings
 
 _BLOCK = 1 << 19
-_PYTHON = (".py", ".pyi")
 
 
 def inspect(stream: io.BufferedReader, records: Records, scheme: Strings) -> dict[str, Any]:
@@ -60,7 +59,7 @@ def parsed(path: Path, refused: Refused) -> None:
 
     What has been refused for its bytes is not asked again.
     """
-    if refused.count or not source.plain_name(path).lower().endswith(_PYTHON):
+    if refused.count or code.language(str(path)) != "python":
         return
     for number, record in enumerate(code.Domain(code.Settings()).read(path, "skip"), 1):
         if record.error:
