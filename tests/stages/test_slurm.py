@@ -106,6 +106,12 @@ def rows(run: Path) -> int:
     return metrics.read_bytes().count(b"\n") if metrics.is_file() else 0
 
 
+def doing(work: str) -> str:
+    """A job with other work than sslkit's."""
+    lines = slurm.script(asked()).splitlines()
+    return "\n".join(f"command=({work})" if x.startswith("command=") else x for x in lines)
+
+
 def asked(**changes: Any) -> slurm.Options:
     held = {
         "command": ["pretrain"], "time": "1:00:00", "notice": 180, "mem": None, "cpus": None,
@@ -159,9 +165,7 @@ def test_queued_again_after_75_only(
     """The work takes its time after the signal, as the end of a step does."""
     wait = "trap 'sleep 0.3; exit $0' USR1 TERM; touch there; while :; do sleep 0.05; done"
     work = shlex.join(["bash", "-c", wait if tell else "exit $0", str(code)])
-    lines = slurm.script(asked()).splitlines()
-    job = [f"command=({work})" if line.startswith("command=") else line for line in lines]
-    (tmp_path / "job.sh").write_text("\n".join(job))
+    (tmp_path / "job.sh").write_text(doing(work))
     there = (tmp_path / "there").exists
     assert Scheduler(tmp_path, 1).run("job.sh", tell, there if tell else None) == expected
 
@@ -169,12 +173,9 @@ def test_queued_again_after_75_only(
 def test_a_signal_that_comes_before_the_work_is_known(tmp_path: Path) -> None:
     wait = "trap 'exit 75' USR1; touch there; while :; do sleep 0.05; done"
     early = "until [[ -e there ]]; do sleep 0.02; done; kill -USR1 $$"
-    text = slurm.script(asked()).replace("work=$!\n", f"{early}\nwork=$!\n")
-    lines = [
-        f"command=({shlex.join(['bash', '-c', wait])})" if line.startswith("command=") else line
-        for line in text.splitlines()
-    ]
-    (tmp_path / "job.sh").write_text("\n".join(lines))
+    job = doing(shlex.join(["bash", "-c", wait]))
+    assert job.count("\nwork=$!\n") == 1
+    (tmp_path / "job.sh").write_text(job.replace("\nwork=$!\n", f"\n{early}\nwork=$!\n"))
     assert Scheduler(tmp_path, 1).run("job.sh") == (75, True)
 
 
