@@ -36,13 +36,13 @@ from scipy import sparse, stats
 from sslkit.domains._substitution import BLOSUM62, RESIDUES
 
 SEEDS = (1, 2, 3)
-#: About 12 CPU minutes for each seed.
+#: About 10 CPU minutes for each seed.
 TRAINING = [
     *("--window", "128", "--steps", "3000", "--batch-tokens", "4096"),
     *("--learning-rate", "3e-3", "--set", "mlm.rate=0.15"),
 ]
-#: Taps reach 42 residues to each side. A transformer of this width learns next to nothing of what
-#: stands near by from so few residues.
+#: Taps reach 42 residues to each side. A transformer of this width learns little of what stands
+#: near by from so few residues.
 SHAPE = [
     *("--model", "conv", "--set", "blocks=6", "--set", "width=128"),
     *("--set", "kernel=7", "--set", "cycle=3"),
