@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.errors import DataError
+from sslkit.files import fasta
 from sslkit.vocab.scheme import BREAK, Codes
 
 #: What a table of 256 codes gives for bytes that are no letter of the alphabet.
@@ -198,10 +199,10 @@ class Scanner:
         if self._bad is not None:
             self._bad.add(number)
             return
-        words = title[:_TITLE_BYTES].decode("utf-8", "replace").split()
+        name, _ = fasta.named(title[:_TITLE_BYTES], number)
         raise DataError(
             "a sequence cannot be used",
-            where=f"{self._name}, record {number} ({words[0] if words else number})",
+            where=f"{self._name}, record {number} ({name})",
             why=why,
             do="mend the file, or pass such records over with --on-error skip",
         )

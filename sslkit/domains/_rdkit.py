@@ -19,6 +19,8 @@ import numpy.typing as npt
 #: A longer SMILES, or more atoms, would exhaust the stack when it is written.
 _LONGEST = 10_000
 _SHOWN, _PROBLEMS = 60, 2
+#: Messages of RDKit that are kept of one molecule.
+_MOST = 20
 _TIME = re.compile(r"^\[[\d:]+\] ")
 _AT = re.compile(r"mistakes around position (\d+)")
 _SAYS = re.compile(r"^(?:SMILES Parse Error|Post-condition Violation): ")
@@ -46,18 +48,33 @@ class _Heard(logging.Handler):
     """Keeps what RDKit complains of, for each thread."""
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self._of = threading.local()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep it."""
-        self.said.append(_TIME.sub("", record.getMessage()).strip())
+        """Keep it, of many the first ones."""
+        messages = self._messages
+        if len(messages) < _MOST:
+            messages.append((record.levelno, _TIME.sub("", record.getMessage()).strip()))
+
+    def clear(self) -> None:
+        """Forget what this thread was told."""
+        self._messages.clear()
 
     @property
-    def said(self) -> list[str]:
-        """What this thread was told since it last forgot."""
-        held: list[str] = self._of.__dict__.setdefault("said", [])
-        return held
+    def reasons(self) -> list[str]:
+        """Errors that this thread was told of since it last forgot, or warnings if there is none.
+
+        What it cannot read of a mol block RDKit calls a warning.
+        """
+        messages = self._messages
+        errors = [text for level, text in messages if level >= logging.ERROR]
+        return errors or [text for _, text in messages]
+
+    @property
+    def _messages(self) -> list[tuple[int, str]]:
+        messages: list[tuple[int, str]] = self._of.__dict__.setdefault("messages", [])
+        return messages
 
 
 _HEARD = _Heard()
@@ -70,7 +87,7 @@ def chem() -> Any:
     importlib.import_module("rdkit.rdBase").LogToPythonLogger()
     logger = logging.getLogger("rdkit")
     logger.handlers, logger.propagate = [_HEARD], False
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.WARNING)
     return module
 
 
@@ -114,18 +131,20 @@ def of_block(text: str) -> Molecule:
     Raises:
         NoMoleculeError: it is none.
     """
-    return _written(_made(chem().MolFromMolBlock, text, "the mol block"))
+    # RDKit cuts its messages within characters of several bytes, and ends where it logs those.
+    plain = text.encode("ascii", "replace").decode("ascii")
+    return _written(_made(chem().MolFromMolBlock, plain, "the mol block"))
 
 
 def _made(parse: Any, text: str, what: str) -> Any:
-    _HEARD.said.clear()
+    _HEARD.clear()
     graph = parse(text)
     if graph is None:
-        said = list(_HEARD.said)
+        reasons = _HEARD.reasons
         bare = parse(text, sanitize=False)
         if bare is None:
-            raise NoMoleculeError(f"RDKit cannot read {what}: {_complaint(said)}")
-        problems = [problem.Message() for problem in chem().DetectChemistryProblems(bare)] or said
+            raise NoMoleculeError(f"RDKit cannot read {what}: {_complaint(reasons)}")
+        problems = [one.Message() for one in chem().DetectChemistryProblems(bare)] or reasons
         listed = "; ".join(" ".join(one.split()) for one in problems[:_PROBLEMS])
         more = f"; and {len(problems) - _PROBLEMS} more" if len(problems) > _PROBLEMS else ""
         raise NoMoleculeError(f"RDKit refuses {what}: {listed}{more} (atoms count from 0)")
@@ -136,12 +155,12 @@ def _made(parse: Any, text: str, what: str) -> Any:
     return graph
 
 
-def _complaint(said: Sequence[str]) -> str:
+def _complaint(reasons: Sequence[str]) -> str:
     """What is wrong with text, in RDKit's words, and where."""
-    if not said:
+    if not reasons:
         return "it does not say why"
-    first = _INPUT.sub("", _SAYS.sub("", said[0]))
-    place = next((found[1] for line in said if (found := _AT.search(line))), None)
+    first = _INPUT.sub("", _SAYS.sub("", reasons[0]))
+    place = next((found[1] for line in reasons if (found := _AT.search(line))), None)
     return f"{' '.join(first.split())}{f', around letter {place}' if place else ''}"
 
 

@@ -134,8 +134,8 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, b
     """The rows of one alignment after the other; the pieces of interleaved ones are joined."""
     rows: dict[str, list[str]] = {}
     inside, at = False, 0
-    for at, raw in enumerate(source.as_text(stream, "replace"), 1):
-        line = raw.strip()
+    for at, raw in enumerate(source.lines(stream), 1):
+        line = source.decoded(raw).strip()
         if line.startswith(SIGN.decode()):
             if inside:
                 raise _broken(path, at, "an alignment begins before the last one ended with //")

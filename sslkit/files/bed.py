@@ -18,7 +18,8 @@ from sslkit.types import Record
 
 ENDINGS = (".bed",)
 
-_COMMENTS = ("#", "track", "browser")
+#: Words that begin lines for a genome browser; a contig may have such a name.
+_BROWSER = {"track", "browser"}
 
 
 def read(path: Path, reference: Path) -> Iterator[Record]:
@@ -63,15 +64,22 @@ def intervals(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
         raise DataError("a file is empty", where=str(path), why="it holds no interval")
 
 
-def _lines(stream: io.BufferedReader) -> Iterator[str]:
-    for line in source.as_text(stream):
-        if line.strip() and not line.startswith(_COMMENTS):
-            yield line
+def _lines(stream: io.BufferedReader) -> Iterator[list[str]]:
+    """The cells of each line that is an interval, at least six."""
+    for raw in source.lines(stream):
+        line = source.decoded(raw)
+        cells = line.split("\t") if "\t" in line else line.split()
+        cells = [cell.strip() for cell in cells] + [""] * 6
+        is_setting = _BROWSER.issuperset(line.split(None, 1)[:1]) and not (
+            cells[1].isdecimal() and cells[2].isdecimal()
+        )
+        if line.strip() and not line.startswith("#") and not is_setting:
+            yield cells
 
 
-def _record(line: str, genome: pyfaidx.Fasta | None, source_name: str, number: int) -> Record:
-    cells = line.split("\t") if "\t" in line else line.split()
-    cells = [cell.strip() for cell in cells] + [""] * 6
+def _record(
+    cells: list[str], genome: pyfaidx.Fasta | None, source_name: str, number: int
+) -> Record:
     chrom, start, end, name, _, strand = cells[:6]
     marked = f"({strand})" if strand in {"+", "-"} else ""
     default = f"{chrom}:{start}-{end}{marked}" if end else str(number)

@@ -42,7 +42,7 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
 
 def named(title: bytes, number: int) -> tuple[str, str]:
     """Id and description of the record of that number, from its title line."""
-    name, _, rest = title.decode("utf-8", "replace").replace("\t", " ").strip().partition(" ")
+    name, _, rest = source.decoded(title).replace("\t", " ").strip().partition(" ")
     return name or str(number), rest.strip()
 
 

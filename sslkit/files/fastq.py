@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sslkit.errors import DataError
-from sslkit.files import source
+from sslkit.files import fasta, source
 from sslkit.types import Record
 
 ENDINGS = (".fq", ".fastq")
@@ -49,7 +49,7 @@ def parse(stream: io.BufferedReader, path: Path, before: int = 0) -> Iterator[Re
 
 def _record(head: bytes, lines: Iterator[bytes], source_name: str, number: int) -> Record:
     """The read under one title line, taken from the lines that follow it."""
-    name, _, title = head[1:].decode("utf-8", "replace").strip().partition(" ")
+    name, title = fasta.named(head[1:], number)
     letters, quality, complete = bytearray(), bytearray(), False
     for line in lines:
         if line.startswith(b"+"):
@@ -67,9 +67,9 @@ def _record(head: bytes, lines: Iterator[bytes], source_name: str, number: int) 
         problem = f"it has {len(letters)} bases and {len(quality)} qualities"
     metadata = {"quality": quality.decode("latin-1")}
     if title:
-        metadata["title"] = title.strip()
+        metadata["title"] = title
     payload = b"" if problem else bytes(letters)
-    return Record(name or str(number), payload, source_name, number, metadata, problem)
+    return Record(name, payload, source_name, number, metadata, problem)
 
 
 def _broken(path: Path, number: int, line: bytes) -> DataError:

@@ -1,7 +1,7 @@
 """Molecules in files, as text: lines of SMILES with names, and SDF or mol blocks with fields.
 
 Both are cut into entries from blocks of bytes, however the blocks are cut; nothing here knows
-chemistry. Bytes that are no UTF-8 become replacement characters, which no molecule has.
+chemistry. A line that is no UTF-8 is read as Latin-1.
 """
 
 import codecs
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from sslkit.errors import DataError
+from sslkit.files import source
 
 #: Names of columns of SMILES, in lower case; above lines of SMILES they are a header.
 COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "mol")
@@ -89,7 +90,7 @@ class Entries(ABC):
         if self._line == 1:
             raw = raw.removeprefix(codecs.BOM_UTF8)
         size, self._dropped = len(raw) + self._dropped, 0
-        return self._take(raw.decode("utf-8", "replace").rstrip("\r\n"), size)
+        return self._take(source.decoded(raw).rstrip("\r\n"), size)
 
     @abstractmethod
     def _take(self, line: str, size: int) -> list[Entry]:
@@ -174,6 +175,8 @@ class Blocks(Entries):
         ends = next((at for at, line in enumerate(lines) if line.rstrip() == _MOLECULE_ENDS), None)
         if size > _LONGEST_ENTRY:
             why = f"it has more than {_LONGEST_ENTRY >> 20} MiB without a line {_ENTRY_ENDS}"
+        elif any("\0" in line for line in lines):
+            why = "it is no text: it holds a byte 0"
         elif ends is None:
             why = f"there is no line {_MOLECULE_ENDS!r}: it is cut off, or no mol block"
         else:

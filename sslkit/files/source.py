@@ -1,6 +1,7 @@
 """Finding and opening input files: folders, globs, ``-``, plain or compressed."""
 
 import bz2
+import codecs
 import gzip
 import hashlib
 import io
@@ -104,16 +105,23 @@ def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
                 raw.close()
 
 
-@contextmanager
-def open_text(path: Path) -> Iterator[IO[str]]:
-    """``open_bytes`` as UTF-8 text; all kinds of line ends read as a newline."""
-    with open_bytes(path) as stream:
-        yield as_text(stream)
-
-
 def as_text(stream: io.BufferedReader, errors: str = "strict") -> IO[str]:
     """An open stream as UTF-8 text; all kinds of line ends read as a newline."""
     return io.TextIOWrapper(stream, encoding="utf-8-sig", errors=errors)
+
+
+def decoded(raw: bytes) -> str:
+    """A name as text: UTF-8, or Latin-1 where it is none, so that different ones stay different."""
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def lines(stream: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a stream without their ends, of whichever kind these are."""
+    for number, long in enumerate(stream):
+        yield from (long if number else long.removeprefix(codecs.BOM_UTF8)).splitlines()
 
 
 def unix_lines(stream: IO[bytes], size: int) -> Iterator[bytes]:

@@ -1,5 +1,6 @@
 """Protein structures, PDB and mmCIF: the residues of a chain and where their side chains begin."""
 
+import codecs
 import importlib
 import io
 import warnings
@@ -54,8 +55,9 @@ def read(path: Path, chain: str | None = None) -> Chain:
         DataError: a file that is damaged, cut off or no structure; a chain that is not there, or
             has no residues; several of them, and none was named.
     """
-    with source.open_text(path) as stream:
-        text = stream.read()
+    with source.open_bytes(path) as stream:
+        data = stream.read().removeprefix(codecs.BOM_UTF8)
+    text = source.decoded(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
     is_cif = _is_cif(text)
     _check_end(path, text, is_cif)
     model = _model(path, text, is_cif)

@@ -77,7 +77,7 @@ def read(files: Mapping[str, Sequence[Path]], beside: Beside, on_error: OnError)
                     why=f"titles of {path} name it, and there is a file of its own",
                     do="leave one of them out",
                 )
-            text = texts[record.id].payload.decode("utf-8", "replace")
+            text = source.decoded(texts[record.id].payload)
             found.append(
                 Example(record.id, text, label, part or said, record.source, record.number)
             )
@@ -105,14 +105,14 @@ def _label(
     beside: Beside,
 ) -> tuple[str, str]:
     """The label with what is masked hidden, and what is wrong with it."""
-    label = record.payload.decode("utf-8", "replace")
+    label = source.decoded(record.payload)
     if record.id not in texts:
         return "", f"{beside.sequences} has no sequence of this id"
     if masks is None:
         return label, ""
     if record.id not in masks:
         return "", f"{beside.mask} has no mask of this id"
-    mask = masks[record.id].payload.decode("utf-8", "replace")
+    mask = source.decoded(masks[record.id].payload)
     if strange := sorted(set(mask) - {_HIDDEN, _SHOWN}):
         return "", f"its mask in {beside.mask} holds {strange[0]!r}; there is 0 and 1"
     if len(mask) != len(label):

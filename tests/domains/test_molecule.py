@@ -353,3 +353,56 @@ def test_rows_that_rdkit_refuses(shared_data: Path, name: str, column: str, bad:
     assert [record.number for record in records if record.error] == slow
     assert len(slow) == bad
     assert all("valence for atom" in record.error for record in records if record.error)
+
+
+ATOMS = """{title}
+  x
+{comment}
+  2  1  0  0  0  0            999 {kind}
+    0.0000    0.0000    0.0000 C   0  0
+    1.5000    0.0000    0.0000 O   0  0
+  1  2{bond}
+{blank}M  END
+{behind}$$$$
+"""
+PLAIN = {"title": "a", "comment": "", "kind": "V2000", "bond": "  1  0", "blank": "", "behind": ""}
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"blank": "\n"}, "unexpected blank line found at line 8"),
+        ({"kind": "V3000"}, "V3000 mol blocks should have 0s in the initial counts line"),
+        ({"title": "\n\na"}, "Counts line too short"),
+        ({"bond": "\u00ef\u00bb\u00bf1"}, "on line 7"),
+        ({"comment": "\0"}, "a byte 0"),
+    ],
+)
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_a_bad_mol_block_alone_is_bad_and_says_why(
+    tmp_path: Path, changes: dict[str, str], why: str, encoding: str
+) -> None:
+    path = tmp_path / "a.sdf"
+    held = [PLAIN | changes, PLAIN | {"title": "b"}]
+    path.write_bytes("".join(ATOMS.format(**one) for one in held).encode(encoding))
+    bad, good = molecule.Domain(molecule.Settings()).read(path, "skip")
+    assert (bad.number, why in bad.error) == (1, True)
+    assert (good.id, good.error, good.payload.smiles) == ("b", "", "CO")
+    counted = molecule.counting(molecule.Settings(), "skip").reader(str(path), ())
+    assert len(counted.feed(path.read_bytes()).starts) + len(counted.finish().starts) == 2
+    assert counted.tally == {"bad_records": 1}
+    with pytest.raises(DataError) as caught:
+        list(molecule.Domain(molecule.Settings()).read(path, "stop"))
+    assert why in caught.value.why
+
+
+def test_titles_and_fields_that_are_no_utf8_stay_apart(tmp_path: Path) -> None:
+    path = tmp_path / "a.sdf"
+    held = [
+        PLAIN | {"title": f"caf{sign}", "behind": f"> <unit>\n{sign}\n\n"}
+        for sign in "\u00e9\u00b5"
+    ]
+    path.write_bytes("".join(ATOMS.format(**one) for one in held).encode("latin-1"))
+    found = list(molecule.Domain(molecule.Settings()).read(path, "stop"))
+    assert [record.id for record in found] == ["caf\u00e9", "caf\u00b5"]
+    assert [record.metadata["unit"] for record in found] == ["\u00e9", "\u00b5"]

@@ -133,3 +133,9 @@ def test_files_of_pfam_as_biopython_reads_them(shared_data: Path) -> None:
         assert rows(found) == [one.upper().replace(".", "-") for one in expected]
     family = alignment.read(shared_data / "proteins/pfam_contacts/alignments/PF00013.align.80")
     assert family.letters.shape == (1013, 76)
+
+
+def test_names_that_are_no_utf8_stay_apart() -> None:
+    data = b"# STOCKHOLM 1.0\ncaf\xe9 MK-\ncaf\xea MKV\n//\n"
+    found = alignment.parse(io.BufferedReader(io.BytesIO(data)), Path("x.sto"))
+    assert [(r.id, r.payload) for r in found] == [("caf\u00e9", b"MK"), ("caf\u00ea", b"MKV")]

@@ -123,3 +123,20 @@ def test_parallel_jobs_do_not_corrupt_the_index(tmp_path: Path, reference: Path)
         found = pool.map(_read_all, [(path, reference)] * 16, chunksize=1)
     assert all(each == [CHROM[57:66].encode(), b"GGGCC"] * 20 for each in found)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
+
+
+def test_contigs_named_as_lines_for_a_browser(tmp_path: Path) -> None:
+    reference = tmp_path / "ref.fa"
+    reference.write_text(">track_1\nAACC\n>browser\nGGTT\n>caf\u00e9\nACGT\n")
+    path = tmp_path / "some.bed"
+    path.write_bytes(
+        b"browser position chr1:1-100\ntrack\n\ttrack name=x\ntrack_1\t0\t3\n#track_1\t0\t4\n"
+        b"browser\t1\t4\tcaf\xe9\nbrowser\t1\t4\tcaf\xea\r\n" + "caf\u00e9\t0\t2\n".encode()
+    )
+    assert [(r.id, r.payload) for r in bed.read(path, reference)] == [
+        ("track_1:0-3", b"AAC"),
+        ("caf\u00e9", b"GTT"),
+        ("caf\u00ea", b"GTT"),
+        ("caf\u00e9:0-2", b"AC"),
+    ]
+    assert [r.id for r in bed.intervals(path.open("rb"), path)][:2] == ["track_1:0-3", "caf\u00e9"]

@@ -108,3 +108,9 @@ def test_a_300_mb_line_takes_little_more_than_its_own_size(tmp_path: Path) -> No
     bases, grown_mib = map(int, done.stdout.split())
     assert bases == 300_000_000
     assert grown_mib < 400
+
+
+def test_titles_that_are_no_utf8_stay_apart() -> None:
+    assert parsed(b">caf\xe9\nA\n>caf\xea\nC\n" + ">caf\u00f4\nG\n".encode()) == [
+        ("caf\u00e9", b"A"), ("caf\u00ea", b"C"), ("caf\u00f4", b"G"),
+    ]  # fmt: skip

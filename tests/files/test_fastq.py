@@ -72,3 +72,10 @@ def test_lines_that_are_no_fastq_stop() -> None:
 def test_empty() -> None:
     with pytest.raises(DataError, match="empty"):
         parsed(b"")
+
+
+def test_the_id_ends_at_a_tab_and_titles_that_are_no_utf8_stay_apart() -> None:
+    data = b"@r1\tRX:Z:AC\tBC:Z:A x\nAC\n+\nII\n@caf\xe9\nA\n+\nI\n@caf\xea\nA\n+\nI\n"
+    records = parsed(data + "@caf\u00f4\nA\n+\nI\n".encode())
+    assert [record.id for record in records] == ["r1", "caf\u00e9", "caf\u00ea", "caf\u00f4"]
+    assert records[0].metadata["title"] == "RX:Z:AC BC:Z:A x"

@@ -179,3 +179,8 @@ def test_domains_of_public_families_fit_their_structures(shared_data: Path) -> N
     # C-betas of neighbours in a chain are 4 to 7 Angstrom apart.
     assert ((steps > 3.5) & (steps < 7.5))[~np.isnan(steps)].all()
     assert np.isnan(places).any(1).sum() <= 1
+
+
+def test_remarks_that_are_no_utf8(path: Path) -> None:
+    path.write_bytes(b"AUTHOR    M\xdcLLER\r\n" + chain_of(LETTERS).replace("\n", "\r\n").encode())
+    assert structure.read(path).letters == LETTERS

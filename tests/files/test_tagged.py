@@ -120,3 +120,11 @@ def test_the_files_of_flip_as_they_are(shared_data: Path, tmp_path: Path) -> Non
     assert [parts.count(name) for name in ("train", "valid", "test")] == [9712, 1080, 364]
     assert all(len(a) == len(b) for a, b in zip(found.texts, found.labels, strict=True))
     assert sum(len(label) - label.count("?") for label in found.labels) == 2_658_218
+
+
+def test_labels_that_are_no_utf8_stay_apart(tmp_path: Path) -> None:
+    (tmp_path / "labels.fa").write_bytes(b">a\n\xe9\xea\n")
+    (tmp_path / "sequences.fa").write_text(">a\nMK\n")
+    beside = Beside(tmp_path / "sequences.fa", None, "?")
+    found = tagged.read({"": [tmp_path / "labels.fa"]}, beside, "stop")
+    assert found.labels == ("\u00e9\u00ea",)
