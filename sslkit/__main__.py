@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from sslkit import allocator
+from sslkit import allocator, streams
 
 #: Commands that work with tensors.
 _LEARNING = {"plan", "pretrain", "embed", "score", "finetune", "probe", "retrieve"}
@@ -11,9 +11,10 @@ _LEARNING = {"plan", "pretrain", "embed", "score", "finetune", "probe", "retriev
 
 def main() -> None:
     """Entry point of the ``sslkit`` command."""
+    streams.settle()
     if sys.argv[1:2] and sys.argv[1] in _LEARNING:
         allocator.begin_anew()
-    importlib.import_module("sslkit.cli.commands").app()
+    sys.exit(importlib.import_module("sslkit.cli.process").run())
 
 
 if __name__ == "__main__":

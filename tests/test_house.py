@@ -21,7 +21,7 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 #: From the ground up; a file imports from its own room and from lower floors only.
 FLOORS = (
     ("errors", "limits"),
-    ("types", "rng", "options", "sizes", "processor", "allocator"),
+    ("types", "rng", "options", "sizes", "processor", "allocator", "streams"),
     (
         "catalog",
         "console",

@@ -2,9 +2,7 @@
 
 import errno
 import importlib
-import os
 import signal
-import sys
 from typing import Any
 
 import typer
@@ -55,9 +53,10 @@ def launch(context: typer.Context, stage: str) -> None:
     except KeyboardInterrupt as error:
         # Before or after the part that can be checkpointed: nothing was half written.
         raise typer.Exit(128 + signal.SIGINT) from error
-    except BrokenPipeError:
-        # The reader of our stdout has gone (`sslkit ... | head`): not an error of ours.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ConnectionError as error:
+        # Standard streams do not raise it, see ``streams``.
+        console.fail(SslkitError("the connection to another process was lost", why=str(error)))
+        raise typer.Exit(SslkitError.exit_code) from error
     except OSError as error:
         # Such as a log file on the same disk: whatever was being said is lost.
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):

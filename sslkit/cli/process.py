@@ -1,0 +1,30 @@
+"""A process of ``sslkit``: its command line, and the exit code that it ends with."""
+
+import sys
+
+import typer
+
+from sslkit import streams
+from sslkit.cli.commands import app
+from sslkit.console import Console
+from sslkit.errors import SslkitError
+
+
+def run() -> int:
+    """Run the command of ``sys.argv``; its exit code, when all that it printed is written."""
+    try:
+        code = app(standalone_mode=False)
+    except typer.TyperException as error:
+        show = getattr(error, "show", None)
+        if show is None:
+            raise
+        show(sys.stderr)
+        return error.exit_code
+    if code:
+        return int(code)
+    try:
+        streams.check()
+    except SslkitError as error:
+        Console().fail(error)
+        return error.exit_code
+    return 0
