@@ -60,8 +60,8 @@ def settle() -> None:
         if not _is_open(number):
             # Gets the lowest free number, which is this one; reading from it fails.
             os.open(os.devnull, os.O_WRONLY)
-    sys.stdout = sys.__stdout__ = _stream(sys.stdout, _OUT)
-    sys.stderr = sys.__stderr__ = _stream(sys.stderr, _ERR)
+    sys.stdout = _stream(sys.stdout, _OUT)
+    sys.stderr = _stream(sys.stderr, _ERR)
 
 
 def check() -> None:
@@ -91,12 +91,10 @@ def _is_open(number: int) -> bool:
 def _stream(old: TextIO | None, number: int) -> Stream:
     if not isinstance(old, io.TextIOWrapper):
         return Stream(open(number, "wb", closefd=False), "utf-8", "backslashreplace")
-    encoding, through = old.encoding, old.write_through
-    lines = old.line_buffering
     return Stream(
-        old.detach(),
-        encoding,
+        old.buffer,
+        old.encoding,
         "backslashreplace",
-        line_buffering=lines,
-        write_through=through,
+        line_buffering=old.line_buffering,
+        write_through=old.write_through,
     )
