@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from sslkit.artifacts import manifest
+from sslkit.artifacts import archive, manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 
@@ -96,14 +96,16 @@ def read_tensors(path: Path) -> dict[str, Any]:
     Raises:
         DataError: damaged, or holding other objects.
     """
+    archive.check(path)
     try:
         held = torch.load(path, map_location="cpu", weights_only=True)
     except _DAMAGE as error:
+        # What torch says would advise to load it in a way that executes what it holds.
         raise DataError(
             "a checkpoint cannot be loaded",
             where=str(path),
-            why=str(error).partition("\n")[0],
-            do="it is damaged, or holds something other than tensors: make it again",
+            why="it is not as torch.save writes tensors and plain types; nothing was executed",
+            do="use a checkpoint that sslkit wrote, or make it again",
         ) from error
     if not isinstance(held, dict):
         raise DataError(

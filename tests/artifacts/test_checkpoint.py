@@ -65,12 +65,15 @@ def test_code_is_refused_and_not_run(tmp_path: Path) -> None:
     trace = tmp_path / "trace"
     path = tmp_path / "a.pt"
     torch.save({"manifest": Malice(trace)}, path)
-    with pytest.raises(DataError, match="cannot be loaded") as caught:
+    with pytest.raises(DataError) as caught:
         checkpoint.load(path)
     assert caught.value.where == str(path)
+    assert "mkdir" in caught.value.why
+    assert "weights_only" not in str(caught.value)
     path.write_bytes(pickle.dumps(Malice(trace)))
-    with pytest.raises(DataError):
+    with pytest.raises(DataError) as caught:
         checkpoint.load(path)
+    assert "weights_only" not in str(caught.value)
     assert not trace.exists()
 
 
@@ -83,6 +86,30 @@ def test_a_truncated_one_is_refused(tmp_path: Path, share: float) -> None:
     with pytest.raises(DataError) as caught:
         checkpoint.load(path)
     assert caught.value.where == str(path)
+
+
+def test_a_changed_byte_is_never_loaded(tmp_path: Path) -> None:
+    """Every byte of tensors, names and plain types; the rest of an archive says nothing."""
+    path = tmp_path / "a.pt"
+    checkpoint.save(path, example())
+    whole = path.read_bytes()
+    refused = 0
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        try:
+            loaded = checkpoint.load(path)
+        except DataError as error:
+            assert error.where == str(path)
+            refused += 1
+            continue
+        assert loaded.manifest == example().manifest
+        assert loaded.tokens == ("AC", "GT")
+        assert torch.equal(loaded.tensors["encoder"]["w"], example().tensors["encoder"]["w"])
+    tensor = whole.index(torch.arange(6.0).numpy().tobytes())
+    path.write_bytes(whole[:tensor] + b"\1" + whole[tensor + 1 :])
+    with pytest.raises(DataError):
+        checkpoint.load(path)
+    assert refused > len(whole) // 14
 
 
 @pytest.mark.parametrize("held", [{"w": torch.zeros(2)}, [1, 2], torch.zeros(2)])
