@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from scipy import io as matlab
 
 from sslkit.errors import DataError
-from sslkit.files import source, table
+from sslkit.files import mat, source, table
 from sslkit.types import Reference
 
 _COLUMNS = ("x", "t", "u")
@@ -23,16 +22,14 @@ def reference(path: Path, low: Sequence[float], high: Sequence[float]) -> Refere
     """
     with source.reading(path):
         try:
-            held = matlab.loadmat(path)
-        # The third is what scipy says of files of version 7.3, which are HDF5.
-        except (ValueError, TypeError, NotImplementedError, matlab.matlab.MatReadError) as error:
+            arrays = mat.read(path)
+        except ValueError as error:
             raise DataError(
                 "a reference cannot be read",
                 where=str(path),
-                why=str(error) or "it is empty",
-                do=f"give a MAT-file (version 5) with {_MORE}",
+                why=str(error),
+                do=f"give a MAT-file (version 5 to 7) with {_MORE}",
             ) from error
-    arrays = {n: np.asarray(a) for n, a in held.items() if not n.startswith("__")}
     vectors = {n: a.ravel() for n, a in arrays.items() if a.size == max(a.shape, default=0)}
     axes = [[a for n, a in vectors.items() if n.lower().startswith(axis)] for axis in "xt"]
     grids = [a for n, a in arrays.items() if n not in vectors and a.ndim == 2]
@@ -48,13 +45,13 @@ def reference(path: Path, low: Sequence[float], high: Sequence[float]) -> Refere
     if values.shape == (len(t), len(x)) != (len(x), len(t)):
         values = values.T
     if values.shape != (len(x), len(t)) or not all(
-        np.isrealobj(a) and np.isfinite(a).all() for a in (x, t, values)
+        a.size and np.isrealobj(a) and np.isfinite(a).all() for a in (x, t, values)
     ):
         raise DataError(
             "the values of a reference do not lie on its grid",
             where=str(path),
             why=f"x has {len(x)}, t has {len(t)}, the values are {list(values.shape)}, "
-            "or some are no real numbers",
+            "or some are no real numbers, or there are none",
         )
     found = Reference(str(path), *(np.asarray(a, np.float64) for a in (x, t, values)))
     _inside(found.points, low, high, str(path))
