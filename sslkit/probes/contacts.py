@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
-from sslkit import rng
-from sslkit.probes.intervals import RESAMPLES, Interval
+from sslkit.probes import intervals
+from sslkit.probes.intervals import Interval
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -162,16 +162,14 @@ class Regression:
         return np.asarray(1 / (1 + np.exp(-odds)))
 
 
-def over_families(values: Sequence[float], seed: int) -> Interval:
-    """The mean over families with a 95% percentile bootstrap interval; NaN ones are left out.
+def over_families(values: Sequence[float], seed: int, *, signed: bool = False) -> Interval:
+    """The mean over families with a 95% bootstrap interval; NaN ones are left out.
 
     Every method is judged on the same resamples, which follow from the seed and the number of
     families.
+
+    Args:
+        values: from 0 to 1, or differences of such from -1 to 1 where ``signed``.
     """
-    held = np.array([value for value in values if not np.isnan(value)])
-    if not len(held):
-        return Interval(*[float("nan")] * 3)
-    generator = np.random.default_rng(int(rng.key(seed, "families")))
-    drawn = held[generator.integers(len(held), size=(RESAMPLES, len(held)))].mean(1)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Interval(float(held.mean()), float(low), float(high))
+    defined = np.array([value for value in values if not np.isnan(value)])
+    return intervals.of_mean(defined, seed, signed=signed)

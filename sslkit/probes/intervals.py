@@ -1,22 +1,37 @@
-"""Intervals: percentile bootstrap over test examples, and Student's t over seeds."""
+"""95% intervals: bootstrap over test examples or records, and Student's t over seeds.
 
-from collections.abc import Iterator, Sequence
+Percentiles of resamples are too narrow for few examples, and of no width where all are right.
+Here resamples give the spread of a metric alone, and its interval has the form of the metric:
+
+- one with two ends (accuracy, AUC, correlations) has Wilson's interval (1927) of a share of as
+  many examples as have this spread (Korn & Graubard 1998), mapped to its ends;
+- errors have an interval on the scale of their logarithm, R2 on that of the unexplained share;
+- a difference of two models lies between the ends of a difference, or is symmetric without them.
+
+Student's t stands for the normal. Metrics that need every class (AUC) are resampled within
+classes, all others without regard to them.
+"""
+
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from sslkit import rng
-from sslkit.probes import confusion, metrics
+from sslkit.probes import confusion, metrics, resampling
 from sslkit.probes.confusion import Floats
 from sslkit.types import Array
 
 #: Resamples of an interval.
 RESAMPLES = 1000
-#: Cells of one chunk of resamples: bounds memory for large test sets.
-_CELLS = 2_000_000
-#: How often a resample that lacks a class is drawn again before it is taken as it is.
-_ROUNDS = 50
+#: Metrics that are not defined without an example of every class.
+_NEED_EVERY_CLASS = frozenset({"auc"})
+#: Metrics whose spread is, above all, that of the rarest class.
+_RARE = frozenset({"auc", "average_precision"})
+#: Metrics from -1 to 1; all others that have two ends go from 0 to 1.
+_SIGNED = frozenset({"mcc", "pearson", "spearman"})
+_ERRORS = frozenset({"rmse", "mae"})
+_UNBOUNDED = frozenset({"r2", *_ERRORS})
 
 
 @dataclass(frozen=True)
@@ -30,16 +45,36 @@ class Interval:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Metrics with intervals.
-
-    Attributes:
-        examples: number of test examples.
-        redrawn: resamples that lacked a class and were drawn again.
-    """
+    """Metrics with intervals, of so many test examples."""
 
     metrics: dict[str, Interval]
     examples: int
-    redrawn: int
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """A metric, its values on resamples, and what they rest upon.
+
+    Attributes:
+        freedom: degrees of freedom of the spread.
+        examples: that a value without spread rests upon.
+    """
+
+    value: float
+    drawn: Floats
+    freedom: float
+    examples: int
+
+    @property
+    def deviation(self) -> float:
+        """Of the values that are defined; NaN where there are none."""
+        defined = self.drawn[np.isfinite(self.drawn)]
+        return float(defined.std()) if len(defined) else float("nan")
+
+    @property
+    def quantile(self) -> float:
+        """Deviations from the value to the ends."""
+        return float(stats.t.ppf(0.975, max(self.freedom, 1)))
 
 
 def bootstrap(
@@ -49,10 +84,10 @@ def bootstrap(
     seed: int,
     resamples: int = RESAMPLES,
 ) -> Estimate:
-    """Metrics with 95% percentile intervals (Efron & Tibshirani 1993, chapter 13).
+    """Metrics with 95% intervals.
 
-    Examples are drawn with replacement. The draws depend on seed and ``truth`` only, so that
-    several models are judged on the same resamples.
+    The draws depend on seed and ``truth`` only, so that several models are judged on the same
+    resamples.
 
     Args:
         truth: class numbers or targets, [examples].
@@ -60,24 +95,35 @@ def bootstrap(
     """
     point = metrics.compute(names, truth, predicted)
     drawn: dict[str, list[Floats]] = {name: [] for name in names}
-    redrawn = 0
-    classes = predicted.shape[1] if predicted.ndim == 2 else 0
-    for weights, again in _resamples(truth, classes, seed, resamples):
-        redrawn += again
-        for name, values in metrics.compute(names, truth, predicted, weights).items():
-            drawn[name].append(values)
-    found = {
-        name: _percentiles(float(point[name][0]), np.concatenate(drawn[name])) for name in names
+    for within in (True, False):
+        some = [name for name in names if (name in _NEED_EVERY_CLASS) is within]
+        strata = truth if within else np.zeros(len(truth))
+        for weights in resampling.draw(strata, seed, resamples) if some else ():
+            for name, values in metrics.compute(some, truth, predicted, weights).items():
+                drawn[name].append(values)
+    estimates = {
+        name: _interval(name, _spread(name, truth, float(point[name][0]), drawn[name]))
+        for name in names
     }
-    return Estimate(found, len(truth), redrawn)
+    return Estimate(estimates, len(truth))
 
 
-def of_mean(values: Floats, seed: int, resamples: int = RESAMPLES) -> Interval:
-    """The mean of values [examples] with its 95% percentile interval over examples."""
+def of_mean(
+    values: Floats, seed: int, resamples: int = RESAMPLES, *, signed: bool = False
+) -> Interval:
+    """The mean of values [examples] with its 95% interval over examples.
+
+    Args:
+        values: from 0 to 1, or from -1 to 1 where ``signed``.
+    """
+    if not len(values):
+        return Interval(*[float("nan")] * 3)
     drawn = [
-        weights @ values / len(values) for weights, _ in _resamples(values, 0, seed, resamples)
+        weights @ values / len(values)
+        for weights in resampling.draw(np.zeros(len(values)), seed, resamples)
     ]
-    return _percentiles(float(values.mean()), np.concatenate(drawn))
+    spread = _Spread(float(values.mean()), np.concatenate(drawn), len(values) - 1, len(values))
+    return _bounded(spread, -1.0 if signed else 0.0, 1.0)
 
 
 def difference(
@@ -96,18 +142,18 @@ def difference(
     metric = metrics.METRICS[name]
     whole = np.ones((1, len(truth)))
     value = metric(truth, first, whole) - metric(truth, second, whole)
-    classes = first.shape[1] if first.ndim == 2 else 0
+    strata = truth if name in _NEED_EVERY_CLASS else np.zeros(len(truth))
     drawn = [
         metric(truth, first, weights) - metric(truth, second, weights)
-        for weights, _ in _resamples(truth, classes, seed, resamples)
+        for weights in resampling.draw(strata, seed, resamples)
     ]
-    return _percentiles(float(value[0]), np.concatenate(drawn))
+    return _difference(name, _spread(name, truth, float(value[0]), drawn))
 
 
 def of_tables(
     names: Sequence[str], tables: Floats, seed: int, resamples: int = RESAMPLES
 ) -> Estimate:
-    """Metrics of all units of all records with their 95% percentile intervals over records.
+    """Metrics of all units of all records with their 95% intervals over records.
 
     Units of a record depend on each other: records are drawn, each with all of its units. The
     draws depend on seed and number of records only.
@@ -118,11 +164,12 @@ def of_tables(
     """
     whole = tables.sum(axis=0)[None]
     drawn = _summed(tables, seed, resamples)
-    found = {
-        name: _percentiles(float(confusion.METRICS[name](whole)[0]), confusion.METRICS[name](drawn))
-        for name in names
-    }
-    return Estimate(found, len(tables), 0)
+    estimates = {}
+    for name in names:
+        metric = confusion.METRICS[name]
+        spread = _Spread(float(metric(whole)[0]), metric(drawn), len(tables) - 1, len(tables))
+        estimates[name] = _interval(name, spread)
+    return Estimate(estimates, len(tables))
 
 
 def difference_of_tables(
@@ -136,7 +183,7 @@ def difference_of_tables(
     metric = confusion.METRICS[name]
     value = metric(first.sum(axis=0)[None]) - metric(second.sum(axis=0)[None])
     drawn = metric(_summed(first, seed, resamples)) - metric(_summed(second, seed, resamples))
-    return _percentiles(float(value[0]), drawn)
+    return _difference(name, _Spread(float(value[0]), drawn, len(first) - 1, len(first)))
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
@@ -149,41 +196,69 @@ def over_seeds(values: Sequence[float]) -> Interval:
     return Interval(mean, float(mean - half), float(mean + half))
 
 
-def _percentiles(value: float, drawn: Floats) -> Interval:
-    defined = drawn[np.isfinite(drawn)]
-    if not len(defined):
+def _spread(name: str, truth: Array, value: float, drawn: Sequence[Floats]) -> _Spread:
+    """Of a metric of examples: what it rests upon follows from its name."""
+    by_class = name not in {"accuracy", *_UNBOUNDED, "pearson", "spearman"}
+    rarest = int(np.unique(truth, return_counts=True)[1].min()) if by_class else len(truth)
+    freedom = resampling.freedom(truth) if name in _RARE else len(truth) - 1.0
+    return _Spread(value, np.concatenate(drawn), freedom, rarest)
+
+
+def _interval(name: str, spread: _Spread) -> Interval:
+    """The interval of a metric."""
+    if name in _ERRORS:
+        return _of_logarithm(spread, spread.value, spread.drawn, lambda error: error)
+    if name == "r2":
+        return _of_logarithm(spread, 1 - spread.value, 1 - spread.drawn, lambda share: 1 - share)
+    return _bounded(spread, -1.0 if name in _SIGNED else 0.0, 1.0)
+
+
+def _difference(name: str, spread: _Spread) -> Interval:
+    """The interval of a metric of one model less that of another."""
+    if name in _UNBOUNDED:
+        half = spread.quantile * spread.deviation if spread.examples > 1 else float("nan")
+        return Interval(spread.value, spread.value - half, spread.value + half)
+    widest = 2.0 if name in _SIGNED else 1.0
+    return _bounded(spread, -widest, widest)
+
+
+def _bounded(spread: _Spread, least: float, most: float) -> Interval:
+    """Wilson's interval (1927, eq. 4 of Agresti & Coull 1998) of a metric between two ends."""
+    value, deviation = spread.value, spread.deviation
+    if not np.isfinite(value) or not np.isfinite(deviation):
         return Interval(value, float("nan"), float("nan"))
-    low, high = np.percentile(defined, [2.5, 97.5])
-    return Interval(value, float(low), float(high))
+    share = (value - least) / (most - least)
+    variance = (deviation / (most - least)) ** 2
+    binomial = max(share * (1 - share), 0.0)
+    if min(variance, binomial) > 1e-18:
+        size = binomial / variance
+    elif binomial > 1e-18:
+        # Whatever is drawn has this value, as the AUC of a constant.
+        return Interval(value, value, value)
+    else:
+        size = float(spread.examples)
+    bent = spread.quantile**2 / size
+    middle = (share + bent / 2) / (1 + bent)
+    half = np.sqrt(binomial * bent + bent**2 / 4) / (1 + bent)
+    ends = (least + (most - least) * np.clip([middle - half, middle + half], 0, 1)).tolist()
+    return Interval(value, min(ends[0], value), max(ends[1], value))
+
+
+def _of_logarithm(
+    spread: _Spread, positive: float, drawn: Floats, back: Callable[[float], float]
+) -> Interval:
+    """A symmetric interval of the logarithm of what is above 0; of no width where it is 0."""
+    if spread.examples < 2 or not np.isfinite(positive):
+        return Interval(spread.value, float("nan"), float("nan"))
+    defined = drawn[np.isfinite(drawn) & (drawn > 0)]
+    deviation = float(np.log(defined).std()) if len(defined) else 0.0
+    factor = float(np.exp(spread.quantile * deviation))
+    ends = sorted((back(positive / factor), back(positive * factor)))
+    return Interval(spread.value, *ends)
 
 
 def _summed(tables: Floats, seed: int, resamples: int) -> Floats:
     """The table of each resample of the records, [resamples, classes, classes]."""
     flat = tables.reshape(len(tables), -1)
-    drawn = _resamples(np.arange(len(tables)), 0, seed, resamples)
-    summed = np.concatenate([weights @ flat for weights, _ in drawn])
-    return summed.reshape(-1, *tables.shape[1:])
-
-
-def _resamples(truth: Array, classes: int, seed: int, count: int) -> Iterator[tuple[Floats, int]]:
-    """Counts of each example, [chunk, examples], and how many rows were drawn again."""
-    size = len(truth)
-    generator = np.random.default_rng(int(rng.key(seed, "bootstrap")))
-    present = np.unique(truth) if classes else np.empty(0, np.int64)
-    chunk = max(1, _CELLS // max(size, 1))
-    for start in range(0, count, chunk):
-        weights = _draw(generator, min(chunk, count - start), size)
-        redrawn = 0
-        for _ in range(_ROUNDS if classes else 0):
-            held = metrics.sums(truth, classes, weights)[:, present]
-            lacking = np.flatnonzero((held == 0).any(axis=1))
-            if not len(lacking):
-                break
-            weights[lacking] = _draw(generator, len(lacking), size)
-            redrawn += len(lacking)
-        yield weights, redrawn
-
-
-def _draw(generator: np.random.Generator, rows: int, size: int) -> Floats:
-    cells = generator.integers(0, size, (rows, size)) + np.arange(rows)[:, None] * size
-    return np.bincount(cells.ravel(), minlength=rows * size).reshape(rows, size).astype(np.float64)
+    drawn = resampling.draw(np.zeros(len(tables)), seed, resamples)
+    return np.concatenate([weights @ flat for weights in drawn]).reshape(-1, *tables.shape[1:])

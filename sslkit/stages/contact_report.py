@@ -63,6 +63,7 @@ def results(
                         for a, b in zip(column(judged, name), column(method, name), strict=True)
                     ],
                     seed,
+                    signed=True,
                 )
             )
             for method in found

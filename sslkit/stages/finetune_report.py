@@ -36,7 +36,6 @@ def score(
     estimate = intervals.bootstrap(task.METRICS, truth, answers, seed)
     return {
         "test_records": estimate.examples,
-        "redrawn_resamples": estimate.redrawn,
         "constant": bool(len(said) > 1 and len(np.unique(said)) == 1),
         "metrics": {name: finite(value) for name, value in estimate.metrics.items()},
     }

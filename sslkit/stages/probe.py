@@ -176,13 +176,11 @@ def _models(sets: Mapping[str, Floats], exam: Exam) -> list[Model]:
 
 
 def _title(options: Options, exam: Exam, results: Sequence[Result], treated: str) -> str:
-    redrawn = results[0].estimate.redrawn
     trained = f"{len(exam.rounds[0][0])} trained on" if not options.folds else "each predicted once"
     return (
         f"{options.task}: {len(exam.rows)} test records ({trained}), seed {options.seed}\n"
         f"{treated}\n"
         f"95% intervals: {intervals.RESAMPLES} bootstrap resamples of the test records"
-        + (f", {redrawn} redrawn for want of a class" if redrawn else "")
     )
 
 

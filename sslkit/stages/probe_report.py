@@ -77,7 +77,6 @@ def _plain(result: Result) -> dict[str, Any]:
         "name": result.name,
         "metrics": {name: finite(value) for name, value in result.estimate.metrics.items()},
         "chosen": [dict(chosen) for chosen in result.chosen],
-        "redrawn_resamples": result.estimate.redrawn,
     }
 
 

@@ -167,7 +167,7 @@ def table(found: Sequence[dict[str, Any]]) -> Iterable[str]:
             for name in names:
                 first, second = (of_families(by_method[m], name) for m in (judged, other))
                 gains = [a - b for a, b in zip(first, second, strict=True)]
-                cells.append(cell(contacts.over_families(gains, 1), "+"))
+                cells.append(cell(contacts.over_families(gains, 1, signed=True), "+"))
             yield f"| {judged} less {other} | {' | '.join(cells)} | - |"
 
 
