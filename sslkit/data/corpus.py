@@ -1,6 +1,6 @@
 """From input files to shards, by way of a domain."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sslkit.artifacts.manifest import Input
@@ -12,14 +12,20 @@ from sslkit.types import Array
 
 
 def open_shards(
-    inputs: Sequence[Input], domain: RecordDomain, version: str, folder: Path, on_error: OnError
+    inputs: Sequence[Input],
+    domain: RecordDomain,
+    version: str,
+    folder: Path,
+    on_error: OnError,
+    warn: Callable[[str], None],
 ) -> list[Shard]:
-    """The shard of every input file, made where it is missing.
+    """The shard of every input file, made where it is missing or damaged.
 
     Args:
         inputs: files with their hashes.
         version: name and version of the domain, which shape the units too.
         folder: the cache.
+        warn: is told of damaged shards.
 
     Raises:
         DataError: a record that cannot be read, where ``on_error`` is ``stop``, or nothing at all.
@@ -31,7 +37,7 @@ def open_shards(
         located = [where] if where else []
         key = shards.shard_key(entry.sha256, version, domain.encoding, on_error, *located)
         encoded = _Encoded(path, domain, on_error)
-        found.append(shards.open_or_build(folder, key, encoded.units, domain.unit_type))
+        found.append(shards.open_or_build(folder, key, encoded.units, domain.unit_type, warn))
     if not any(len(shard.units) for shard in found):
         raise DataError(
             "the corpus holds nothing to train on",

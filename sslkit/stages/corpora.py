@@ -84,7 +84,7 @@ def windows(
     """
 
     def opened() -> list[shards.Shard]:
-        return corpus.open_shards(inputs, domain, version, cut.cache, cut.on_error)
+        return corpus.open_shards(inputs, domain, version, cut.cache, cut.on_error, talk.warn)
 
     # One process makes the shards, the others map what it made.
     found = opened() if processes.leads else []

@@ -46,7 +46,7 @@ FOREVER = Plan(
 def batches(folder: Path, length: int, variable: bool) -> Callable[[int], list[Arrays]]:
     """The micro-batches of a step, as stages.pretrain makes them."""
     records = task.corpus(variable)
-    shard = shards.open_or_build(folder, "corpus", lambda: iter(records[:-1]), np.uint8)
+    shard = shards.open_or_build(folder, "corpus", lambda: iter(records[:-1]), np.uint8, print)
     windows = Windows(shards.cut([shard], 16384, task.K), DOMAIN.units(length), seed=1)
     rows = task.TOKENS // DOMAIN.length(int(windows.mean))
     dealing = batching.by_length(DOMAIN.length, 16384, 16384)

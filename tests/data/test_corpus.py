@@ -17,7 +17,9 @@ def opened(
     folder: Path, *paths: Path, on_error: OnError = "stop", k: int = 3, version: str = "genome 1"
 ) -> list[Shard]:
     domain = genome.Domain(genome.Settings(k=k))
-    return corpus.open_shards(manifest.describe(paths), domain, version, folder / "c", on_error)
+    return corpus.open_shards(
+        manifest.describe(paths), domain, version, folder / "c", on_error, pytest.fail
+    )
 
 
 @pytest.fixture
@@ -97,7 +99,9 @@ def test_a_name_that_shapes_the_units_has_a_shard_of_its_own(tmp_path: Path) -> 
     inputs = manifest.describe(paths)
     first, second, third = (
         shard.units.tolist()
-        for shard in corpus.open_shards(inputs, domain, "protein 1", tmp_path / "c", "stop")
+        for shard in corpus.open_shards(
+            inputs, domain, "protein 1", tmp_path / "c", "stop", pytest.fail
+        )
     )
     assert first == third != second
     assert len(names(tmp_path)) == 4

@@ -41,7 +41,7 @@ def stats(folder: Path) -> dict[str, tuple[int, int]]:
 
 def test_records_come_back_and_bad_ones_are_counted(tmp_path: Path) -> None:
     given_ = Records(units(1, 2, 3), None, units(), units(4))
-    shard = open_or_build(tmp_path / "cache", "a", given_, np.uint8)
+    shard = open_or_build(tmp_path / "cache", "a", given_, np.uint8, pytest.fail)
     assert shard.units.tolist() == [1, 2, 3, 4]
     assert shard.offsets.tolist() == [0, 3, 3, 4]
     assert shard.skipped == 1
@@ -50,9 +50,9 @@ def test_records_come_back_and_bad_ones_are_counted(tmp_path: Path) -> None:
 
 def test_the_second_call_builds_nothing(tmp_path: Path) -> None:
     given_ = Records(units(1, 2), units(3))
-    first = open_or_build(tmp_path, "a", given_, np.uint8)
+    first = open_or_build(tmp_path, "a", given_, np.uint8, pytest.fail)
     before = stats(tmp_path)
-    again = open_or_build(tmp_path, "a", given_, np.uint8)
+    again = open_or_build(tmp_path, "a", given_, np.uint8, pytest.fail)
     assert given_.asked == 1
     assert stats(tmp_path) == before
     assert np.array_equal(first.units, again.units)
@@ -61,7 +61,7 @@ def test_the_second_call_builds_nothing(tmp_path: Path) -> None:
 
 def test_nothing_to_keep(tmp_path: Path) -> None:
     for _ in range(2):
-        shard = open_or_build(tmp_path, "a", Records(None, None), np.uint8)
+        shard = open_or_build(tmp_path, "a", Records(None, None), np.uint8, pytest.fail)
         assert (len(shard.units), shard.offsets.tolist(), shard.skipped) == (0, [0], 2)
 
 
@@ -77,26 +77,50 @@ def test_an_error_while_building_leaves_nothing(tmp_path: Path) -> None:
         raise ValueError("stop")
 
     with pytest.raises(ValueError, match="stop"):
-        open_or_build(tmp_path, "a", broken, np.uint8)
+        open_or_build(tmp_path, "a", broken, np.uint8, pytest.fail)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_units_without_their_index_are_built_again(tmp_path: Path) -> None:
     (tmp_path / "a.units").write_bytes(b"half of it")
-    shard = open_or_build(tmp_path, "a", Records(units(7)), np.uint8)
+    shard = open_or_build(tmp_path, "a", Records(units(7)), np.uint8, pytest.fail)
     assert shard.units.tolist() == [7]
 
 
 @pytest.mark.parametrize("name", ["a.units", "a.index"])
-def test_a_shard_that_is_cut_off_is_built_again(tmp_path: Path, name: str) -> None:
-    given_ = Records(units(*range(100)), units(1))
-    open_or_build(tmp_path, "a", given_, np.uint8)
+def test_a_shard_that_is_cut_off_or_changed_is_built_again(tmp_path: Path, name: str) -> None:
+    given_ = Records(units(*range(100)), None, units(1))
+    warnings: list[str] = []
+    open_or_build(tmp_path, "a", given_, np.uint8, warnings.append)
     whole = (tmp_path / name).read_bytes()
-    for size in (len(whole) - 3, len(whole) - 8, len(whole) // 2, 1, 0):
-        (tmp_path / name).write_bytes(whole[:size])
-        shard = open_or_build(tmp_path, "a", given_, np.uint8)
+    sizes = (len(whole) - 3, len(whole) - 8, len(whole) // 2, 1, 0)
+    damaged = [whole[:size] for size in sizes]
+    damaged += [whole[:n] + bytes([whole[n] ^ 1]) + whole[n + 1 :] for n in range(len(whole))]
+    for number, content in enumerate(damaged, start=1):
+        (tmp_path / name).write_bytes(content)
+        shard = open_or_build(tmp_path, "a", given_, np.uint8, warnings.append)
         assert shard.units.tolist() == [*range(100), 1]
+        assert (shard.offsets.tolist(), shard.skipped) == ([0, 100, 101], 1)
         assert (tmp_path / name).read_bytes() == whole
+        assert len(warnings) == number
+        assert str(tmp_path / "a.units") in warnings[-1]
+
+
+def test_who_has_a_shard_mapped_goes_on_with_it(tmp_path: Path) -> None:
+    given_ = Records(units(1, 2, 3))
+    mapped = open_or_build(tmp_path, "a", given_, np.uint8, pytest.fail)
+    copy = (tmp_path / "a.units").read_bytes()
+    (tmp_path / "a.index").write_bytes(b"")
+    open_or_build(tmp_path, "a", given_, np.uint8, lambda text: None)
+    assert mapped.units.tolist() == [1, 2, 3]
+    assert (tmp_path / "a.units").read_bytes() == copy
+
+
+def test_a_shard_of_another_type_is_built_again(tmp_path: Path) -> None:
+    open_or_build(tmp_path, "a", Records(units(1, 2)), np.uint8, pytest.fail)
+    warnings: list[str] = []
+    shard = open_or_build(tmp_path, "a", Records(units(1, 2)), np.int16, warnings.append)
+    assert (shard.units.tolist(), shard.units.dtype, len(warnings)) == ([1, 2], np.int16, 1)
 
 
 _SLOWLY = """
@@ -111,7 +135,7 @@ _SLOWLY = """
             print(number, flush=True)
             time.sleep(0.002)
 
-    open_or_build(Path(sys.argv[1]), "a", records, np.uint8)
+    open_or_build(Path(sys.argv[1]), "a", records, np.uint8, print)
     print("done", flush=True)
 """
 
@@ -131,7 +155,7 @@ def test_killed_while_building_leaves_nothing_that_looks_whole(tmp_path: Path) -
         assert b"done" not in said
         assert not (tmp_path / "a.units").exists()
         assert not (tmp_path / "a.index").exists()
-    shard = open_or_build(tmp_path, "a", Records(units(1), units(2, 3)), np.uint8)
+    shard = open_or_build(tmp_path, "a", Records(units(1), units(2, 3)), np.uint8, pytest.fail)
     assert shard.units.tolist() == [1, 2, 3]
 
 

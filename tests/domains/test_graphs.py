@@ -84,6 +84,6 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_shards_give_them_back(tmp_path: Path) -> None:
 
     units = packed(4, [(1, 0, 1), (3, 0, 2)])
-    held = shards.open_or_build(tmp_path, "key", lambda: iter([units]), _graphs.UNIT)
+    held = shards.open_or_build(tmp_path, "key", lambda: iter([units]), _graphs.UNIT, pytest.fail)
     assert _graphs.edges(np.array(held.units)) == [(1, 0, 1), (3, 0, 2)]
     assert _graphs.tokens(held.units).tolist() == [7, 8, 9, 10]
