@@ -7,20 +7,20 @@ those that fit its own.
 """
 
 import json
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from sslkit.artifacts.run import differences
-from sslkit.errors import UsageError
+from sslkit.errors import SslkitError, UsageError
 from sslkit.files import atomic, lock
 
 _IDENTITY = "job.json"
 _LOCK = "lock"
+_WHOLE = "whole.parquet"
 _STATE = b"sslkit.state"
 
 
@@ -68,9 +68,26 @@ class Parts:
             with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
                 yield reader.read_all().replace_schema_metadata(None)
 
+    @property
+    def whole(self) -> Path:
+        """Where the output is written, before ``publish`` puts it into its place."""
+        return self.folder / _WHOLE
+
+    def publish(self, out: Path) -> None:
+        """Put the whole output into its place and remove the parts.
+
+        Raises:
+            ResourceError: it cannot be put there.
+        """
+        atomic.move(self.whole, out)
+        self.remove()
+
     def remove(self) -> None:
-        """Delete the folder: its output is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete what the folder holds; the one that works in it removes it when it ends."""
+        atomic.sweep_folder(self.folder)
+        # Whose parts they are goes last: another kill must not leave any that nobody owns.
+        for path in (*self.folder.glob("*.arrow"), self.whole, self.folder / _IDENTITY):
+            path.unlink(missing_ok=True)
 
 
 def folder_of(out: Path) -> Path:
@@ -90,10 +107,8 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
         ResourceError: another process is at it, or the folder cannot be made.
         UsageError: the folder holds parts of a job with other settings.
     """
-    folder = folder_of(out)
-    do = "wait for it, or write elsewhere with --out"
-    with lock.holding(folder / _LOCK, f"is writing {out}", do):
-        mine = json.loads(json.dumps(identity))
+    with _alone(out) as folder:
+        mine = _plain(identity)
         held = held_identity(out)
         if held is not None and (found := differences(held, mine)):
             if not force and any(folder.glob("*.arrow")):
@@ -113,6 +128,43 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
         finally:
             if not parts.lots:
                 parts.remove()
+
+
+def tidy(out: Path, jobs: Sequence[Mapping[str, Any]]) -> None:
+    """Remove what a killed process left of the parts of an output that is written.
+
+    Args:
+        jobs: identities of the job that wrote it. Parts of another one stay, and so do all while
+            another process works with them.
+    """
+    folder = folder_of(out)
+    if not folder.is_dir():
+        return
+    with suppress(SslkitError, OSError), _alone(out):
+        left = held_identity(out)
+        if left in [_plain(job) for job in jobs] or (
+            left is None and not any(folder.glob("*.arrow"))
+        ):
+            Parts(folder).remove()
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[Path]:
+    """The folder of parts for this process alone; one that is empty in the end is removed."""
+    folder = folder_of(out)
+    do = "wait for it, or write elsewhere with --out"
+    try:
+        with lock.holding(folder / _LOCK, f"is writing {out}", do):
+            yield folder
+    finally:
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _plain(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """An identity as JSON gives it back."""
+    plain: dict[str, Any] = json.loads(json.dumps(identity))
+    return plain
 
 
 def held_identity(out: Path) -> dict[str, Any] | None:

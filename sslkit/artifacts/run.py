@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslkit.artifacts import checkpoint
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError, ResourceError, UsageError
 from sslkit.files import atomic, lock
 
 _IDENTITY = "run.json"
@@ -136,6 +136,7 @@ class RunFolder:
                     do="choose another folder with --out, or begin anew with --force",
                 )
             if self.checkpoint.is_file() and not force:
+                self._tidy()
                 return "finished"
             if not found and not self.checkpoint.is_file():
                 return "unfinished"
@@ -152,6 +153,22 @@ class RunFolder:
         atomic.write_text(self.config, config)
         atomic.write_text(self.path / _IDENTITY, json.dumps(mine, indent=1, sort_keys=True) + "\n")
         return "new"
+
+    def clear(self) -> None:
+        """Remove what only an unfinished run needs, and what killed processes were writing."""
+        self.state.unlink(missing_ok=True)
+        for folder in (self.path, self.samples):
+            atomic.sweep_folder(folder)
+
+    def _tidy(self) -> None:
+        """Clear the folder of a finished run that was killed after its last step.
+
+        A folder in which a process works, or that cannot be written, stays as it is.
+        """
+        own = self.path / _LOCK
+        if own.exists() or self.state.exists():
+            with suppress(ResourceError, OSError), lock.holding(own, "works here", "wait for it"):
+                self.clear()
 
 
 def differences(held: Mapping[str, Any], mine: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -1,9 +1,14 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and what is cleared away when a process was killed.
+
+A temporary file is locked by the process that writes it: one that is not was left by a process that
+was killed.
+"""
 
 import contextlib
+import errno
 import fcntl
-import glob
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,26 +16,43 @@ from pathlib import Path
 
 from sslkit.errors import ResourceError
 
+#: What mkstemp and ``replacing`` add to a name.
+_RANDOM = r"\.[a-z0-9_]{8}\.part"
+#: The disk failed; whatever else goes wrong with a folder means that it knows no such request.
+_DISK_ERRORS = {errno.EIO, errno.ENOSPC, errno.EDQUOT}
+
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary path in the same folder that becomes ``path`` when the block succeeds.
 
     Args:
-        durable: wait until it is on the disk, so that it survives a loss of power as well.
+        durable: wait until the file and its name are on the disk, so that they survive a loss of
+            power as well; and remove what killed processes left of the same file. Not needed in a
+            folder that is removed as a whole.
+
+    Raises:
+        ResourceError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = _locked(path)
+    try:
+        make_folder(path.parent)
+        if durable:
+            sweep(path)
+        handle, temporary = _locked(path)
+    except OSError as error:
+        raise ResourceError(f"{path} cannot be written", why=str(error)) from error
     try:
         yield temporary
-        if durable:
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
         # mkstemp makes files private; an artifact is as readable as any file of the user.
         mask = os.umask(0)
         os.umask(mask)
         temporary.chmod(0o666 & ~mask)
+        if durable:
+            with temporary.open("rb") as stream:
+                os.fsync(stream.fileno())
         temporary.replace(path)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         raise ResourceError(f"{path} cannot be written", why=str(error)) from error
     finally:
@@ -49,12 +71,73 @@ def _locked(path: Path) -> tuple[int, Path]:
         os.close(handle)
 
 
+def move(source: Path, target: Path) -> None:
+    """Give a finished file or folder its place, so that it survives a loss of power there.
+
+    Raises:
+        ResourceError: it cannot be put there.
+    """
+    try:
+        source.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise ResourceError(f"{target} cannot be written", why=str(error)) from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder with all above it, so that they survive a loss of power; there it may be."""
+    if folder.is_dir():
+        return
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in missing:
+        sync_folder(each.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the file system can say so."""
+    try:
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        return  # One that may be written in but not be listed.
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno in _DISK_ERRORS:
+            raise
+    finally:
+        os.close(handle)
+
+
+def sync_files(folder: Path) -> None:
+    """Wait until the files of a folder, and their names, are on the disk."""
+    for path in folder.iterdir():
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+    sync_folder(folder)
+
+
 def sweep(path: Path) -> None:
     """Remove what processes that were killed left of ``replacing(path)``."""
-    for old in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with contextlib.suppress(OSError), old.open("rb") as stream:
+    _sweep(path.parent, re.compile(rf"\.{re.escape(path.name)}{_RANDOM}"))
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove what such processes left of any file of a folder that is all sslkit's own."""
+    _sweep(folder, re.compile(rf"\..+{_RANDOM}"))
+
+
+def _sweep(folder: Path, name: re.Pattern[str]) -> None:
+    try:
+        with os.scandir(folder) as entries:
+            left = [entry.path for entry in entries if name.fullmatch(entry.name)]
+    except OSError:
+        return
+    for path in map(Path, left):
+        # Locks of network file systems want a file that is open for writing.
+        with contextlib.suppress(OSError), path.open("r+b") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            old.unlink()
+            path.unlink()
 
 
 def write_bytes(path: Path, data: bytes) -> None:

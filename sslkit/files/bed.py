@@ -5,7 +5,6 @@ BED counts from 0 and leaves the end out: ``chr1 10 20`` is bases 11 to 20.
 
 import io
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from pathlib import Path
 import pyfaidx
 
 from sslkit.errors import DataError, ResourceError, UsageError
-from sslkit.files import atomic, source
+from sslkit.files import atomic, scratch, source
 from sslkit.types import Record
 
 ENDINGS = (".bed",)
@@ -128,9 +127,7 @@ def opened(reference: Path) -> Iterator[pyfaidx.Fasta]:
         raise UsageError(f"there is no reference {reference}")
     with ExitStack() as stack:
         with source.reading(reference), _indexing(reference):
-            held = Path(
-                stack.enter_context(tempfile.TemporaryDirectory("", "sslkit-", atomic.scratch()))
-            )
+            held = stack.enter_context(scratch.folder())
             plain = _decompressed(reference, held)
             index = _index(plain, held)
             genome = pyfaidx.Fasta(str(plain), indexname=str(index), rebuild=False)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sslkit.errors import ResourceError
+from sslkit.files import atomic
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
 
@@ -29,7 +30,7 @@ def holding(path: Path, what: str, do: str) -> Iterator[bool]:
     """
     while True:
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic.make_folder(path.parent)
             file = path.open("a+")
         except FileNotFoundError:
             continue  # Its folder was removed, by the process that has just finished.

@@ -134,7 +134,7 @@ def write(folder: RunFolder, tensors: Weights, made: Manifest, vocabulary: Vocab
     held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts)
     samples.finish(folder, held)
     checkpoint.save(folder.checkpoint, held)
-    folder.state.unlink(missing_ok=True)
+    folder.clear()
 
 
 def plugin(kind: str, made: manifest.Manifest, path: Path) -> tuple[ModuleType, Any]:

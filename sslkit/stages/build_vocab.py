@@ -10,7 +10,6 @@ are what is written, for merge-vocab.
 
 import dataclasses
 import json
-import os
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -25,16 +24,15 @@ from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console, Progress, plural
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
-from sslkit.files import atomic, source
+from sslkit.files import source
 from sslkit.options import Common, thread_count
 from sslkit.stages import recognition, subword_table, vocab_dask, vocab_plot, vocab_table
 from sslkit.stages.vocab_plan import plan_for
-from sslkit.vocab import budget, combine, counting, parts, shares
+from sslkit.vocab import budget, combine, counting, parts, shares, workplace
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
 from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Kmers, Scheme, Strings
-from sslkit.vocab.workplace import workplace
 
 NAME = "vocab.parquet"
 
@@ -123,29 +121,35 @@ def run(options: Options, console: Console) -> None:
         console.say("counts with compiled loops")
     job = _Job(out, files, scheme, inputs, plan, options.canonical, shard, lanes)
     console.say(f"reads {plural(len(files), 'file')} of {name} ({_shown(settings)})")
-    if out.exists() and not options.force:
-        if options.shard is not None:
-            shares.check(out, made, shard)
-            console.say(f"{out} is finished already; nothing to do")
-            return
-        stated = dataclasses.replace(made, inputs=manifest.describe(files))
-        if vocab_table.finished(out, stated, console, options.plot):
-            return
+    what = [json.loads(made.to_json()), _stats(files), str(out.absolute()), shard]
+    spread = vocab_dask.Job(out, files, options, what)
+    if out.exists() and not options.force and _finished(job, made, options, console):
+        workplace.tidy(options.tmp, what)
+        vocab_dask.tidy(spread)
+        return
     with stopping() as stop:
         if options.engine == "dask":
-            what = [json.loads(made.to_json()), _stats(files)]
-            vocab_dask.run(vocab_dask.Job(out, files, options, what), console, stop)
+            vocab_dask.run(spread, console, stop)
         else:
-            _work(job, made, options, console, stop)
+            _work(job, made, what, options, console, stop)
 
 
-def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: Stop) -> None:
-    before = _stats(job.files)
-    what = [json.loads(made.to_json()), before, str(job.out.absolute()), job.shard, job.lanes]
-    if source.STDIN in job.files:
-        what.append(f"standard input of process {os.getpid()}")
+def _finished(job: _Job, made: Manifest, options: Options, console: Console) -> bool:
+    """Whether what is there is what would be made; refuse to go on where it is something else."""
+    if options.shard is None:
+        stated = dataclasses.replace(made, inputs=manifest.describe(job.files))
+        return vocab_table.finished(job.out, stated, console, options.plot)
+    shares.check(job.out, made, job.shard)
+    shares.tidy(job.out)
+    console.say(f"{job.out} is finished already; nothing to do")
+    return True
+
+
+def _work(
+    job: _Job, made: Manifest, what: list[Any], options: Options, console: Console, stop: Stop
+) -> None:
     again = source.STDIN not in job.files
-    with workplace(options.tmp or atomic.scratch(), what, keep=again) as folder:
+    with workplace.workplace(options.tmp, what, keep=again) as folder:
         spills, tally = _count(job, folder, console, stop)
 
         def check() -> None:
@@ -153,14 +157,13 @@ def _work(job: _Job, made: Manifest, options: Options, console: Console, stop: S
 
         def stated(files: list[Path]) -> Manifest:
             described = manifest.describe(files)
-            if _stats(job.files) != before:
+            if _stats(job.files) != what[1]:
                 raise DataError("the corpus changed while it was read", do="start again")
             return dataclasses.replace(made, inputs=described)
 
         if options.shard is not None:
-            mine = shares.inputs_of(job.files, job.shard)
             merged = combine.reduce(spills, folder, job.plan.counts, check)
-            whole = stated(mine)
+            whole = stated(shares.inputs_of(job.files, job.shard))
             share = shares.Share(whole, job.shard, tally, [str(path) for path in job.files])
             shares.write(job.out, merged, share, job.plan.counts)
             console.say(f"wrote {job.out}; sslkit merge-vocab puts all {job.shard[1]} together")
@@ -216,11 +219,8 @@ def _decisive(options: Options) -> dict[str, Any]:
 
 def _stats(files: list[Path]) -> list[Any]:
     """Path, size and time of change of each file; standard input has none."""
-    found: list[Any] = []
-    for path in files:
-        stat = path.stat() if path != source.STDIN else None
-        found.append([str(path.absolute()), stat and stat.st_size, stat and stat.st_mtime_ns])
-    return found
+    stats = [(path, None if path == source.STDIN else path.stat()) for path in files]
+    return [[str(path.absolute()), s and s.st_size, s and s.st_mtime_ns] for path, s in stats]
 
 
 def _count(
@@ -238,9 +238,11 @@ def _count(
     with console.progress("count", _bytes(job, mine), "bytes") as progress:
         failed = threading.Event()
         watch = counting.Watch(lambda: bool(stop) or failed.is_set(), _locked(progress))
-        counts = [
-            _lane(job, held, len(mine), folder / f"lane{n}", watch) for n, held in enumerate(mine)
-        ]
+        # Another number of lanes divides the corpus in another way.
+        names = [f"lane{n}-of-{job.lanes}" for n in range(len(mine))]
+        workplace.drop_others(folder, "lane*", kept=names)
+        lanes = zip(mine, names, strict=True)
+        counts = [_lane(job, held, len(mine), folder / name, watch) for held, name in lanes]
         if kept := sum(len(count.spills) for count in counts):
             console.say(f"goes on after {plural(kept, 'run')} in {folder}")
         with ThreadPoolExecutor(len(counts)) as pool:

@@ -35,7 +35,6 @@ from sslkit.types import Array, Record
 
 #: The share of a window that it has in common with the next where nothing else is asked for.
 _OVERLAP = 8
-_WHOLE = "whole.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +112,7 @@ def run(options: Options, console: Console) -> None:
             job.out, made, embeddings.read_manifest, "embeddings", ignored
         ):
             console.say(f"{job.out} is finished: nothing to do")
-            outputs.tidy(job.out, made)
+            outputs.tidy(job.out, made, embeddings.read_manifest)
             _report(job.out, embeddings.read_manifest(job.out), console)
             return
         with stop.at_once("the records were being checked"):
@@ -123,10 +122,8 @@ def run(options: Options, console: Console) -> None:
         counts = {name: count for name, count in asdict(survey).items() if name != "seen"}
         made = replace(made, results=counts)
         # Written where a killed process leaves nothing that is not cleared away later.
-        whole = parts.folder / _WHOLE
-        embeddings.write(whole, parts.tables(), job.columns, made)
-        whole.replace(job.out)
-        parts.remove()
+        embeddings.write(parts.whole, parts.tables(), job.columns, made)
+        parts.publish(job.out)
         _report(job.out, made, console)
 
 

@@ -56,6 +56,7 @@ def run(options: Options, console: Console) -> None:
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
+            training_picture.draw(folder, talk)
             report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
             return
         learner, rates = _learner(resolved, talk)
@@ -173,7 +174,7 @@ def _finish(
     )
     table = folder.path / predictions.NAME
     verdict.save(table, predicted, made.to_json())
-    assemble.write(folder, learner.parts(), made, parts.vocabulary)
     training_picture.draw(folder, talk)
+    assemble.write(folder, learner.parts(), made, parts.vocabulary)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
     report.show(made, folder, talk)

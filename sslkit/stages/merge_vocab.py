@@ -7,12 +7,11 @@ from sslkit import catalog, sizes
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
-from sslkit.files import atomic
 from sslkit.options import Common, thread_count
 from sslkit.stages import subword_table, vocab_plot, vocab_table
 from sslkit.stages.build_vocab import NAME, scheme_of
 from sslkit.vocab import budget, shares
-from sslkit.vocab.workplace import workplace
+from sslkit.vocab.workplace import tidy, workplace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,16 +50,17 @@ def run(options: Options, console: Console) -> None:
     module = catalog.load("domain", domain["name"])
     settings = catalog.settings({domain["name"]: module}, {}, {domain["name"]: domain["settings"]})
     console.say(f"merges {len(held)} parts of {domain['name']}")
+    what = ["merge", made.to_json(), str(out.absolute())]
     if (
         out.exists()
         and not options.force
         and vocab_table.finished(out, made, console, options.plot)
     ):
+        tidy(options.tmp, what)
         return
     scheme = scheme_of(made, module, settings[domain["name"]])
     subword_table.check(made.settings, scheme, plan)
-    what = ["merge", made.to_json(), str(out.absolute())]
-    with stopping() as stop, workplace(options.tmp or atomic.scratch(), what) as folder:
+    with stopping() as stop, workplace(options.tmp, what) as folder:
         work = vocab_table.Work(
             out,
             scheme,

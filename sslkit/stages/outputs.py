@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from sslkit.artifacts import parts
 from sslkit.artifacts.manifest import Manifest
-from sslkit.artifacts.parts import held_identity, working
 from sslkit.artifacts.run import differences
 from sslkit.errors import DataError, UsageError
 
@@ -58,8 +58,11 @@ def is_finished(
     return True
 
 
-def tidy(out: Path, made: Manifest) -> None:
-    """Remove parts that a run left which was killed after its last step."""
-    if held_identity(out) == identity(made):
-        with working(out, identity(made), force=False) as parts:
-            parts.remove()
+def tidy(out: Path, made: Manifest, read: Callable[[Path], Manifest]) -> None:
+    """Remove parts that a run left which was killed after its last step.
+
+    Args:
+        made: what this run would write; what is written may have been rounded in another way.
+        read: reads the manifest of the table.
+    """
+    parts.tidy(out, [identity(made), identity(read(out))])

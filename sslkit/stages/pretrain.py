@@ -60,6 +60,7 @@ def run(options: Options, console: Console) -> None:
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
+            training_picture.draw(folder, talk)
             results = checkpoint.load(folder.checkpoint).manifest.results
             _report(folder, feed.chosen.pretexts, results, talk)
             return
@@ -85,6 +86,7 @@ def run(options: Options, console: Console) -> None:
             described = _described(identity, feed, runtime, processes, metrics, begun)
             for line in feed.finish(learner, metrics, folder, runtime):
                 talk.say(line)
+            training_picture.draw(folder, talk)
             assemble.write(folder, tensors, described, feed.vocabulary)
             talk.say(f"wrote {folder.checkpoint}")
             _report(folder, feed.chosen.pretexts, metrics, talk)
@@ -157,7 +159,6 @@ def _plan(options: Options, feed: Feed, learner: Learner, steps: int, processes:
 def _report(
     folder: RunFolder, pretexts: Pretexts, metrics: Mapping[str, float], talk: Console
 ) -> None:
-    training_picture.draw(folder, talk)
     lines, warnings = pretexts.told(metrics)
     for line in lines:
         talk.say(line)

@@ -1,7 +1,6 @@
 """The records of a stage that reads sequences of any kind of file, standard input included."""
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input
 from sslkit.contracts import RecordDomain
 from sslkit.errors import DataError, OnError, ResourceError
-from sslkit.files import atomic, sequences, source, table
+from sslkit.files import scratch, sequences, source, table
 from sslkit.types import Record
 
 Span = npt.NDArray[np.int64] | None
@@ -43,8 +42,8 @@ class Files:
             ResourceError: no room for standard input.
         """
         paths = source.find(asked, endings)
-        with tempfile.TemporaryDirectory("", "sslkit-", atomic.scratch()) as folder:
-            kept = [_kept(path, Path(folder)) for path in paths]
+        with scratch.folder() as folder:
+            kept = [_kept(path, folder) for path in paths]
             yield Files(tuple(kept), tuple(map(str, paths)), reference)
 
     def __str__(self) -> str:

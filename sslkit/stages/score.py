@@ -33,8 +33,6 @@ from sslkit.stages.score_work import Job, Survey
 
 __all__ = ["Options", "run"]
 
-_WHOLE = "whole.parquet"
-
 
 def run(options: Options, console: Console) -> None:
     """Score records, or continue to; see the command's help."""
@@ -52,7 +50,7 @@ def run(options: Options, console: Console) -> None:
             job.out, made, scores.read_manifest, "scores", ignored
         ):
             console.say(f"{job.out} is finished: nothing to do")
-            outputs.tidy(job.out, made)
+            outputs.tidy(job.out, made, scores.read_manifest)
             _report(job, scores.read_manifest(job.out), console)
             return
         with stop.at_once("the records were being checked"):
@@ -63,10 +61,8 @@ def run(options: Options, console: Console) -> None:
         counts = {name: count for name, count in asdict(survey).items() if name != "reads"}
         made = replace(made, results=counts | score_tables.summary(parts.tables()))
         # Written where a killed process leaves nothing that is not cleared away later.
-        whole = parts.folder / _WHOLE
-        scores.write(whole, parts.tables(), job.form.schema, made)
-        whole.replace(job.out)
-        parts.remove()
+        scores.write(parts.whole, parts.tables(), job.form.schema, made)
+        parts.publish(job.out)
         _report(job, made, console)
 
 

@@ -12,7 +12,13 @@ from sslkit.files import atomic
 
 
 def draw(folder: RunFolder, talk: Console) -> None:
-    """Write ``schedule.png`` beside the metrics of a run whose schedule left a trace."""
+    """Write ``schedule.png`` beside the metrics of a run whose schedule left a trace.
+
+    It comes before the checkpoint, which says that all is done. A finished run that has none, as
+    what draws was not installed, gets it later.
+    """
+    if folder.checkpoint.is_file() and folder.picture.is_file():
+        return
     rows = trace(folder.metrics)
     if not rows:
         return

@@ -72,6 +72,22 @@ def _address(options: Any) -> str:
     return str(options.scheduler or os.environ.get(_ADDRESS, ""))
 
 
+def tidy(job: Job) -> None:
+    """Remove the shares of a table that is written, left by a process that was killed."""
+    if job.options.engine == "dask":
+        shutil.rmtree(_shares(job)[0], ignore_errors=True)
+
+
+def _shares(job: Job) -> tuple[Path, int]:
+    """The folder of the shares, and their number."""
+    number = job.options.tasks or max(
+        1, -(-sum(f.stat().st_size for f in job.files) // _TASK_BYTES)
+    )
+    text = json.dumps([job.what, number], sort_keys=True, default=str)
+    name = f"{job.out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts"
+    return job.out.absolute().with_name(name), number
+
+
 def run(job: Job, console: Console, stop: Stop) -> None:
     """Count and merge on a cluster.
 
@@ -81,11 +97,7 @@ def run(job: Job, console: Console, stop: Stop) -> None:
         RequeueError: a signal came; the same command goes on.
     """
     out = job.out.absolute()
-    number = job.options.tasks or max(
-        1, -(-sum(f.stat().st_size for f in job.files) // _TASK_BYTES)
-    )
-    text = json.dumps([job.what, number], sort_keys=True, default=str)
-    folder = out.with_name(f"{out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts")
+    folder, number = _shares(job)
     parts = [folder / shares.name((n + 1, number)) for n in range(number)]
     marker = folder / "stop"
     here, end = str(Path.cwd()), str(marker)

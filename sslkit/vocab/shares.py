@@ -10,6 +10,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,11 @@ def inputs_of(files: Sequence[Path], shard: tuple[int, int]) -> list[Path]:
 
 
 def write(out: Path, spills: Sequence[Spill], share: Share, memory: int) -> None:
-    """Write a share; the folder appears when it is whole."""
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
+    """Write a share; the folder appears when it is whole, and survives a loss of power."""
+    tidy(out)
+    part = _unfinished(out)
     with runs.explained(part):
-        part.mkdir(parents=True)
+        atomic.make_folder(part)
     combine.join(spills, part / _SPILL, memory)
     stated = {
         "made": share.made.to_json(),
@@ -82,8 +83,24 @@ def write(out: Path, spills: Sequence[Spill], share: Share, memory: int) -> None
     }
     atomic.write_text(part / _STATED, json.dumps(stated, sort_keys=True))
     with runs.explained(out):
+        atomic.sync_files(part)
         shutil.rmtree(out, ignore_errors=True)
-        part.rename(out)
+        atomic.move(part, out)
+
+
+def tidy(out: Path) -> None:
+    """Remove what a process that was killed had written of a share."""
+    part = _unfinished(out)
+    atomic.sweep_folder(part)
+    for path in (part / _STATED, *part.glob(f"{_SPILL}.*")):
+        path.unlink(missing_ok=True)
+    with suppress(OSError):
+        part.rmdir()
+
+
+def _unfinished(out: Path) -> Path:
+    """Where a share is written before it is whole."""
+    return out.with_name(f".{out.name}.part")
 
 
 def load(path: Path) -> tuple[Share, Spill]:

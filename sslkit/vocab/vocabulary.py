@@ -78,7 +78,6 @@ def write(
     Raises:
         ResourceError: the disk is full, or the folder cannot be written to.
     """
-    atomic.sweep(path)
     rows = 0
     schema = SCHEMA.with_metadata({METADATA_KEY: manifest_json.encode()})
     with (

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sslkit.artifacts.parts import Parts, folder_of, held_identity, working
+from sslkit.artifacts.parts import Parts, folder_of, held_identity, tidy, working
 from sslkit.errors import ResourceError, UsageError
 
 
@@ -85,3 +85,46 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         assert folder_of(out).exists()
     with working(out, {}, force=False):
         pass
+
+
+def killed(out: Path, identity: dict[str, object]) -> Path:
+    """The folder as a process leaves it that is killed when its output is whole."""
+    with working(out, identity, force=False) as parts:
+        parts.append(table(1), 1, {})
+    folder = folder_of(out)
+    for name in ("lock", "whole.parquet", ".00000001-00000002.arrow.abcdefgh.part"):
+        (folder / name).touch()
+    return folder
+
+
+def test_what_a_killed_process_left_of_a_written_output_goes(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    mine = {"inputs": ({"path": "a"},), "layer": 1}
+    folder = killed(out, mine)
+    tidy(out, [{"layer": 2}])
+    assert (folder / "00000000-00000001.arrow").exists()
+    tidy(out, [{"layer": 2}, mine])
+    assert not folder.exists()
+    tidy(out, [mine])
+    # Killed while it was tidied: nothing but an empty folder, or a lock, is left.
+    for name in ("lock", ".job.json.abcdefgh.part"):
+        folder.mkdir()
+        (folder / name).touch()
+        tidy(out, [mine])
+        assert not folder.exists()
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    tidy(out, [mine])
+    assert [path.name for path in folder.iterdir()] == ["notes.txt"]
+
+
+def test_parts_stay_while_a_process_works_with_them(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with working(out, {}, force=False) as parts:
+        parts.append(table(1), 1, {})
+        tidy(out, [{}])
+        assert values(parts) == [1]
+        parts.whole.write_bytes(b"table")
+        parts.publish(out)
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert out.read_bytes() == b"table"

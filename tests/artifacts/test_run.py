@@ -11,6 +11,7 @@ import pytest
 
 from sslkit.artifacts.run import RunFolder, differences, to_toml
 from sslkit.errors import DataError, ResourceError, UsageError
+from sslkit.files import lock
 
 MINE: dict[str, Any] = {"seed": 1, "steps": 10, "plugins": {"model": {"width": 8}}, "shape": (1, 2)}
 
@@ -167,3 +168,21 @@ def test_a_folder_without_locks_is_told(folder: RunFolder, monkeypatch: pytest.M
         pass
     assert "knows no locks" in said[0]
     assert not folder.path.exists()
+
+
+def test_what_a_killed_process_left_beside_a_checkpoint_goes(folder: RunFolder) -> None:
+    folder.claim(MINE, "", force=False)
+    fill(folder, finished=True)
+    folder.samples.mkdir()
+    for path in (folder.path, folder.samples):
+        (path / ".state.pt.abcdefgh.part").touch()
+    (folder.path / "lock").touch()
+    (folder.path / "notes.part").touch()
+    before = left(folder)
+    with lock.holding(folder.path / "lock", "works here", "wait"):
+        assert folder.claim(MINE, "", force=False) == "finished"
+        assert left(folder) == before
+    (folder.path / "lock").touch()
+    assert folder.claim(MINE, "", force=False) == "finished"
+    assert before - left(folder) == {"lock", "state.pt", ".state.pt.abcdefgh.part"}
+    assert list(folder.samples.iterdir()) == []

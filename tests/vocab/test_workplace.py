@@ -3,7 +3,7 @@
 import pytest
 
 from sslkit.errors import DataError, RequeueError, ResourceError, UsageError
-from sslkit.vocab.workplace import workplace
+from sslkit.vocab.workplace import drop_others, tidy, workplace
 
 
 @pytest.mark.parametrize("error", [RequeueError, ResourceError, KeyboardInterrupt])
@@ -35,7 +35,7 @@ def test_removed_when_going_on_would_end_alike(tmp_path, error):
 def test_one_process_at_a_time(tmp_path):
     with (
         workplace(tmp_path, "work") as folder,
-        pytest.raises(UsageError, match="another process"),
+        pytest.raises(ResourceError, match="another sslkit counts"),
         workplace(tmp_path, "work"),
     ):
         pass
@@ -51,3 +51,35 @@ def test_no_place(tmp_path):
     folder.symlink_to(tmp_path)
     with pytest.raises(UsageError, match="somebody else"), workplace(tmp_path / "tmp", "work"):
         pass
+
+
+def test_what_is_left_of_finished_work_goes_unless_somebody_is_in_it(tmp_path):
+    with workplace(tmp_path, "work") as folder:
+        (folder / "lane0").mkdir()
+        (folder / "lane0" / "spill").touch()
+        tidy(tmp_path, "work")
+        assert (folder / "lane0" / "spill").exists()
+    folder.mkdir()
+    (folder / "lane0").mkdir()
+    (folder / "lane0" / "spill").touch()
+    tidy(tmp_path, "other")
+    assert (folder / "lane0" / "spill").exists()
+    tidy(tmp_path, "work")
+    assert not list(tmp_path.iterdir())
+
+
+def test_work_that_cannot_go_on_begins_with_nothing(tmp_path):
+    with workplace(tmp_path, "work") as folder:
+        pass
+    folder.mkdir()
+    (folder / "spill").touch()
+    with workplace(tmp_path, "work", keep=False) as folder:
+        assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+def test_spills_of_another_number_of_lanes_go(tmp_path):
+    for name in ("lane0-of-2", "lane1-of-2", "lane0-of-1", "order0"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "spill").touch()
+    drop_others(tmp_path, "lane*", kept=["lane0-of-1"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lane0-of-1", "order0"]
