@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-from sslkit import allocator, streams
+from sslkit import interrupts
 
 #: Commands that work with tensors.
 _LEARNING = {"plan", "pretrain", "embed", "score", "finetune", "probe", "retrieve"}
@@ -11,10 +11,16 @@ _LEARNING = {"plan", "pretrain", "embed", "score", "finetune", "probe", "retriev
 
 def main() -> None:
     """Entry point of the ``sslkit`` command."""
-    streams.settle()
+    # First, and all else later: importing takes time.
+    interrupts.leave_at_once()
+    importlib.import_module("sslkit.streams").settle()
     if sys.argv[1:2] and sys.argv[1] in _LEARNING:
-        allocator.begin_anew()
-    sys.exit(importlib.import_module("sslkit.cli.process").run())
+        allocator = importlib.import_module("sslkit.allocator")
+        with interrupts.held_back():
+            allocator.begin_anew()
+    code = importlib.import_module("sslkit.cli.process").run()
+    interrupts.ignore()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

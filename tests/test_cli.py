@@ -110,18 +110,6 @@ def test_bad_data_ends_with_3(sslkit: Run, tmp_path: Path, data: bytes, said: st
     assert not (tmp_path / "vocab.parquet").exists()
 
 
-def test_a_signal_while_the_stage_is_loaded(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text(
-        "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n"
-        "from types import ModuleType as Tensor\n"
-    )
-    done = subprocess.run(
-        [*_SSLKIT, "show", "checkpoint", "x"], cwd=tmp_path, capture_output=True, check=False
-    )
-    assert done.returncode == 75, done.stderr
-    assert b"stopped by SIGTERM: nothing was begun" in done.stderr
-
-
 def test_quiet_and_json(sslkit: Run, tiny_genome: Path) -> None:
     loud = sslkit("build-vocab", "corpus")
     assert "wrote vocab.parquet" in loud.err

@@ -37,13 +37,12 @@ def launch(context: typer.Context, stage: str) -> None:
     )
     spin_briefly()
     try:
-        # Loading takes seconds on a busy machine; a scheduler does not wait for it.
-        with stopping() as stop:
-            module = importlib.import_module(f"sslkit.stages.{stage}")
-            stop.check("nothing was begun")
+        module = importlib.import_module(f"sslkit.stages.{stage}")
         if hasattr(module.Options, "given"):
             values["given"] = frozenset(name for name in values if _is_given(context, name))
-        module.run(module.Options(**values), console)
+        # Until the stage's own work begins, which keeps what is done of it.
+        with stopping() as stop, stop.at_once("nothing of it is kept"):
+            module.run(module.Options(**values), console)
     except SslkitError as error:
         console.fail(error)
         raise typer.Exit(error.exit_code) from error
@@ -51,7 +50,7 @@ def launch(context: typer.Context, stage: str) -> None:
         console.fail(SslkitError("out of memory", do="use smaller batches, or a smaller --mem"))
         raise typer.Exit(4) from error
     except KeyboardInterrupt as error:
-        # Before or after the part that can be checkpointed: nothing was half written.
+        # The second one; what was kept before is there.
         raise typer.Exit(128 + signal.SIGINT) from error
     except ConnectionError as error:
         # Standard streams do not raise it, see ``streams``.

@@ -14,6 +14,7 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sslkit.engine import signals
 from sslkit.errors import SslkitError, UsageError
 from sslkit.modules import Encoder, RowTable
 
@@ -166,7 +167,9 @@ def world(parallel: str = "ddp") -> Iterator[World]:
     _end_with_launcher()
     # Counts and flags are summed on the CPU, also where gradients travel between GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
-    distributed.init_process_group(backend)
+    # It waits until all are there.
+    with signals.leaving():
+        distributed.init_process_group(backend)
     try:
         yield World(distributed.get_rank(), size, parallel)
     except RuntimeError as error:

@@ -1,14 +1,14 @@
 """Requests to stop, heard at once and acted upon at a border that the work chooses."""
 
+import os
 import signal
+import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from sslkit import interrupts
 from sslkit.errors import RequeueError
-
-#: What a scheduler sends before it takes a job away, and what a person sends with Ctrl-C.
-STOPPING = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
 class Stop:
@@ -17,6 +17,7 @@ class Stop:
     def __init__(self) -> None:
         self._signal: signal.Signals | None = None
         self._kept: str | None = None
+        self._is_over = False
 
     def __bool__(self) -> bool:
         return self._signal is not None
@@ -68,6 +69,8 @@ class Stop:
             KeyboardInterrupt: SIGINT, and somebody had asked before.
             RequeueError: within ``at_once``.
         """
+        if self._is_over:
+            return
         if self and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._signal = signal.Signals(number)
@@ -76,17 +79,61 @@ class Stop:
         if kept is not None:
             self.check(kept)
 
+    def end(self) -> None:
+        """Take no more requests, and forget that there was one."""
+        self._is_over, self._signal, self._kept = True, None, None
+
 
 @contextmanager
 def stopping() -> Iterator[Stop]:
-    """While the block runs, SIGTERM, SIGUSR1 and SIGINT set a flag and do nothing else.
+    """While the block runs, requests to stop set a flag and do nothing else.
 
-    The handlers of before are put back at the end. Main thread only, as Python demands.
+    At the end the handlers of before are put back, except the one for processes that have begun
+    nothing: further requests are then ignored. So they are by a ``Stop`` around this one, whose
+    work the block was: that is done now, or has failed and is being cleaned up.
+    Main thread only, as Python demands.
+
+    Raises:
+        RequeueError: somebody asked to stop before.
     """
     stop = Stop()
-    before = {number: signal.signal(number, stop.hear) for number in STOPPING}
+    outer = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
+    if isinstance(outer, Stop):
+        # Code of others may have taken its error for one of its own.
+        outer.check("nothing was begun")
+    before = {number: signal.signal(number, stop.hear) for number in interrupts.heard()}
     try:
         yield stop
     finally:
+        if isinstance(outer, Stop):
+            outer.end()
         for number, handler in before.items():
-            signal.signal(number, handler)
+            begun = handler is interrupts.leave
+            signal.signal(number, signal.SIG_IGN if begun else handler)
+
+
+@contextmanager
+def leaving() -> Iterator[None]:
+    """End the process at a request, also while a library waits and lets no signal handler run.
+
+    For what comes before there is anything to keep.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    before = signal.set_wakeup_fd(writing)
+    watcher = threading.Thread(target=_watch, args=(reading,), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(writing)
+        watcher.join()
+        os.close(reading)
+
+
+def _watch(reading: int) -> None:
+    """Leave at the first request among the numbers of signals that come through a pipe."""
+    while number := os.read(reading, 1):
+        if number[0] in interrupts.STOPPING:
+            interrupts.leave(number[0], None)

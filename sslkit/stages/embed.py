@@ -101,12 +101,14 @@ class Survey:
 def run(options: Options, console: Console) -> None:
     """Embed records, or continue to; see the command's help."""
     with ExitStack() as stack, stopping() as stop:
-        model = assemble.from_checkpoint(options.checkpoint)
-        module, _ = assemble.plugin("domain", model.manifest, model.path)
+        with stop.at_once("nothing was embedded"):
+            model = assemble.from_checkpoint(options.checkpoint)
+            module, _ = assemble.plugin("domain", model.manifest, model.path)
         endings = recognition.endings(module)
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
-        job = _assemble(options, model, files, console)
-        made = _describe(options, job, files)
+        with stop.at_once("nothing was embedded"):
+            job = _assemble(options, model, files, console)
+            made = _describe(options, job, files)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
         if not options.force and outputs.is_finished(
             job.out, made, embeddings.read_manifest, "embeddings", ignored

@@ -6,11 +6,12 @@ import signal
 
 import pytest
 
+from sslkit import interrupts
 from sslkit.engine import signals
 from sslkit.errors import RequeueError
 
 
-@pytest.mark.parametrize("number", signals.STOPPING)
+@pytest.mark.parametrize("number", interrupts.STOPPING)
 def test_signal_sets_the_flag_and_nothing_else(number: signal.Signals) -> None:
     with signals.stopping() as stop:
         stop.check("nothing")
@@ -39,7 +40,7 @@ def test_second_sigterm_waits() -> None:
         assert stop
 
 
-@pytest.mark.parametrize("number", signals.STOPPING)
+@pytest.mark.parametrize("number", interrupts.STOPPING)
 def test_at_once_ends_the_work_where_it_is(number: signal.Signals) -> None:
     reached = []
 
@@ -75,7 +76,7 @@ def test_behind_at_once_a_signal_waits_again() -> None:
 
 
 def test_handlers_are_put_back() -> None:
-    before = [signal.getsignal(number) for number in signals.STOPPING]
+    before = [signal.getsignal(number) for number in interrupts.STOPPING]
     with contextlib.suppress(ValueError), signals.stopping():
         raise ValueError
-    assert [signal.getsignal(number) for number in signals.STOPPING] == before
+    assert [signal.getsignal(number) for number in interrupts.STOPPING] == before
