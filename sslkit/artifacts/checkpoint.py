@@ -1,13 +1,14 @@
 """Model checkpoints: tensors, plain types and a manifest. Loading one executes nothing."""
 
 import pickle
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from sslkit.artifacts import archive, manifest
+from sslkit.artifacts import archive, learned, manifest
+from sslkit.artifacts.learned import Learned
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 
@@ -29,12 +30,14 @@ class Checkpoint:
         tensors: ``state_dict`` of each part by the part's name, ``encoder`` first of all.
         tokens: the vocabulary, or empty for domains without one.
         counts: how often each token stood in the corpus, [len(tokens)] int64.
+        learned: labelled records that it, or a checkpoint it comes from, was fine-tuned on.
     """
 
     manifest: manifest.Manifest
     tensors: dict[str, dict[str, torch.Tensor]]
     tokens: tuple[str, ...]
     counts: torch.Tensor
+    learned: Learned = field(default_factory=Learned)
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -46,6 +49,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             "tensors": checkpoint.tensors,
             "tokens": "\n".join(checkpoint.tokens),
             "counts": checkpoint.counts,
+            **({"learned": checkpoint.learned.plain()} if checkpoint.learned else {}),
         },
     )
 
@@ -66,7 +70,8 @@ def load(path: Path) -> Checkpoint:
             )
     made = manifest.from_json(held["manifest"], str(path))
     tokens = tuple(held["tokens"].split("\n")) if held["tokens"] else ()
-    return Checkpoint(made, held["tensors"], tokens, held["counts"])
+    origin = learned.of_checkpoint(held, made, str(path))
+    return Checkpoint(made, held["tensors"], tokens, held["counts"], origin)
 
 
 def locate(path: Path) -> Path:

@@ -4,7 +4,8 @@ Columns: ``id`` string; ``row`` int64, position of the record in the input, from
 fixed-size list of float32, null where there is none; ``length`` int64, tokens of the record;
 ``truncated``, whether the encoder saw less than all of them; where there are any, ``label``
 string and ``start`` and ``end`` int64, from 0, end left out: of the interval on its reference,
-or of the token in its record. The schema's metadata holds the manifest under ``sslkit``.
+or of the token in its record; of a checkpoint that was fine-tuned, ``learned``, whether that was
+on the label of an equal record. The schema's metadata holds the manifest under ``sslkit``.
 
 Tables per token have a row per token and not a list per record: a reader gets a matrix as it
 stands, and the longest record does not set the memory that anybody needs.
@@ -43,6 +44,8 @@ class Embeddings:
         ids, labels: [N]; labels is None where the table has none.
         rows, lengths, truncated: [N].
         starts, ends: [N] int64, -1 where a row has none; None where the table has none.
+        learned: [N] bool, whether the encoder was fine-tuned on the record; None where it was not
+            fine-tuned.
     """
 
     manifest: Manifest
@@ -55,6 +58,7 @@ class Embeddings:
     labels: list[str | None] | None
     starts: npt.NDArray[np.int64] | None
     ends: npt.NDArray[np.int64] | None
+    learned: npt.NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,10 @@ class Block:
     label: str | None = None
     starts: npt.NDArray[np.int64] | None = None
     ends: npt.NDArray[np.int64] | None = None
+    learned: bool | None = None
 
 
-def schema(width: int, *, labels: bool, spans: bool) -> pa.Schema:
+def schema(width: int, *, labels: bool, spans: bool, learned: bool = False) -> pa.Schema:
     """The columns, without a manifest."""
     fields = [
         pa.field("id", pa.string(), nullable=False),
@@ -89,6 +94,8 @@ def schema(width: int, *, labels: bool, spans: bool) -> pa.Schema:
         fields.append(pa.field("label", pa.string()))
     if spans:
         fields += [pa.field("start", pa.int64()), pa.field("end", pa.int64())]
+    if learned:
+        fields.append(pa.field("learned", pa.bool_(), nullable=False))
     return pa.schema(fields)
 
 
@@ -111,6 +118,7 @@ def table(blocks: list[Block], columns: pa.Schema) -> pa.Table:
         "label": pa.array([b.label for b in blocks], pa.string()).take(repeat),
         "start": _spans([b.starts for b in blocks], counts),
         "end": _spans([b.ends for b in blocks], counts),
+        "learned": np.array([bool(b.learned) for b in blocks], bool)[repeat],
     }
     return pa.table({name: held[name] for name in columns.names}, schema=columns)
 
@@ -215,6 +223,7 @@ def read(path: Path) -> Embeddings:
         labels=rest["label"].to_pylist() if "label" in rest.column_names else None,
         starts=rest["start"].fill_null(-1).to_numpy() if "start" in rest.column_names else None,
         ends=rest["end"].fill_null(-1).to_numpy() if "end" in rest.column_names else None,
+        learned=rest["learned"].to_numpy() if "learned" in rest.column_names else None,
     )
 
 

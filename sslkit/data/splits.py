@@ -18,6 +18,8 @@ IntArray = npt.NDArray[np.int64]
 #: The parts of a split; ``Split.part`` holds positions in here.
 PARTS = ("train", "valid", "test")
 _TRAIN = 0
+#: Of the records that a model does not know, at most this share is held out.
+_MOST_HELD_OUT = 0.99
 _DROPPED = -1
 
 
@@ -69,17 +71,20 @@ def split(
     seed: int,
     given: Sequence[str] | None = None,
     families: IntArray | None = None,
+    learned: npt.NDArray[np.bool_] | None = None,
 ) -> Split:
     """Respect the parts that are given and make those that are missing out of train.
 
     Duplicates across given parts are dropped from train, and from valid where the test part
-    holds an equal record; nothing is ever dropped from test.
+    holds an equal record. Nothing is ever dropped from test but records that a model knows
+    already; parts that are made have none of them, nor what must stay with them.
 
     Args:
         shares: ``{"valid": 0.1, "test": 0.2}``: the parts wanted, each with its share of the
             records that are divided. A part that is given already keeps its records.
         given: a name of ``PARTS`` for every record.
         families: wider groups that stay together in the parts that are made; a group has one.
+        learned: whether a model was trained on the label of each record, [records].
 
     Raises:
         DataError: no record is left to train on.
@@ -88,9 +93,12 @@ def split(
     if given is not None:
         part = np.array([PARTS.index(name) for name in given], np.int64)
     present = {PARTS[p] for p in np.unique(part)}
-    leak = _leaks(part, groups)
-    dropped = {PARTS[p]: int((leak & (part == p)).sum()) for p in np.unique(part[leak])}
-    part[leak] = _DROPPED
+    before = part.copy()
+    if learned is not None:
+        part[learned & (part == PARTS.index("test"))] = _DROPPED
+    part[_leaks(part, groups)] = _DROPPED
+    gone = part == _DROPPED
+    dropped = {PARTS[p]: int((gone & (before == p)).sum()) for p in np.unique(before[gone])}
     made = tuple(name for name in PARTS[1:] if shares.get(name) and name not in present)
     pool = np.flatnonzero(part == _TRAIN)
     if not len(pool):
@@ -101,11 +109,33 @@ def split(
         )
     if made:
         whole = groups if families is None else families
-        found = divide(strata[pool], whole[pool], [shares[name] for name in made], seed)
+        wanted = [shares[name] for name in made]
+        if learned is not None:
+            pool, wanted = _unlearned(pool, wanted, bound(whole, learned))
         numbers = np.array([_TRAIN, *(PARTS.index(name) for name in made)], np.int64)
-        part[pool] = numbers[found]
+        part[pool] = numbers[divide(strata[pool], whole[pool], wanted, seed)]
     _, of_group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
     return Split(part, made, dropped, int((sizes[of_group] > 1).sum()))
+
+
+def bound(groups: IntArray, learned: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Whether a record, or one that stays together with it, was learned from, [records]."""
+    return np.isin(groups, groups[learned])
+
+
+def _unlearned(
+    pool: IntArray, shares: list[float], never: npt.NDArray[np.bool_]
+) -> tuple[IntArray, list[float]]:
+    """Records that can be held out, and shares of them that come to those of all of the pool."""
+    free = pool[~never[pool]]
+    if not len(free):
+        raise DataError(
+            "there is no record to judge on",
+            why=f"the checkpoint was fine-tuned on all of the {len(pool)} records",
+            do="name records that it has not seen with --test, or choose another checkpoint",
+        )
+    scale = min(len(pool) / len(free), _MOST_HELD_OUT / sum(shares))
+    return free, [share * max(scale, 1.0) for share in shares]
 
 
 def divide(strata: IntArray, groups: IntArray, shares: Sequence[float], seed: int) -> IntArray:
@@ -138,6 +168,28 @@ def folds(strata: IntArray, groups: IntArray, count: int, seed: int) -> IntArray
     dealt = (ends[None, :] + np.arange(count)[:, None]) // count
     targets = np.diff(dealt, axis=1, prepend=0)
     return _fill(strata, groups, targets[::-1], None, rng.key(seed, "folds"))
+
+
+def rounds(fold: IntArray, judged: npt.NDArray[np.bool_]) -> list[tuple[IntArray, IntArray]]:
+    """Rows to train on and rows to predict, of every fold that has rows to predict.
+
+    Args:
+        judged: whether each record may be predicted, [records].
+
+    Raises:
+        DataError: no record may be.
+    """
+    pairs = [
+        (np.flatnonzero(fold != number), np.flatnonzero((fold == number) & judged))
+        for number in np.unique(fold[judged])
+    ]
+    if not pairs:
+        raise DataError(
+            "there is no record to judge on",
+            why=f"the checkpoint was fine-tuned on all of the {len(fold)} records",
+            do="choose another checkpoint, or other records",
+        )
+    return pairs
 
 
 def _leaks(part: IntArray, groups: IntArray) -> npt.NDArray[np.bool_]:

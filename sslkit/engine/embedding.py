@@ -32,6 +32,7 @@ class Example:
 
     Attributes:
         start, end: of an interval on its reference, [1]; None for a record that is none.
+        learned: whether the encoder was fine-tuned on its label.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Example:
     label: str | None = None
     start: npt.NDArray[np.int64] | None = None
     end: npt.NDArray[np.int64] | None = None
+    learned: bool | None = None
 
 
 @dataclass
@@ -134,7 +136,10 @@ class Work:
                 return
             pooled = combined.take()
             vectors = None if pooled is None else pooled[None]
-        yield Block(example.id, row, piece.tokens, truncated, vectors, example.label, start, end)
+        yield Block(
+            *(example.id, row, piece.tokens, truncated, vectors, example.label, start, end),
+            learned=example.learned,
+        )
 
 
 def _noting(examples: Iterator[Example], waiting: deque[Example]) -> Iterator[Array]:

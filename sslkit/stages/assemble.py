@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from sslkit import catalog, rng
 from sslkit.artifacts import checkpoint, manifest, samples
 from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.artifacts.learned import Learned
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
 from sslkit.contracts import TokenDomain
@@ -125,13 +126,22 @@ def moving(
     return lines
 
 
-def write(folder: RunFolder, tensors: Weights, made: Manifest, vocabulary: Vocabulary) -> None:
+def write(
+    folder: RunFolder,
+    tensors: Weights,
+    made: Manifest,
+    vocabulary: Vocabulary,
+    learned: Learned | None = None,
+) -> None:
     """Write the checkpoint of a finished run and drop its state: later stages need no more.
 
     What was kept on the way becomes checkpoints first: the last one says that all is done.
+
+    Args:
+        learned: labelled records that it, or what it comes from, was fine-tuned on.
     """
     counts = torch.tensor(vocabulary.counts)
-    held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts)
+    held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts, learned or Learned())
     samples.finish(folder, held)
     checkpoint.save(folder.checkpoint, held)
     folder.clear()

@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from sslkit.artifacts import embeddings, manifest
+from sslkit.artifacts import embeddings, learned, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import Parts, held_identity, working
 from sslkit.console import Console, human
@@ -79,7 +79,16 @@ class Job:
         """The records from ``begin`` on."""
         for record in itertools.islice(self.reading.records(), begin, None):
             start, end = self.reading.span(record)
-            yield Example(record.id, self.units(record), self.reading.label(record), start, end)
+            label = self.reading.label(record)
+            yield Example(record.id, self.units(record), label, start, end, self.learned(record))
+
+    def learned(self, record: Record) -> bool | None:
+        """Whether the encoder was fine-tuned on a record; None where it was on none."""
+        origin = self.model.checkpoint.learned
+        if record.error or not len(origin.records):
+            return None
+        mark = learned.mark(self.model.domain.signature(record))
+        return bool(origin.holds(np.array([mark]))[0])
 
     def units(self, record: Record) -> Array:
         """What the encoder reads of a record; nothing of a bad one."""
@@ -141,7 +150,12 @@ def _assemble(options: Options, model: assemble.Parts, files: Files, console: Co
     encoder = model.encoder.to(runtime.device)
     plan = _plan(options, model, encoder.depth)
     spans = options.per_token or options.reference is not None
-    columns = embeddings.schema(encoder.width, labels=options.label_column is not None, spans=spans)
+    columns = embeddings.schema(
+        encoder.width,
+        labels=options.label_column is not None,
+        spans=spans,
+        learned=len(model.checkpoint.learned.records) > 0,
+    )
     reading = Reading(
         model.domain, files, options.on_error, options.sequence_column, options.id_column,
         options.label_column,

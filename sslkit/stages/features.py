@@ -21,7 +21,7 @@ from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import source
 from sslkit.modules import Encoder
-from sslkit.stages import assemble, labels
+from sslkit.stages import assemble, labels, lineage
 from sslkit.stages.labels import Examples
 from sslkit.types import Array, Labelled, Targets
 
@@ -87,6 +87,7 @@ def from_checkpoint(
     examples = labels.read(
         *(module, settings, asked.files, parts.domain, asked.on_error, console, asked.families)
     )
+    examples = lineage.marked(examples, parts.checkpoint, parts.path, console)
     encoder = parts.encoder
     chosen = plan_of(plan, parts.context, encoder.depth)
 
@@ -198,6 +199,9 @@ def from_table(asked: Labels, path: Path, console: Console) -> Features:
             f"{path} has no labels",
             do="make it with sslkit embed --label-column, or name label files with --labels",
         )
+
+    if held.learned is not None:
+        examples = lineage.known(examples, held.learned[places], path, console)
 
     def compute() -> Mapping[str, Floats]:
         sets: dict[str, Floats] = {}

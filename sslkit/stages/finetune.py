@@ -175,6 +175,6 @@ def _finish(
     table = folder.path / predictions.NAME
     verdict.save(table, predicted, made.to_json())
     training_picture.draw(folder, talk)
-    assemble.write(folder, learner.parts(), made, parts.vocabulary)
+    assemble.write(folder, learner.parts(), made, parts.vocabulary, resolved.learned)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
     report.show(made, folder, talk)

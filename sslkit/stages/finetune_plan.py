@@ -5,9 +5,12 @@ from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from sslkit import catalog
 from sslkit.adapt import freeze
-from sslkit.artifacts import manifest
+from sslkit.artifacts import learned, manifest
+from sslkit.artifacts.learned import Learned
 from sslkit.console import Console
 from sslkit.data.splits import Split
 from sslkit.engine.runtime import Runtime
@@ -43,6 +46,14 @@ class Resolved:
     def split(self) -> Split:
         """The part that each of them is in."""
         return self.prepared.split
+
+    @property
+    def learned(self) -> Learned:
+        """The records whose labels shape the result, by training or choice, here or before."""
+        rows = np.concatenate([self.split.rows("train"), self.split.rows("valid")])
+        marks = self.examples.marks
+        here = Learned() if marks is None else learned.of_records(marks[rows].tolist())
+        return here if self.options.from_scratch else here.joined(self.parts.checkpoint.learned)
 
     @property
     def chooses(self) -> bool:

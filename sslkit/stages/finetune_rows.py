@@ -14,7 +14,7 @@ from sslkit.data.splits import PARTS, Split
 from sslkit.engine.tagged_rows import TaggedRows
 from sslkit.errors import DataError, UsageError
 from sslkit.objectives import supervised, supervised_units
-from sslkit.stages import labels, tagged
+from sslkit.stages import labels, lineage, tagged
 from sslkit.stages.assemble import Parts
 from sslkit.stages.finetune_options import Options
 from sslkit.stages.labels import Examples
@@ -76,6 +76,7 @@ def of_records(
         *(task[0], task[1], options.files, parts.domain, options.on_error, talk),
         families=options.families,
     )
+    examples = _marked(examples, options, parts, talk)
     split = _divided(examples, options.seed, talk)
     train = split.rows("train")
     window = _window(options, parts, examples)
@@ -108,7 +109,7 @@ def of_units(
         *(task[0], task[1], options.files, parts.domain, options.on_error, talk),
         families=options.families,
     )
-    examples = held.examples
+    examples = _marked(held.examples, options, parts, talk)
     split = _divided(examples, options.seed, talk)
     part = split.part.copy()
     # A record of which nothing is known teaches nothing; it is predicted all the same.
@@ -127,6 +128,13 @@ def of_units(
     )
     made = replace(head, outputs=len(held.tags.classes), places=rows.places)
     return Prepared(examples, split, rows, made, Scale(), held)
+
+
+def _marked(examples: Examples, options: Options, parts: Parts, talk: Console) -> Examples:
+    """The records, and which of them the first weights come from."""
+    if options.from_scratch:
+        return examples
+    return lineage.marked(examples, parts.checkpoint, parts.path, talk)
 
 
 def _window(options: Options, parts: Parts, examples: Examples) -> int:

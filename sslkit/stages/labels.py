@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import catalog
+from sslkit.artifacts import learned
 from sslkit.console import Console
 from sslkit.contracts import Families, TokenDomain
 from sslkit.data import splits
@@ -41,6 +42,10 @@ class Examples:
         units: each record as its domain encodes it.
         strata, groups: class (or quantile) and duplicate group of each, [records] int64.
         families: of look-alikes, [records] int64; None where the domain tells none.
+        marks: what the records are known by to checkpoints, [records] int64; None where there is
+            no more than vectors of them.
+        learned: whether the checkpoint, or one that it comes from, was fine-tuned on each,
+            [records]; None where it was not fine-tuned.
     """
 
     labelled: Labelled
@@ -49,6 +54,8 @@ class Examples:
     strata: splits.IntArray
     groups: splits.IntArray
     families: splits.IntArray | None = None
+    marks: splits.IntArray | None = None
+    learned: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.units)
@@ -57,6 +64,13 @@ class Examples:
     def together(self) -> splits.IntArray:
         """What stays on one side of a split that is made, [records] int64."""
         return self.groups if self.families is None else self.families
+
+    @property
+    def judged(self) -> npt.NDArray[np.bool_]:
+        """Whether each record can be judged on: none like it was learned from, [records]."""
+        if self.learned is None:
+            return np.ones(len(self.groups), np.bool_)
+        return ~splits.bound(self.together, self.learned)
 
     @property
     def told(self) -> str:
@@ -119,7 +133,9 @@ def read(
         f"read {', '.join(map(str, found.labelled.files))}: {len(found.units)} records, "
         f"{found.labelled.skipped} skipped{_classes(targets)}"
     )
-    return Examples(found.labelled, found.units, targets, strata, found.groups, found.families)
+    return Examples(
+        found.labelled, found.units, targets, strata, found.groups, found.families, found.marks
+    )
 
 
 @dataclass(frozen=True)
@@ -129,12 +145,14 @@ class Usable:
     Attributes:
         units: each record as its domain encodes it.
         groups, families: [records] int64; no families where the domain tells none.
+        marks: what the records are known by to checkpoints, [records] int64.
     """
 
     labelled: Labelled
     units: tuple[Array, ...]
     groups: splits.IntArray
     families: splits.IntArray | None
+    marks: splits.IntArray
 
 
 def usable(
@@ -183,7 +201,8 @@ def usable(
     groups = splits.group_numbers(signatures)
     wider = None if asked is None else splits.family_numbers(kin, groups)
     kept = labelled.take(good, skipped=len(labelled) - len(good))
-    return Usable(kept, tuple(units), groups, wider)
+    marks = np.array([learned.mark(signature) for signature in signatures], np.int64)
+    return Usable(kept, tuple(units), groups, wider, marks)
 
 
 def _too_short(domain: TokenDomain, record: Record) -> str:
@@ -206,7 +225,9 @@ def divide(examples: Examples, shares: Mapping[str, float], seed: int, console: 
     Warns where a class is missing from a part.
     """
     found = splits.split(
-        examples.strata, examples.groups, shares, seed, examples.labelled.parts, examples.families
+        *(examples.strata, examples.groups, shares, seed, examples.labelled.parts),
+        families=examples.families,
+        learned=examples.learned,
     )
     sizes = ", ".join(f"{name} {len(found.rows(name))}" for name in splits.PARTS)
     made = f"made {' and '.join(found.made)}" if found.made else "as given"

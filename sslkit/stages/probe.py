@@ -25,7 +25,7 @@ from sslkit.errors import UsageError
 from sslkit.probes import comparison, intervals, linear, majority, neighbours
 from sslkit.probes.comparison import Exam, Model, Probe, Result
 from sslkit.probes.training import Training
-from sslkit.stages import contacts, labels, tagging
+from sslkit.stages import contacts, labels, lineage, tagging
 from sslkit.stages import features as featured
 from sslkit.stages import probe_report as report
 from sslkit.stages.features import Features, Floats, Labels
@@ -100,6 +100,7 @@ def _describe(options: Options, features: Features, runtime: Runtime) -> dict[st
             "test_share": None if options.folds else options.test_share,
             "on_error": options.on_error,
             **({} if features.examples.families is None else {"families": True}),
+            **lineage.not_judged(features.examples),
             "device": runtime.device.type,
             "precision": runtime.precision,
         },
@@ -118,8 +119,7 @@ def _exam(options: Options, features: Features, console: Console) -> tuple[Exam,
                 "the test part is given", why="--folds predicts every record", do="leave one out"
             )
         fold = splits.folds(examples.strata, examples.together, options.folds, options.seed)
-        numbers = range(options.folds)
-        rounds = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in numbers]
+        rounds = splits.rounds(fold, examples.judged)
         sizes = np.unique(examples.groups, return_counts=True)[1]
         together = int(sizes[sizes > 1].sum())
         treated = (
@@ -131,7 +131,11 @@ def _exam(options: Options, features: Features, console: Console) -> tuple[Exam,
         train = np.sort(np.concatenate([found.rows("train"), found.rows("valid")]))
         rounds = [(train, found.rows("test"))]
         if not len(rounds[0][1]):
-            raise UsageError("there is no test record", do="raise --test-share, or give --test")
+            raise UsageError(
+                "there is no test record",
+                why="the checkpoint was fine-tuned on all of them" if found.dropped else "",
+                do="raise --test-share, or give --test",
+            )
         way = (
             f"{options.test_share:.0%} held out, {_strata(features)}"
             if "test" in found.made

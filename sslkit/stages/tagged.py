@@ -79,6 +79,7 @@ def read(
         nothing.astype(np.int64),
         found.groups,
         found.families,
+        found.marks,
     )
     tagged = Tagged(examples, tags)
     counts = tagged.counts(range(len(units)))

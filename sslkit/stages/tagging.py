@@ -7,7 +7,7 @@ and says the label of every unit of the test records; intervals are over records
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,7 +27,7 @@ from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, UsageError
 from sslkit.modules import Encoder
 from sslkit.probes import surroundings, units
-from sslkit.stages import assemble, features, labels, tagged, tagging_report
+from sslkit.stages import assemble, features, labels, lineage, tagged, tagging_report
 from sslkit.stages import probe_report as report
 from sslkit.stages.assemble import Parts
 from sslkit.stages.probe_plan import Options
@@ -131,6 +131,8 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     found = tagged.read(
         module, settings, options.files, parts.domain, options.on_error, console, options.families
     )
+    examples = lineage.marked(found.examples, parts.checkpoint, parts.path, console)
+    found = replace(found, examples=examples)
     asked = {
         "pooling": None,
         "layer": options.layer,
@@ -165,6 +167,7 @@ def _describe(options: Options, work: _Work) -> dict[str, Any]:
             "folds": options.folds,
             "test_share": None if options.folds else options.test_share,
             "on_error": options.on_error,
+            **lineage.not_judged(work.tagged.examples),
             "device": work.runtime.device.type,
             "precision": work.runtime.precision,
         },
@@ -191,8 +194,7 @@ def _exam(options: Options, work: _Work, console: Console) -> Exam:
         )
     if options.folds:
         fold = splits.folds(examples.strata, examples.together, options.folds, options.seed)
-        pairs = [(np.flatnonzero(fold != n), np.flatnonzero(fold == n)) for n in
-                 range(options.folds)]  # fmt: skip
+        pairs = splits.rounds(fold, examples.judged)
         how = f"{options.folds}-fold cross-validation over records"
     else:
         found = labels.divide(examples, {"test": options.test_share}, options.seed, console)

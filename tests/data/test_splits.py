@@ -182,3 +182,21 @@ def test_impossible_shares_are_refused(shares: list[float]) -> None:
 def test_more_folds_than_records_are_refused() -> None:
     with pytest.raises(UsageError):
         splits.folds(np.zeros(3, np.int64), np.arange(3), 5, 1)
+
+
+def test_what_a_model_knows_is_in_no_part_that_is_made() -> None:
+    strata, groups = np.arange(100) % 2, np.arange(100) // 2 * 2
+    learned = np.arange(100) >= 40
+    made = splits.split(strata, groups, {"test": 0.2}, 1, learned=learned)
+    assert made.rows("test").max() < 40
+    assert len(made.rows("test")) == 20
+    assert len(made.rows("train")) == 80
+    parts = ["test" if n < 50 else "train" for n in range(100)]
+    kept = splits.split(strata, groups, {"test": 0.2}, 1, parts, learned=learned)
+    assert kept.rows("test").tolist() == list(range(40))
+    assert kept.dropped == {"test": 10}
+    with pytest.raises(DataError):
+        splits.split(strata, groups, {"test": 0.2}, 1, learned=np.ones(100, bool))
+    plain = splits.split(strata, groups, {"test": 0.2}, 1)
+    nothing = splits.split(strata, groups, {"test": 0.2}, 1, learned=np.zeros(100, bool))
+    assert plain.part.tolist() == nothing.part.tolist()
