@@ -13,6 +13,8 @@ from sslkit.errors import UsageError
 
 #: Colours that all pictures share.
 INK, FAINT, LINE = "#1f4e79", "#9db8d2", "#c0504d"
+#: What a picture names as its software, with the stage that drew it behind.
+SOFTWARE = "sslkit "
 
 
 def check() -> None:
@@ -25,8 +27,12 @@ def check() -> None:
         raise UsageError("--plot needs an extra package", do="pip install 'sslkit[plot]'")
 
 
-def png(paint: Callable[[Any], None], width: float, height: float) -> bytes:
-    """What ``paint`` draws into a figure of so many inches; ``check`` comes before."""
+def png(paint: Callable[[Any], None], width: float, height: float, stage: str) -> bytes:
+    """What ``paint`` draws into a figure of so many inches; ``check`` comes before.
+
+    Args:
+        stage: the command that draws it, which the file names.
+    """
     matplotlib = importlib.import_module("matplotlib")
     figures = importlib.import_module("matplotlib.figure")
     canvases = importlib.import_module("matplotlib.backends.backend_agg")
@@ -36,5 +42,5 @@ def png(paint: Callable[[Any], None], width: float, height: float) -> bytes:
         canvases.FigureCanvasAgg(figure)
         paint(figure)
         made = io.BytesIO()
-        figure.savefig(made, format="png", metadata={"Software": None})
+        figure.savefig(made, format="png", metadata={"Software": SOFTWARE + stage})
     return made.getvalue()

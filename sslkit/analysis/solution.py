@@ -40,7 +40,7 @@ def png(found: Reference, reference: Reference | None, title: str) -> bytes:
                 axes.set_ylabel("u(x, t)")
                 axes.legend(loc="best", fontsize=8, frameon=False)
 
-    return figures.png(paint, 10, 6.2)
+    return figures.png(paint, 10, 6.2, "pretrain")
 
 
 def slices(columns: int) -> list[int]:

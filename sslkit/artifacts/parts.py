@@ -7,6 +7,7 @@ those that fit its own.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,13 +15,14 @@ from typing import Any
 
 import pyarrow as pa
 
+from sslkit.artifacts.kinds import JOB, is_unused, parts_of
 from sslkit.artifacts.run import differences
 from sslkit.errors import SslkitError, UsageError
 from sslkit.files import atomic, lock
 
-_IDENTITY = "job.json"
 _LOCK = "lock"
 _WHOLE = "whole.parquet"
+_PART = re.compile(r"\d{8}-\d{8}\.arrow")
 _STATE = b"sslkit.state"
 
 
@@ -86,13 +88,8 @@ class Parts:
         """Delete what the folder holds; the one that works in it removes it when it ends."""
         atomic.sweep_folder(self.folder)
         # Whose parts they are goes last: another kill must not leave any that nobody owns.
-        for path in (*self.folder.glob("*.arrow"), self.whole, self.folder / _IDENTITY):
+        for path in (*_files(self.folder), self.whole, self.folder / JOB):
             path.unlink(missing_ok=True)
-
-
-def folder_of(out: Path) -> Path:
-    """Where the parts of an output are kept: beside it."""
-    return out.with_name(out.name + ".parts")
 
 
 @contextmanager
@@ -111,7 +108,7 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
         mine = _plain(identity)
         held = held_identity(out)
         if held is not None and (found := differences(held, mine)):
-            if not force and any(folder.glob("*.arrow")):
+            if not force and _files(folder):
                 raise UsageError(
                     f"{folder} holds parts of an unfinished run with other settings",
                     why="; ".join(found),
@@ -119,9 +116,9 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
                 )
             held = None
         if held is None:
-            for old in folder.glob("*.arrow"):
+            for old in _files(folder):
                 old.unlink()
-            atomic.write_text(folder / _IDENTITY, json.dumps(mine, indent=1, sort_keys=True))
+            atomic.write_text(folder / JOB, json.dumps(mine, indent=1, sort_keys=True))
         parts = Parts(folder)
         try:
             yield parts
@@ -137,21 +134,19 @@ def tidy(out: Path, jobs: Sequence[Mapping[str, Any]]) -> None:
         jobs: identities of the job that wrote it. Parts of another one stay, and so do all while
             another process works with them.
     """
-    folder = folder_of(out)
-    if not folder.is_dir():
+    folder = parts_of(out)
+    if not folder.is_dir() or not ((folder / JOB).is_file() or is_unused(folder)):
         return
     with suppress(SslkitError, OSError), _alone(out):
         left = held_identity(out)
-        if left in [_plain(job) for job in jobs] or (
-            left is None and not any(folder.glob("*.arrow"))
-        ):
+        if left in [_plain(job) for job in jobs] or (left is None and not _files(folder)):
             Parts(folder).remove()
 
 
 @contextmanager
 def _alone(out: Path) -> Iterator[Path]:
     """The folder of parts for this process alone; one that is empty in the end is removed."""
-    folder = folder_of(out)
+    folder = parts_of(out)
     do = "wait for it, or write elsewhere with --out"
     try:
         with lock.holding(folder / _LOCK, f"is writing {out}", do):
@@ -167,9 +162,14 @@ def _plain(identity: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
+def _files(folder: Path) -> list[Path]:
+    """The parts in a folder, finished and in one piece."""
+    return [path for path in folder.glob("*.arrow") if _PART.fullmatch(path.name)]
+
+
 def held_identity(out: Path) -> dict[str, Any] | None:
     """The identity of the unfinished job that writes ``out``; None where there is none."""
-    path = folder_of(out) / _IDENTITY
+    path = parts_of(out) / JOB
     if not path.is_file():
         return None
     identity: dict[str, Any] = json.loads(path.read_text("utf-8"))

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslkit.artifacts import checkpoint
+from sslkit.artifacts.kinds import RUN
 from sslkit.errors import DataError, ResourceError, UsageError
 from sslkit.files import atomic, lock
 
-_IDENTITY = "run.json"
 _STATE = "state.pt"
 _LOCK = "lock"
 
@@ -63,7 +63,7 @@ class RunFolder:
         Raises:
             DataError: the file that says it is damaged.
         """
-        path = self.path / _IDENTITY
+        path = self.path / RUN
         if not path.is_file():
             return {}
         try:
@@ -98,6 +98,7 @@ class RunFolder:
             yield
             return
         do = "wait for it, or choose another folder with --out"
+        was_there = self.path.exists()
         try:
             with lock.holding(self.path / _LOCK, f"works in {self.path}", do) as knows:
                 if not knows:
@@ -107,8 +108,9 @@ class RunFolder:
                     )
                 yield
         finally:
-            with suppress(OSError):
-                self.path.rmdir()
+            if not was_there:
+                with suppress(OSError):
+                    self.path.rmdir()
 
     def claim(
         self, identity: Mapping[str, Any], config: str, *, force: bool
@@ -139,19 +141,22 @@ class RunFolder:
                 self._tidy()
                 return "finished"
             if not found and not self.checkpoint.is_file():
+                if not self.config.is_file():
+                    atomic.write_text(self.config, config)
                 return "unfinished"
-        elif self.checkpoint.is_file() and not force:
+        elif self.checkpoint.is_file():
             raise UsageError(
                 f"{self.checkpoint} is there, and nothing says which run made it",
-                do="choose another folder with --out, or overwrite it with --force",
+                do="choose another folder with --out",
             )
-        kept = self.samples.glob("*.pt")
+        kept = self.samples.glob("[0-9]" * 8 + ".pt")
         for old in (self.checkpoint, self.state, self.metrics, self.log, self.picture, *kept):
             old.unlink(missing_ok=True)
         with suppress(OSError):
             self.samples.rmdir()
+        # First of all what says whose the folder is.
+        atomic.write_text(self.path / RUN, json.dumps(mine, indent=1, sort_keys=True) + "\n")
         atomic.write_text(self.config, config)
-        atomic.write_text(self.path / _IDENTITY, json.dumps(mine, indent=1, sort_keys=True) + "\n")
         return "new"
 
     def clear(self) -> None:

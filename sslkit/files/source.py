@@ -61,6 +61,21 @@ def _named(path: Path, endings: tuple[str, ...]) -> list[Path]:
     raise UsageError(f"there is no file or folder {path}")
 
 
+def stands_for(path: Path, endings: tuple[str, ...], file: Path) -> bool:
+    """Whether a folder or a glob takes in a file, which need not be there.
+
+    Args:
+        endings: as ``find`` takes them.
+        file: without links on its way.
+    """
+    if path == STDIN or path.is_file():
+        return False
+    real = Path(os.path.realpath(path))
+    if path.is_dir():
+        return real in file.parents and plain_name(file).lower().endswith(endings)
+    return file.match(str(real))
+
+
 def _below(folder: Path) -> Iterator[Path]:
     """All files of a folder and of those in it; one that cannot be read is no empty one."""
 

@@ -19,12 +19,12 @@ from types import ModuleType
 from typing import Any
 
 from sslkit import catalog, sizes
-from sslkit.artifacts import manifest
+from sslkit.artifacts import destination, kinds, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console, Progress, plural
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
-from sslkit.files import source
+from sslkit.files import source, table
 from sslkit.options import Common, thread_count
 from sslkit.stages import recognition, subword_table, vocab_dask, vocab_plot, vocab_table
 from sslkit.stages.vocab_plan import plan_for
@@ -96,13 +96,20 @@ def run(options: Options, console: Console) -> None:
         ResourceError: ``--mem`` is too small, or the disk is full.
         RequeueError: a signal came; the same command goes on.
     """
+    shard = shares.parse(options.shard)
+    out = options.out or Path(NAME if options.shard is None else shares.name(shard))
+    kind = kinds.VOCABULARY if options.shard is None else kinds.SHARED
+    destination.check(out, kind, options)
+    if options.shard is not None and (options.force or not out.exists()):
+        shares.check_folders(out)
+    vocab_plot.check(options, out, sharded=options.shard is not None)
     plan = budget.plan(sizes.parse(options.mem))
     budget.tighten(plan)
-    shard = shares.parse(options.shard)
-    vocab_plot.check(options.plot, options.shard is not None)
     name, files = recognition.recognise(options.corpus, options.domain, options.column)
     vocab_dask.check(options, files)
     module = catalog.load("domain", name)
+    endings = (*recognition.endings(module), *(table.ENDINGS if options.column else ()))
+    destination.check_corpus(out, kind, options.corpus, endings, files)
     settings = domain_settings(options, name, module)
     made = manifest.make(
         "build-vocab",
@@ -110,10 +117,9 @@ def run(options: Options, console: Console) -> None:
         plugins={"domain": manifest.plugin(name, module, settings)},
     )
     scheme = scheme_of(made, module, settings)
-    subword_table.check(made.settings, scheme, plan)
+    subword_table.check(made.settings, scheme, plan, out)
     whole = scheme.whole if isinstance(scheme, Strings) else ()
     inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error, whole)
-    out = options.out or Path(NAME if options.shard is None else shares.name(shard))
     # Standard input comes once, and in order.
     threads = 1 if source.STDIN in files else thread_count(options.threads)
     plan, lanes = plan_for(plan.total, scheme, files, threads)

@@ -42,7 +42,7 @@ def png(panels: Sequence[Panel]) -> bytes:
             *parts[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8
         )
 
-    return figures.png(paint, _SIZE * columns, _SIZE * rows + 0.5)
+    return figures.png(paint, _SIZE * columns, _SIZE * rows + 0.5, "probe")
 
 
 def best(scores: Floats, truth: Truth) -> tuple[Any, Any]:

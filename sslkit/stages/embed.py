@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from sslkit.artifacts import embeddings, learned, manifest
+from sslkit.artifacts import destination, embeddings, kinds, learned, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import Parts, held_identity, working
 from sslkit.console import Console, human
@@ -109,12 +109,15 @@ class Survey:
 
 def run(options: Options, console: Console) -> None:
     """Embed records, or continue to; see the command's help."""
+    out = options.out or Path(embeddings.NAME)
+    destination.check(out, kinds.EMBEDDINGS, options)
     with ExitStack() as stack, stopping() as stop:
         with stop.at_once("nothing was embedded"):
             model = assemble.from_checkpoint(options.checkpoint)
             module, _ = assemble.plugin("domain", model.manifest, model.path)
         endings = recognition.endings(module)
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
+        destination.check_corpus(out, kinds.EMBEDDINGS, options.input, endings, files.paths)
         with stop.at_once("nothing was embedded"):
             job = _assemble(options, model, files, console)
             made = _describe(options, job, files)
@@ -140,8 +143,6 @@ def run(options: Options, console: Console) -> None:
 
 def _assemble(options: Options, model: assemble.Parts, files: Files, console: Console) -> Job:
     out = options.out or Path(embeddings.NAME)
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder", do="name a file with --out, as embeddings.parquet")
     begun = held_identity(out) if options.precision == "auto" and not options.force else None
     # `auto` times this machine: a run that goes on elsewhere must not change its mind.
     precision = begun["settings"]["precision"] if begun else options.precision

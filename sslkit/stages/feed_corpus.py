@@ -3,9 +3,10 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from sslkit.artifacts import manifest
+from sslkit.artifacts import destination, kinds, manifest
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
@@ -159,9 +160,11 @@ def _data(
 ) -> tuple[tuple[Input, ...], tuple[Windows, Windows]]:
     """The corpus: its files, windows to train on and windows held out."""
     name, module, _ = chosen.plugins["domain"]
-    inputs = manifest.describe(
-        corpora.files(options.corpus, recognition.endings(module), made, talk)
-    )
+    endings = recognition.endings(module)
+    files = corpora.files(options.corpus, endings, made, talk)
+    out = options.out or Path("pretrained")
+    destination.check_corpus(out, kinds.PRETRAINED, options.corpus or (), endings, files)
+    inputs = manifest.describe(files)
     cut = corpora.Cut(
         window=options.window,
         heldout=options.heldout,

@@ -15,7 +15,7 @@ import torch
 
 from sslkit import rng
 from sslkit.adapt import freeze
-from sslkit.artifacts import checkpoint, manifest, predictions
+from sslkit.artifacts import checkpoint, destination, kinds, manifest, predictions
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
 from sslkit.data.labelled import shuffled
@@ -40,9 +40,10 @@ _EVALUATION_ROWS = 64
 
 def run(options: Options, console: Console) -> None:
     """Fine-tune, or continue to; see the command's help."""
+    folder = RunFolder(options.out or Path("finetuned") / options.task)
+    destination.check(folder.path, kinds.FINETUNED, options)
     with world() as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
-        folder = RunFolder(options.out or Path("finetuned") / options.task)
         precision = training_plan.precision(folder, options.precision, options.optimizer)
         runtime = runtimes.prepare(options.device, options.threads, precision, processes)
         with stop.at_once("nothing was begun"):

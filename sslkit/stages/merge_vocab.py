@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslkit import catalog, sizes
+from sslkit.artifacts import destination, kinds
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
@@ -38,12 +39,14 @@ def run(options: Options, console: Console) -> None:
         UsageError: parts are missing or do not belong together.
         DataError: a part is damaged.
     """
+    out = options.out or Path(NAME)
+    destination.check(out, kinds.VOCABULARY, options)
+    destination.check_corpus(out, kinds.VOCABULARY, options.parts, ("",), ())
     plan = budget.plan(sizes.parse(options.mem))
     budget.tighten(plan)
-    vocab_plot.check(options.plot, sharded=False)
+    vocab_plot.check(options, out)
     if missing := [path for path in options.parts if not path.is_dir()]:
         raise UsageError(f"there is no part {missing[0]}")
-    out = options.out or Path(NAME)
     held = [shares.load(path) for path in options.parts]
     made, tally = shares.join([share for share, _ in held])
     domain = made.plugins["domain"]
@@ -59,7 +62,7 @@ def run(options: Options, console: Console) -> None:
         tidy(options.tmp, what)
         return
     scheme = scheme_of(made, module, settings[domain["name"]])
-    subword_table.check(made.settings, scheme, plan)
+    subword_table.check(made.settings, scheme, plan, out)
     with stopping() as stop, workplace(options.tmp, what) as folder:
         work = vocab_table.Work(
             out,

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts import checkpoint, destination, kinds, manifest
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
 from sslkit.engine import runtime as runtimes
@@ -36,9 +36,10 @@ _WARMUP_SHARE = 0.05
 
 def run(options: Options, console: Console) -> None:
     """Pretrain, or continue to; see the command's help."""
+    folder = RunFolder(options.out or Path("pretrained"))
+    destination.check(folder.path, kinds.PRETRAINED, options)
     with world(options.parallel) as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
-        folder = RunFolder(options.out or Path("pretrained"))
         options = feeds.settled_by_domain(options)
         precision = training_plan.precision(folder, options.precision, options.optimizer)
         runtime = runtimes.prepare(

@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sslkit import catalog
-from sslkit.artifacts import manifest, predictions
+from sslkit.artifacts import destination, kinds, manifest, predictions
 from sslkit.artifacts.predictions import Predictions
 from sslkit.console import Console
 from sslkit.data import splits
@@ -34,10 +34,15 @@ from sslkit.stages.probe_plan import Options
 #: Sets of features that an encoder makes; a linear probe is the classical use of all others.
 _ENCODED = ("untrained", "pretrained", "embeddings")
 _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
+_OTHER_PLOT = "name another file with --plot"
 
 
 def run(options: Options, console: Console) -> None:
     """Probe, compare, and write the report; see the command's help."""
+    out = options.out or Path("probed") / options.task
+    destination.check(out, kinds.PROBED, options)
+    if options.plot is not None:
+        destination.check(options.plot, kinds.picture("probe"), options, do=_OTHER_PLOT)
     with stopping() as stop, stop.at_once("a probe keeps nothing that is half done"):
         kind = catalog.load("task", options.task).KIND
         if options.plot is not None and kind != labels.PAIRS:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sslkit import tables
-from sslkit.artifacts import manifest
+from sslkit.artifacts import kinds, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import differences
 from sslkit.console import Console
@@ -19,7 +19,7 @@ from sslkit.probes.comparison import Exam, Result
 from sslkit.probes.intervals import Interval
 
 #: The file in ``probed/<task>/`` that holds manifest and results.
-NAME = "probe.json"
+NAME = kinds.REPORT
 _SHOWN_METRICS = 2
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit import tables
-from sslkit.artifacts import manifest
+from sslkit.artifacts import destination, kinds, manifest
 from sslkit.console import Console
 from sslkit.contracts import Paired, TokenDomain
 from sslkit.engine import runtime as runtimes
@@ -59,10 +59,12 @@ class Pairs:
 def run(options: Options, console: Console) -> None:
     """Embed both sides and look one up by the other; see the command's help."""
     with stopping() as stop, stop.at_once("what is found is written at the end"):
+        out = options.out or Path(NAME)
+        destination.check(out, kinds.RETRIEVAL, options)
+        destination.check_corpus(out, kinds.RETRIEVAL, options.input, (), ())
         runtime = runtimes.prepare(options.device, options.threads, options.precision)
         parts = assemble.from_checkpoint(options.checkpoint)
         console.say(parts.inherited())
-        out = options.out or Path(NAME)
         if out.exists() and not options.force:
             raise UsageError(
                 f"{out} is there already", do="write elsewhere with --out, or overwrite: --force"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslkit import figures, tables
-from sslkit.artifacts import checkpoint
+from sslkit.artifacts import checkpoint, destination, kinds
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console, human
 from sslkit.engine import runlog, watch
@@ -63,6 +63,8 @@ def run(options: Options, console: Console) -> None:
     """Fit, draw and tell; see the command's help."""
     if options.plot is not None:
         figures.check()
+        do = "name another file with --plot"
+        destination.check(options.plot, kinds.picture("scaling"), options, do=do)
     runs = [_read(path, console) for path in options.runs]
     if len({one.name for one in runs}) < len(runs):
         raise UsageError("a run is named twice")

@@ -24,7 +24,7 @@ def png(found: Mapping[str, Sequence[Curve]], by: str) -> bytes:
         for axes, (metric, panel) in zip(parts, found.items(), strict=True):
             _panel(axes, metric, panel, by)
 
-    return figures.png(paint, 5.6 * len(found), 4.4)
+    return figures.png(paint, 5.6 * len(found), 4.4, "scaling")
 
 
 def _panel(axes: Any, metric: str, panel: Sequence[Curve], by: str) -> None:

@@ -9,14 +9,13 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from sslkit.artifacts import manifest, scores
+from sslkit.artifacts import destination, kinds, manifest, scores
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import held_identity, working
 from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.signals import stopping
-from sslkit.errors import UsageError
 from sslkit.pretexts import Energy
 from sslkit.stages import (
     assemble,
@@ -36,12 +35,15 @@ __all__ = ["Options", "run"]
 
 def run(options: Options, console: Console) -> None:
     """Score records, or continue to; see the command's help."""
+    out = options.out or Path(scores.NAME)
+    destination.check(out, kinds.SCORES, options)
     with ExitStack() as stack, stopping() as stop:
         with stop.at_once("nothing was scored"):
             model = assemble.from_checkpoint(options.checkpoint)
             module, _ = assemble.plugin("domain", model.manifest, model.path)
         endings = recognition.endings(module)
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
+        destination.check_corpus(out, kinds.SCORES, options.input, endings, files.paths)
         with stop.at_once("nothing was scored"):
             job = _assemble(options, model, files, console)
             made = _describe(options, job, files)
@@ -68,8 +70,6 @@ def run(options: Options, console: Console) -> None:
 
 def _assemble(options: Options, model: assemble.Parts, files: Files, console: Console) -> Job:
     out = options.out or Path(scores.NAME)
-    if out.is_dir():
-        raise UsageError(f"{out} is a folder", do="name a file with --out, as scores.parquet")
     begun = held_identity(out) if options.precision == "auto" and not options.force else None
     # `auto` times this machine: a run that goes on elsewhere must not change its mind.
     precision = begun["settings"]["precision"] if begun else options.precision

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sslkit.artifacts import destination, kinds
 from sslkit.console import Console
 from sslkit.errors import RequeueError, UsageError
 from sslkit.files import atomic
@@ -96,6 +97,8 @@ def run(options: Options, console: Console) -> None:
     Raises:
         UsageError: what was asked for does not go together.
     """
+    if options.out is not None:
+        destination.check(options.out, kinds.SCRIPT, options)
     text = script(options)
     if options.out is None:
         console.result({"script": text}, text.rstrip("\n"))
@@ -119,7 +122,8 @@ def script(options: Options) -> str:
     words = " ".join(map(shlex.quote, command))
     if options.array:
         words += f' --shard "$SLURM_ARRAY_TASK_ID/{options.array}"'
-    lines = ["#!/bin/bash", *(f"#SBATCH --{line}" for line in _asked(options, each))]
+    lines = ["#!/bin/bash", kinds.SCRIPT_MARK]
+    lines += [f"#SBATCH --{line}" for line in _asked(options, each)]
     lines += ["", "set -u -o pipefail"]
     lines += ['export OMP_NUM_THREADS="$SLURM_CPUS_PER_TASK"', f"command=({words})"]
     text = "\n".join(lines) + "\n"

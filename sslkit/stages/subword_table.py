@@ -2,14 +2,17 @@
 
 The story: the most frequent words are learned from; then all words are cut into what was learned,
 which gives the exact count of every subword; the subwords are put into the order of every
-vocabulary, count descending, then token; and the file for the tokenizers library is written
-first, then the table, which holds its checksum. That file cuts raw text as the domain does, and
+vocabulary, count descending, then token; and the table is written, which holds the checksum of the
+file for the tokenizers library, then that file. It file cuts raw text as the domain does, and
 drops what the domain does not count; tokens of code, which no pattern finds in raw text, it takes
 with spaces between them.
 """
 
 import dataclasses
+import hashlib
+import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,10 +20,11 @@ from typing import Any
 import numpy as np
 
 from sslkit import sizes
+from sslkit.artifacts import kinds
 from sslkit.artifacts.manifest import Manifest
 from sslkit.errors import ResourceError, UsageError
 from sslkit.files import atomic, source
-from sslkit.vocab import bpe, subwords, tokenizer, unigram, vocabulary
+from sslkit.vocab import bpe, reading, subwords, tokenizer, unigram, vocabulary
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.finish import Finish
 from sslkit.vocab.scheme import Kmers, Scheme, Strings
@@ -39,11 +43,12 @@ def tokenizer_of(table: Path) -> Path:
     return table.with_name(table.stem + TOKENIZER)
 
 
-def check(settings: Any, scheme: Scheme, plan: Plan) -> None:
+def check(settings: Any, scheme: Scheme, plan: Plan, out: Path) -> None:
     """Refuse at once what could not be done at the end.
 
     Raises:
-        UsageError: an option does not fit, or the extra package is missing.
+        UsageError: an option does not fit, the extra package is missing, or another file stands
+            where the tokenizer would be.
         ResourceError: ``--mem`` is too small.
     """
     name = settings.get("subword")
@@ -65,6 +70,28 @@ def check(settings: Any, scheme: Scheme, plan: Plan) -> None:
             do=f"allow at least {sizes.show(plan.total + needed)}",
         )
     tokenizer.library()
+    beside = tokenizer_of(out)
+    if os.path.lexists(beside) and not _has_tokenizer(out):
+        raise UsageError(
+            f"{beside} would be overwritten",
+            why=f"{out} does not speak of it, so sslkit did not write it",
+            do="write elsewhere with --out, or move it away",
+        )
+
+
+def _has_tokenizer(out: Path) -> bool:
+    """Whether a vocabulary is there that speaks of a tokenizer file."""
+    written = kinds.is_of(out, kinds.VOCABULARY)
+    return written and reading.stated(out).results.get("tokenizer_sha256") is not None
+
+
+@contextmanager
+def without_tokenizer(out: Path) -> Iterator[None]:
+    """Remove the tokenizer file of a vocabulary that the block replaces by one without."""
+    is_stale = _has_tokenizer(out)
+    yield
+    if is_stale:
+        tokenizer_of(out).unlink(missing_ok=True)
 
 
 def is_whole(table: Path, made: Manifest) -> bool:
@@ -104,18 +131,21 @@ def write(
     rows = _ordered(method, counts, dict(zip(special, met, strict=False)))
     number = {name: place for place, name in enumerate(rows)}
     sample = subwords.head(learned, _SAMPLE_LETTERS)
-    beside = tokenizer_of(out)
-    atomic.write_text(beside, tokenizer.make(method, number, special, scheme.pattern, sample))
+    text = tokenizer.make(method, number, special, scheme.pattern, sample)
     results = {
         **stated.results,
         "size": len(rows),
         "subwords": int(counts.sum()),
         "learned_words": len(learned.counts),
         "learned_share": round(int(learned.counts.sum()) / finish.total, 9),
-        "tokenizer_sha256": source.digest(beside),
+        "tokenizer_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
     table = vocabulary.Vocabulary(list(rows), np.array(list(rows.values()), np.int64))
+    if _has_tokenizer(out):
+        # A file that is there is then always the one that the table speaks of.
+        tokenizer_of(out).unlink(missing_ok=True)
     vocabulary.save(out, table, dataclasses.replace(stated, results=results).to_json())
+    atomic.write_text(tokenizer_of(out), text)
     return results
 
 

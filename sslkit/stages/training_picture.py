@@ -33,7 +33,7 @@ def draw(folder: RunFolder, talk: Console) -> None:
         figure.suptitle(title, fontsize=11)
         _paint(figure.subplots(1, 2), rows)
 
-    atomic.write_bytes(folder.picture, figures.png(paint, 10, 4.2))
+    atomic.write_bytes(folder.picture, figures.png(paint, 10, 4.2, "training"))
     talk.say(f"wrote {folder.picture}")
 
 

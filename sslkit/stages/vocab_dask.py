@@ -10,7 +10,7 @@ and the same command goes on where an earlier one was ended.
 import hashlib
 import json
 import os
-import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,8 @@ from sslkit.vocab.cluster import Task
 
 _ADDRESS = "DASK_SCHEDULER_ADDRESS"
 _TASK_BYTES = 1 << 28
+#: The file that ends the tasks.
+_STOP = "stop"
 #: The options that a task is given as they are.
 _OPTIONS = (
     *("domain", "k", "column", "canonical", "mem", "min_count", "max_size", "special", "subword"),
@@ -75,7 +77,7 @@ def _address(options: Any) -> str:
 def tidy(job: Job) -> None:
     """Remove the shares of a table that is written, left by a process that was killed."""
     if job.options.engine == "dask":
-        shutil.rmtree(_shares(job)[0], ignore_errors=True)
+        _remove(_shares(job)[0])
 
 
 def _shares(job: Job) -> tuple[Path, int]:
@@ -99,7 +101,7 @@ def run(job: Job, console: Console, stop: Stop) -> None:
     out = job.out.absolute()
     folder, number = _shares(job)
     parts = [folder / shares.name((n + 1, number)) for n in range(number)]
-    marker = folder / "stop"
+    marker = folder / _STOP
     here, end = str(Path.cwd()), str(marker)
     missing = [n for n, part in enumerate(parts) if not part.is_dir()]
     counts = [
@@ -126,8 +128,19 @@ def run(job: Job, console: Console, stop: Stop) -> None:
             # What still runs for nobody shall end, and keep what it has.
             marker.touch()
             raise
-    shutil.rmtree(folder, ignore_errors=True)
+    _remove(folder)
     _tell(job, json.loads(merged.out), console)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the shares in a folder, whole or not, and what else was written there."""
+    if not folder.is_dir():
+        return
+    for part in folder.iterdir():
+        shares.remove(part)
+    (folder / _STOP).unlink(missing_ok=True)
+    with suppress(OSError):
+        folder.rmdir()
 
 
 def _count(options: Any, shard: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from sslkit import figures
+from sslkit.artifacts import destination, kinds
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.errors import UsageError
@@ -14,18 +15,22 @@ from sslkit.vocab import picture, reading, spectrum
 _LINES, _WIDTH = 24, 40
 
 
-def check(wanted: bool, sharded: bool) -> None:
+def check(options: Any, table: Path, *, sharded: bool = False) -> None:
     """Refuse at once what could not be done at the end.
 
     Raises:
-        UsageError: there will be no table, or the extra package is missing.
+        UsageError: there will be no table, the extra package is missing, or another file stands
+            where the picture would be.
+        ResourceError: the picture cannot be written.
     """
-    if wanted and sharded:
+    if not options.plot:
+        return
+    if sharded:
         raise UsageError(
             "--plot shows the whole table, and a share is none", do="give it to merge-vocab"
         )
-    if wanted:
-        figures.check()
+    figures.check()
+    destination.check(picture_of(table), kinds.picture("build-vocab"), options)
 
 
 def picture_of(table: Path) -> Path:

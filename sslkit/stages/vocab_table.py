@@ -22,6 +22,8 @@ from sslkit.vocab.scheme import Kmers, Scheme, Strings
 def finished(out: Path, made: Manifest, console: Console, plot: bool) -> bool:
     """Whether ``out`` holds just what would be made; drawn again where that is wanted.
 
+    One whose tokenizer file is missing does not: it is made again.
+
     Raises:
         UsageError: it holds something else.
     """
@@ -34,7 +36,10 @@ def finished(out: Path, made: Manifest, console: Console, plot: bool) -> bool:
     elif old.inputs != made.inputs:
         why = _changed(old.inputs, made.inputs)
     elif not subword_table.is_whole(out, old):
-        why = f"{subword_table.tokenizer_of(out)} is missing or not what belongs to it"
+        beside = subword_table.tokenizer_of(out)
+        if not beside.exists():
+            return False
+        why = f"{beside} is not what belongs to it"
     elif any(held.path == str(source.STDIN) for held in made.inputs):
         why = "the corpus comes from standard input, so nobody knows whether it is the same"
     if why:
@@ -124,7 +129,8 @@ def write(
     cut = finish.cut(settings["min_count"], settings["max_size"])
     results = _results(len(stated.inputs), tally, finish, cut)
     text = dataclasses.replace(stated, results=results).to_json()
-    vocabulary.write(work.out, finish.rows(cut, work.scheme, work.check), text)
+    with subword_table.without_tokenizer(work.out):
+        vocabulary.write(work.out, finish.rows(cut, work.scheme, work.check), text)
     return results
 
 

@@ -11,7 +11,6 @@ import importlib.util
 import logging
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from sslkit.errors import ResourceError, SslkitError, UsageError
+from sslkit.vocab import shares
 
 #: How often a task is tried whose process was ended from outside.
 _ATTEMPTS = 4
@@ -184,7 +184,7 @@ def perform(task: Task) -> Outcome:
             except OSError:
                 if not share.is_dir():
                     raise
-                shutil.rmtree(mine, ignore_errors=True)
+                shares.remove(mine)
         return outcome
 
 

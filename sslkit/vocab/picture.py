@@ -21,7 +21,7 @@ def png(spectrum: Spectrum, title: str) -> bytes:
         _histogram(left, spectrum)
         _ranks(right, spectrum, spectrum.fit())
 
-    return figures.png(paint, 10, 4.2)
+    return figures.png(paint, 10, 4.2, "build-vocab")
 
 
 def _histogram(axes: Any, spectrum: Spectrum) -> None:

@@ -6,24 +6,30 @@ says which share of which corpus it is and how it was made.
 
 import dataclasses
 import json
+import os
 import re
-import shutil
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sslkit.artifacts import manifest
+from sslkit.artifacts import kinds, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.errors import DataError, UsageError
-from sslkit.files import atomic
+from sslkit.files import atomic, folder
 from sslkit.vocab import combine, runs
-from sslkit.vocab.runs import Spill
+from sslkit.vocab.keys import KINDS
+from sslkit.vocab.runs import Run, Spill
 
 _SPILL = "counts"
-_STATED = "share.json"
+_STATED = kinds.SHARE
+#: All that is written into the folder of a share.
+_NAMES = (
+    *(_STATED, f"{_SPILL}.json"),
+    *(path.name for kind in KINDS.values() for path in Run(Path(_SPILL), kind, 0, 1).paths),
+)
+_KNOWN = re.compile("|".join(map(re.escape, _NAMES)))
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,37 @@ def inputs_of(files: Sequence[Path], shard: tuple[int, int]) -> list[Path]:
     return [path for place, path in enumerate(files) if place % count == number - 1]
 
 
+def check_folders(out: Path) -> None:
+    """Refuse to write a share where folders in its way hold what is not of a share.
+
+    Raises:
+        UsageError: one of them does.
+    """
+    for path in (out, *_beside(out)):
+        if path.is_symlink() or (os.path.lexists(path) and not path.is_dir()):
+            raise UsageError(f"{path} is no folder", do="write elsewhere with --out")
+        if others := folder.foreign(path, _KNOWN):
+            raise UsageError(
+                f"{path} holds what is not of a share",
+                why=", ".join(others[:3]),
+                do="write elsewhere with --out, or move it away",
+            )
+
+
+def _beside(out: Path) -> tuple[Path, Path]:
+    """What a share is called until it is whole, and one that it replaces until it is removed."""
+    return out.with_name(f".{out.name}.part"), out.with_name(f".{out.name}.old")
+
+
+def remove(path: Path) -> None:
+    """Remove a share, and nothing that is not of it."""
+    folder.remove(path, _KNOWN)
+
+
 def write(out: Path, spills: Sequence[Spill], share: Share, memory: int) -> None:
     """Write a share; the folder appears when it is whole, and survives a loss of power."""
     tidy(out)
-    part = _unfinished(out)
+    part, old = _beside(out)
     with runs.explained(part):
         atomic.make_folder(part)
     combine.join(spills, part / _SPILL, memory)
@@ -84,23 +117,16 @@ def write(out: Path, spills: Sequence[Spill], share: Share, memory: int) -> None
     atomic.write_text(part / _STATED, json.dumps(stated, sort_keys=True))
     with runs.explained(out):
         atomic.sync_files(part)
-        shutil.rmtree(out, ignore_errors=True)
+        if out.exists():
+            atomic.move(out, old)
         atomic.move(part, out)
+        remove(old)
 
 
 def tidy(out: Path) -> None:
-    """Remove what a process that was killed had written of a share."""
-    part = _unfinished(out)
-    atomic.sweep_folder(part)
-    for path in (part / _STATED, *part.glob(f"{_SPILL}.*")):
-        path.unlink(missing_ok=True)
-    with suppress(OSError):
-        part.rmdir()
-
-
-def _unfinished(out: Path) -> Path:
-    """Where a share is written before it is whole."""
-    return out.with_name(f".{out.name}.part")
+    """Remove what a process that was killed had written of a share, or had still to remove."""
+    for path in _beside(out):
+        remove(path)
 
 
 def load(path: Path) -> tuple[Share, Spill]:

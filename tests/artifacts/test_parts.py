@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from sslkit.artifacts.parts import Parts, folder_of, held_identity, tidy, working
+from sslkit.artifacts.kinds import parts_of
+from sslkit.artifacts.parts import Parts, held_identity, tidy, working
 from sslkit.errors import ResourceError, UsageError
 
 
@@ -30,7 +31,7 @@ def test_parts_are_found_again_with_their_state(tmp_path: Path) -> None:
         assert (parts.lots, parts.state) == (9, {"row": 3})
         assert values(parts) == [1, 2, 3]
         parts.remove()
-    assert not folder_of(out).exists()
+    assert not parts_of(out).exists()
 
 
 def test_the_longest_chain_of_whole_parts_is_used(tmp_path: Path) -> None:
@@ -43,13 +44,13 @@ def test_the_longest_chain_of_whole_parts_is_used(tmp_path: Path) -> None:
     other.folder.mkdir()
     other.append(table(1, 2), 4, {})
     for path in other.folder.iterdir():
-        path.rename(folder_of(out) / path.name)
-    last = folder_of(out) / "00000002-00000005.arrow"
-    assert values(Parts(folder_of(out))) == [1, 2]
-    (folder_of(out) / "00000000-00000004.arrow").write_bytes(b"ARROW1 cut off")
-    assert values(Parts(folder_of(out))) == [1, 2, 3]
+        path.rename(parts_of(out) / path.name)
+    last = parts_of(out) / "00000002-00000005.arrow"
+    assert values(Parts(parts_of(out))) == [1, 2]
+    (parts_of(out) / "00000000-00000004.arrow").write_bytes(b"ARROW1 cut off")
+    assert values(Parts(parts_of(out))) == [1, 2, 3]
     last.write_bytes(last.read_bytes()[:-10])
-    assert values(Parts(folder_of(out))) == [1]
+    assert values(Parts(parts_of(out))) == [1]
 
 
 def test_parts_of_other_settings_are_refused(tmp_path: Path) -> None:
@@ -82,7 +83,7 @@ def test_one_process_at_a_time(tmp_path: Path) -> None:
         ):
             pass
         assert f"process {os.getpid()}" in told.value.why
-        assert folder_of(out).exists()
+        assert parts_of(out).exists()
     with working(out, {}, force=False):
         pass
 
@@ -91,7 +92,7 @@ def killed(out: Path, identity: dict[str, object]) -> Path:
     """The folder as a process leaves it that is killed when its output is whole."""
     with working(out, identity, force=False) as parts:
         parts.append(table(1), 1, {})
-    folder = folder_of(out)
+    folder = parts_of(out)
     for name in ("lock", "whole.parquet", ".00000001-00000002.arrow.abcdefgh.part"):
         (folder / name).touch()
     return folder

@@ -80,10 +80,33 @@ def test_another_run_is_refused_by_what_differs(folder: RunFolder, finished: boo
 def test_a_checkpoint_of_nobody_is_not_lost(folder: RunFolder) -> None:
     folder.path.mkdir(parents=True)
     folder.checkpoint.write_bytes(b"precious")
-    with pytest.raises(UsageError, match="nothing says which run made it"):
-        folder.claim(MINE, "", force=False)
+    for force in (False, True):
+        with pytest.raises(UsageError, match="nothing says which run made it"):
+            folder.claim(MINE, "", force=force)
     assert folder.checkpoint.read_bytes() == b"precious"
+
+
+def test_files_of_the_user_in_the_folder_of_a_run_stay(folder: RunFolder) -> None:
+    folder.claim(MINE, "", force=False)
+    fill(folder, finished=True)
+    (folder.samples).mkdir()
+    (folder.samples / "00000007.pt").write_bytes(b"sample")
+    (folder.samples / "best.pt").write_bytes(b"the user's")
     assert folder.claim(MINE, "", force=True) == "new"
+    assert [path.name for path in folder.samples.iterdir()] == ["best.pt"]
+
+
+def test_an_empty_folder_of_the_user_stays(tmp_path: Path) -> None:
+    with RunFolder(tmp_path).alone(print):
+        assert left(RunFolder(tmp_path)) == {"lock"}
+    assert left(RunFolder(tmp_path)) == set()
+
+
+def test_a_lost_configuration_is_written_again(folder: RunFolder) -> None:
+    folder.claim(MINE, "seed = 1\n", force=False)
+    folder.config.unlink()
+    assert folder.claim(MINE, "seed = 1\n", force=False) == "unfinished"
+    assert folder.config.read_text() == "seed = 1\n"
 
 
 def test_a_damaged_identity_is_named(folder: RunFolder) -> None:

@@ -19,7 +19,8 @@ from typer.testing import CliRunner, Result
 
 from sslkit.artifacts import checkpoint, embeddings, manifest
 from sslkit.artifacts.embeddings import Embeddings
-from sslkit.artifacts.parts import folder_of, working
+from sslkit.artifacts.kinds import parts_of
+from sslkit.artifacts.parts import working
 from sslkit.cli.commands import app
 from sslkit.domains import genome
 from sslkit.models import transformer
@@ -81,7 +82,7 @@ def embed(folder: Path) -> Embed:
     def run(*words: str | Path, stdin: bytes | None = None) -> Embeddings:
         done = command(*words, stdin=stdin)
         assert done.exit_code == 0, done.output
-        assert not folder_of(Path("embeddings.parquet")).exists()
+        assert not parts_of(Path("embeddings.parquet")).exists()
         return embeddings.read(Path("embeddings.parquet"))
 
     return run
@@ -260,7 +261,7 @@ def test_a_finished_table_is_left_alone(folder: Path, embed: Embed) -> None:
 def test_two_jobs_for_one_output(folder: Path) -> None:
     path = fasta(folder / "a.fa", SIZES)
     columns = embeddings.schema(WIDTH, labels=False, spans=False)
-    with working(Path("embeddings.parquet"), {"a": 1}, force=False) as parts:
+    with working(Path("embeddings.parquet"), {"stage": "embed"}, force=False) as parts:
         parts.append(embeddings.table([], columns), 1, {})
         done = command(path)
         assert done.exit_code == 4
@@ -314,7 +315,7 @@ def test_killed_runs_end_in_the_same_bytes(
     # A long record among short ones: some kills fall between its windows.
     fasta(folder / "genes.fa", [*draw.integers(1, 90, 20).tolist(), 16_000, 2, 70, 70])
     start(*more, "-o", "whole.parquet").communicate()
-    parts = folder_of(Path("embeddings.parquet"))
+    parts = parts_of(Path("embeddings.parquet"))
     for number in kills:
         process = start(*more)
         assert process.stderr is not None

@@ -19,7 +19,7 @@ from torch import nn
 
 from sslkit import catalog
 from sslkit.artifacts import checkpoint, manifest, scores
-from sslkit.artifacts.parts import folder_of
+from sslkit.artifacts.kinds import parts_of
 from sslkit.domains import genome
 from sslkit.engine.mixture import Mixture
 from sslkit.engine.signals import Stop
@@ -90,7 +90,7 @@ def pretrained(
 def score(command: Command) -> Score:
     def run(*words: str | Path) -> pa.Table:
         command("score", *words, *FIXED)
-        assert not folder_of(Path(scores.NAME)).exists()
+        assert not parts_of(Path(scores.NAME)).exists()
         return scores.read(Path(scores.NAME))[0]
 
     return run
@@ -401,7 +401,7 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(
     if words:
         fixed = ("score", "v.fa", "--batch-tokens", "64", *words, *FIXED)
     command(*fixed, "-o", "whole.parquet")
-    folder = folder_of(Path(scores.NAME))
+    folder = parts_of(Path(scores.NAME))
     check, lots = Stop.check, []
     for calls in (40, 160, 160):
         left = [calls]
