@@ -174,3 +174,9 @@ def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     with reading(path), path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def states(files: Iterable[Path]) -> list[list[Any]]:
+    """Path, size and time of change of each file, as JSON takes them; standard input has none."""
+    stats = [(path, None if path == STDIN else path.stat()) for path in files]
+    return [[str(path.absolute()), s and s.st_size, s and s.st_mtime_ns] for path, s in stats]

@@ -127,7 +127,7 @@ def run(options: Options, console: Console) -> None:
         console.say("counts with compiled loops")
     job = _Job(out, files, scheme, inputs, plan, options.canonical, shard, lanes)
     console.say(f"reads {plural(len(files), 'file')} of {name} ({_shown(settings)})")
-    what = [json.loads(made.to_json()), _stats(files), str(out.absolute()), shard]
+    what = [json.loads(made.to_json()), source.states(files), str(out.absolute()), shard]
     spread = vocab_dask.Job(out, files, options, what)
     if out.exists() and not options.force and _finished(job, made, options, console):
         workplace.tidy(options.tmp, what)
@@ -163,7 +163,7 @@ def _work(
 
         def stated(files: list[Path]) -> Manifest:
             described = manifest.describe(files)
-            if _stats(job.files) != what[1]:
+            if source.states(job.files) != what[1]:
                 raise DataError("the corpus changed while it was read", do="start again")
             return dataclasses.replace(made, inputs=described)
 
@@ -221,12 +221,6 @@ def _decisive(options: Options) -> dict[str, Any]:
         "special": options.special or [],
         **({"subword": options.subword} if options.subword else {}),
     }
-
-
-def _stats(files: list[Path]) -> list[Any]:
-    """Path, size and time of change of each file; standard input has none."""
-    stats = [(path, None if path == source.STDIN else path.stat()) for path in files]
-    return [[str(path.absolute()), s and s.st_size, s and s.st_mtime_ns] for path, s in stats]
 
 
 def _count(
