@@ -169,7 +169,8 @@ def _index(reference: Path, held: Path) -> Path:
     if beside.is_file() and beside.stat().st_mtime >= reference.stat().st_mtime:
         return beside
     own = held / "reference.fai"
-    pyfaidx.Faidx(str(reference), indexname=str(own)).close()
+    with scratch.of_libraries(held):
+        pyfaidx.Faidx(str(reference), indexname=str(own)).close()
     try:
         with atomic.replacing(beside) as temporary:
             shutil.copyfile(own, temporary)

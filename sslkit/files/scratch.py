@@ -46,6 +46,16 @@ def folder() -> Iterator[Path]:
         os.close(handle)
 
 
+@contextmanager
+def of_libraries(folder: Path) -> Iterator[None]:
+    """While the block runs, temporary files of other packages go to ``folder``."""
+    before, tempfile.tempdir = tempfile.tempdir, str(folder)
+    try:
+        yield
+    finally:
+        tempfile.tempdir = before
+
+
 def _locked(parent: Path, prefix: str) -> tuple[int, Path]:
     """A folder that others leave alone while this process lives."""
     while True:

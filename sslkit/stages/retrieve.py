@@ -1,7 +1,7 @@
 """retrieve: how well a model finds the partner of each record, as a sentence's translation."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from sslkit import tables
 from sslkit.artifacts import destination, kinds, manifest
+from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.contracts import Paired, TokenDomain
 from sslkit.engine import runtime as runtimes
@@ -24,7 +25,7 @@ from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
 from sslkit.probes import intervals, retrieval
 from sslkit.probes.retrieval import Found
-from sslkit.stages import assemble, features
+from sslkit.stages import assemble, features, outputs
 from sslkit.stages.assemble import Parts
 from sslkit.types import Array
 
@@ -65,27 +66,49 @@ def run(options: Options, console: Console) -> None:
         runtime = runtimes.prepare(options.device, options.threads, options.precision)
         parts = assemble.from_checkpoint(options.checkpoint)
         console.say(parts.inherited())
-        if out.exists() and not options.force:
-            raise UsageError(
-                f"{out} is there already", do="write elsewhere with --out, or overwrite: --force"
-            )
         held = _pairs(options, parts, console)
         plan = features.plan_of(vars(options), parts.context, parts.encoder.depth)
+        made = _describe(options, parts, plan, runtime)
+        ignored = {"precision"} if options.precision == "auto" else set[str]()
+        if not options.force and outputs.is_finished(
+            out, made, _read_manifest, "retrieved pairs", ignored
+        ):
+            console.say(f"{out} is finished: nothing to do")
+            results = _read_manifest(out).results
+            _show(results["models"], results["pairs"], out, console)
+            return
         found = _found(held, parts, plan, runtime, options.seed, console)
         judged = {
             name: [_judged(one, options.seed) for one in both] for name, both in found.items()
         }
-        made = manifest.make(
-            "retrieve",
-            {"seed": options.seed, "pooling": plan.pooling, "layer": plan.layer,
-             "window": plan.window, **runtime.describe()},
-            plugins={k: parts.manifest.plugins[k] for k in ("domain", "model")},
-            inputs=manifest.describe(source.find(options.input, ())),
-            parents={"checkpoint": parts.sha256},
-            results={"pairs": len(held.ids), "models": judged},
-        )  # fmt: skip
+        made = replace(made, results={"pairs": len(held.ids), "models": judged})
         _write(out, held, found["pretrained"], made.to_json())
         _show(judged, len(held.ids), out, console)
+
+
+def _describe(options: Options, parts: Parts, plan: Plan, runtime: Runtime) -> Manifest:
+    """The manifest without results: all that decides the bytes of the table."""
+    return manifest.make(
+        "retrieve",
+        {"seed": options.seed, "pooling": plan.pooling, "layer": plan.layer,
+         "window": plan.window, "on_error": options.on_error, **runtime.describe()},
+        plugins={k: parts.manifest.plugins[k] for k in ("domain", "model")},
+        inputs=manifest.describe(source.find(options.input, ())),
+        parents={"checkpoint": parts.sha256},
+    )  # fmt: skip
+
+
+def _read_manifest(path: Path) -> Manifest:
+    """What a table says of its making.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    try:
+        text = pq.read_schema(path).metadata[manifest.METADATA_KEY].decode()
+    except (pa.ArrowException, OSError, LookupError, TypeError) as error:
+        raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
+    return manifest.from_json(text, str(path))
 
 
 def _pairs(options: Options, parts: Parts, console: Console) -> Pairs:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_a_link_is_not_followed(parent: Path, tmp_path_factory: pytest.TempPathF
     with scratch.folder():
         pass
     assert (precious / "a").exists()
+
+
+def test_other_packages_leave_nothing_elsewhere(parent: Path) -> None:
+    before = tempfile.tempdir
+    with scratch.folder() as folder:
+        with scratch.of_libraries(folder):
+            assert Path(tempfile.mkdtemp()).parent == folder
+        assert tempfile.tempdir == before
+    assert list(parent.iterdir()) == []
 
 
 def test_no_place(parent: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,11 @@ def test_translations_are_found(trained: Path, command: Command) -> None:
         [one == rank for one, rank in zip(table["id"], table["nearest_second"], strict=True)]
     )
     assert hits == pytest.approx(found["pretrained"]["first to second"]["top-1"]["value"])
-    assert "retrieval.parquet is there already" in command("retrieve", "test.tsv", check=2).err
+    before = Path("retrieval.parquet").stat()
+    assert command("retrieve", "test.tsv", "--threads", "1", "--json").json == done
+    assert Path("retrieval.parquet").stat() == before
+    refused = command("retrieve", "test.tsv", "--layer", "0", check=2)
+    assert "layer was 1 and is 0" in refused.err
     shown = command("retrieve", "test.tsv", "--force", "--threads", "1").out
     for words in ("60 pairs", "token by token", "pretrained", "mrr, second to first"):
         assert words in shown
