@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sslkit.errors import ResourceError
+from sslkit.files.folder import TEMPORARY
 
 #: What mkstemp and ``replacing`` add to a name.
 _RANDOM = r"\.[a-z0-9_]{8}\.part"
@@ -124,7 +125,7 @@ def sweep(path: Path) -> None:
 
 def sweep_folder(folder: Path) -> None:
     """Remove what such processes left of any file of a folder that is all sslkit's own."""
-    _sweep(folder, re.compile(rf"\..+{_RANDOM}"))
+    _sweep(folder, TEMPORARY)
 
 
 def _sweep(folder: Path, name: re.Pattern[str]) -> None:
