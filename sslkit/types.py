@@ -192,6 +192,7 @@ class Labelled:
         numbers: the row of each in its file, from 1.
         files: the files that were read.
         skipped: rows passed over because they could not be used.
+        notes: what a user should know of how they were read.
     """
 
     ids: tuple[str, ...]
@@ -202,6 +203,7 @@ class Labelled:
     numbers: tuple[int, ...]
     files: tuple[Path, ...]
     skipped: int = 0
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)

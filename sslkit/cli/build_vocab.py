@@ -21,9 +21,19 @@ def build_vocab(
         int | None,
         options.option("--k", help="Letters per token. Default: 6 for genomes.", min=1, max=31),
     ] = None,
-    column: Annotated[
-        str | None, options.option("--column", help="Column of CSV, TSV or Parquet to count.")
+    sequence_column: Annotated[
+        str | None,
+        options.option(
+            "--sequence-column",
+            "--column",
+            help="Column of CSV, TSV or Parquet to count. Default: a usual name.",
+        ),
     ] = None,
+    label_column: Annotated[
+        str | None,
+        options.option("--label-column", help="Column that is none of sequences or ids."),
+    ] = None,
+    id_column: options.IdColumn = None,
     canonical: Annotated[
         bool,
         options.option("--canonical", help="Count a k-mer and its reverse complement as one."),

@@ -27,6 +27,9 @@ def finetune(
     test: Annotated[
         list[Path] | None, options.option("--test", help="Test records. Default: made likewise.")
     ] = None,
+    sequence_column: options.SequenceColumn = None,
+    label_column: options.LabelColumn = None,
+    id_column: options.IdColumn = None,
     checkpoint: options.Checkpoint = Path("pretrained"),
     from_scratch: Annotated[
         bool,

@@ -18,10 +18,7 @@ def inspect(
     reference: options.Reference = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
-    label_column: Annotated[
-        str | None,
-        options.option("--label-column", help="Column of the labels. Default: a usual name."),
-    ] = None,
+    label_column: options.LabelColumn = None,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -93,10 +93,18 @@ Reference = Annotated[
     Path | None, option("--reference", help="FASTA that the intervals of BED lie on.")
 ]
 SequenceColumn = Annotated[
-    str | None, option("--sequence-column", help="Column of a table. Default: a usual name.")
+    str | None,
+    option("--sequence-column", help="Column of a table that is read. Default: the checkpoint's, "
+           "if any, or a usual name."),
+]  # fmt: skip
+LabelColumn = Annotated[
+    str | None, option("--label-column", help="Column of the labels. Default: a usual name.")
+]
+KeptColumn = Annotated[
+    str | None, option("--label-column", help="Column that is kept as label. Default: none.")
 ]
 IdColumn = Annotated[
-    str | None, option("--id-column", help="Column of the ids. Default: a usual name.")
+    str | None, option("--id-column", help="Column of the ids. Default: a usual name, or numbers.")
 ]
 Plot = Annotated[
     bool,

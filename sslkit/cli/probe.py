@@ -28,6 +28,9 @@ def probe(
         list[Path] | None,
         options.option("--test", help="Test records. Default: made from --labels."),
     ] = None,
+    sequence_column: options.SequenceColumn = None,
+    label_column: options.LabelColumn = None,
+    id_column: options.IdColumn = None,
     checkpoint: options.Checkpoint = Path("pretrained"),
     embeddings: Annotated[
         Path | None,

@@ -75,9 +75,7 @@ def score(
     reference: options.Reference = None,
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
-    label_column: Annotated[
-        str | None, options.option("--label-column", help="Column that is kept as label.")
-    ] = None,
+    label_column: options.KeptColumn = None,
     out: options.Out = None,
     threads: options.Threads = None,
     device: options.Device = "auto",

@@ -99,6 +99,21 @@ Test = Annotated[
         "finetune make from --labels with the same --seed.",
     ),
 ]
+SequenceColumn = Annotated[
+    str | None,
+    option(
+        "--sequence-column",
+        help="Column of tables, of the corpus and of --labels. Default: the vocabulary's for the "
+        "corpus, a usual name.",
+    ),
+]
+LabelColumn = Annotated[
+    str | None, option("--label-column", help="Column of --labels. Default: a usual name.")
+]
+IdColumn = Annotated[
+    str | None,
+    option("--id-column", help="Column of the ids of tables. Default: a usual name, or numbers."),
+]
 StopWhenGainBelow = Annotated[
     float | None,
     option(

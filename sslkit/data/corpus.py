@@ -7,6 +7,7 @@ from sslkit.artifacts.manifest import Input
 from sslkit.contracts import Located, RecordDomain
 from sslkit.data import shards
 from sslkit.data.shards import Shard
+from sslkit.data.tables import Reader
 from sslkit.errors import DataError, OnError
 from sslkit.types import Array
 
@@ -18,6 +19,7 @@ def open_shards(
     folder: Path,
     on_error: OnError,
     warn: Callable[[str], None],
+    reader: Reader | None = None,
 ) -> list[Shard]:
     """The shard of every input file, made where it is missing or damaged.
 
@@ -26,17 +28,20 @@ def open_shards(
         version: name and version of the domain, which shape the units too.
         folder: the cache.
         warn: is told of damaged shards.
+        reader: of files, tables with named columns among them; None leaves them to the domain.
 
     Raises:
         DataError: a record that cannot be read, where ``on_error`` is ``stop``, or nothing at all.
     """
+    reader = reader or Reader(domain, ())
     found = []
     for entry in inputs:
         path = Path(entry.path)
         where = domain.location(path) if isinstance(domain, Located) else ""
         located = [where] if where else []
+        located += reader.described(path)
         key = shards.shard_key(entry.sha256, version, domain.encoding, on_error, *located)
-        encoded = _Encoded(path, domain, on_error)
+        encoded = _Encoded(path, reader, on_error)
         found.append(shards.open_or_build(folder, key, encoded.units, domain.unit_type, warn))
     if not any(len(shard.units) for shard in found):
         raise DataError(
@@ -50,9 +55,9 @@ def open_shards(
 class _Encoded:
     """The units of one file's records, read anew at every call."""
 
-    def __init__(self, path: Path, domain: RecordDomain, on_error: OnError) -> None:
-        self._path, self._domain, self._on_error = path, domain, on_error
+    def __init__(self, path: Path, reader: Reader, on_error: OnError) -> None:
+        self._path, self._reader, self._on_error = path, reader, on_error
 
     def units(self) -> Iterator[Array | None]:
-        for record in self._domain.read(self._path, self._on_error):
-            yield None if record.error else self._domain.encode(record)
+        for record in self._reader.read(self._path, self._on_error):
+            yield None if record.error else self._reader.domain.encode(record)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.errors import DataError
-from sslkit.files import fasta
+from sslkit.files import fasta, kmers
 from sslkit.vocab.scheme import BREAK, Codes
 
 #: What a table of 256 codes gives for bytes that are no letter of the alphabet.
@@ -140,6 +140,8 @@ class Scanner:
             codes[borders] = BREAK
         skipped = [n for n in range(len(texts)) if self._skip and self._records + n in self._skip]
         problems = self._invalid(codes, starts, texts, skipped)
+        if b" " in joined:
+            problems |= {n: why for n, why in _kmers(texts).items() if n not in skipped}
         lengths[0] += self._length
         self._length = int(lengths[-1])
         self._end(lengths[:-1], [self._title, *titles], problems)
@@ -189,13 +191,14 @@ class Scanner:
         for number in np.flatnonzero(whole & (lengths == 0)).tolist():
             wrong[number] = "the sequence is empty"
         for number in sorted(wrong):
-            self._problem(self._records + number, titles[number], wrong[number])
+            some_good = self.tally["records"] > 0 or bool(whole[:number].any())
+            self._problem(self._records + number, titles[number], wrong[number], some_good)
         kept = lengths[whole]
         self.tally["records"] += len(kept)
         self.tally["letters"] += int(kept.sum())
         self.tally["windows"] += int(np.maximum(kept - self._width + 1, 0).sum())
 
-    def _problem(self, number: int, title: bytes, why: str) -> None:
+    def _problem(self, number: int, title: bytes, why: str, some_good: bool) -> None:
         if self._bad is not None:
             self._bad.add(number)
             return
@@ -204,5 +207,18 @@ class Scanner:
             "a sequence cannot be used",
             where=f"{self._name}, record {number} ({name})",
             why=why,
-            do="mend the file, or pass such records over with --on-error skip",
+            do="mend the file, or pass such records over with --on-error skip"
+            if some_good
+            else "mend the record, or look whether the file is what --domain says",
         )
+
+
+def _kmers(texts: list[bytes]) -> dict[int, str]:
+    """What is wrong with texts that are overlapping k-mers, by their places."""
+    found = {}
+    for number, text in enumerate(texts):
+        if b" " not in text:
+            continue
+        if problem := kmers.problem_of_text(text):
+            found[number] = problem
+    return found

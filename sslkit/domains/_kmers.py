@@ -79,8 +79,8 @@ class Kmers(Specified, ABC):
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The sequences of any file that ``files.sequences`` reads without further options."""
-        for record in sequences.read(path, on_error):
-            yield self.check(record, on_error)
+        checked = (self.check(record, "skip") for record in sequences.read(path, "skip"))
+        yield from sequences.stopping(checked, on_error)
 
     @property
     def unit_type(self) -> np.dtype[np.uint8]:

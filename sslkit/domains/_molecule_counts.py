@@ -92,7 +92,9 @@ class Reader:
                     "a record cannot be used",
                     where=f"{self._name}, record {entry.number} ({entry.name})",
                     why=str(error),
-                    do="mend the file, or pass such records over with --on-error skip",
+                    do="mend the file, or pass such records over with --on-error skip"
+                    if entry.number > 1
+                    else "mend the molecule, or look whether the file holds SMILES",
                 ) from error
             self.tally["bad_records"] += 1
             return []

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from sslkit.errors import DataError
 from sslkit.files import mat, source, table
+from sslkit.files.columns import Columns
 from sslkit.types import Reference
 
 _COLUMNS = ("x", "t", "u")
@@ -66,7 +67,7 @@ def observations(
     Raises:
         DataError: a column is missing, a cell is no number, or a point lies outside the space.
     """
-    there = table.columns(path)
+    there = table.header(path)
     if lacking := [name for name in _COLUMNS if name not in there]:
         raise DataError(
             f"observations lack {', '.join(lacking)}",
@@ -74,7 +75,7 @@ def observations(
             why=f"its columns are {', '.join(there)}",
             do=f"name its columns {', '.join(_COLUMNS)}",
         )
-    rows = list(table.read(path, sequence_column=_COLUMNS[-1], id_column=_COLUMNS[0]))
+    rows = list(table.read(path, Columns(_COLUMNS[-1], id=_COLUMNS[0])))
     found = np.empty((len(rows), len(_COLUMNS)))
     for place, row in enumerate(rows):
         for column, name in enumerate(_COLUMNS):

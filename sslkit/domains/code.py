@@ -127,12 +127,12 @@ class Domain(Numbered):
         Raises:
             DataError: Python that does not parse, or bytes that are no text, with ``stop``.
         """
-        if source.plain_name(path).lower().endswith(table.ENDINGS):
-            rows = table.read(path, on_error=on_error)
-            yield from sequences.of_rows(rows, path, self.record, on_error)
-            return
         name = source.plain_name(path)
         with source.open_bytes(path) as stream:
+            if table.starts(stream, path, ENDINGS):
+                rows = table.parse(stream, path, on_error=on_error)
+                yield from sequences.of_rows(rows, path, self.record, on_error)
+                return
             data = stream.read()
         try:
             found = self._sources.documents(data, name, on_error)

@@ -74,7 +74,7 @@ class Domain(KmerDomain):
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
         """A record from a cell of a table; a bad one carries ``error``."""
-        return self.check(Record(name, "".join(text.split()).encode(), source, number), "skip")
+        return self.check(sequences.of_cell(name, text, source, number), "skip")
 
     def check(self, record: Record, on_error: OnError) -> Record:
         """The record where it is DNA or RNA; else it carries ``error`` or stops the run."""

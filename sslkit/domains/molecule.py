@@ -119,7 +119,7 @@ class Domain(Tokenwise):
     def parse(self, stream: BufferedReader, path: Path, on_error: OnError) -> Iterator[Record]:
         """``read`` from an open stream; ``path`` is its name."""
         name, head = source.plain_name(path), stream.peek(_HEAD)[:_HEAD]
-        if _is_table(name.lower(), head):
+        if table.is_table(path, head, ENDINGS):
             rows = table.parse(stream, path, on_error=on_error)
             yield from sequences.of_rows(rows, path, self.record, on_error)
             return
@@ -129,12 +129,16 @@ class Domain(Tokenwise):
             is_block=isinstance(cut, Blocks),
             canonical=self.settings.canonical,
         )
-        for entry in molecules.read(stream, cut, path):
-            record = _of_entry(entry, str(path))
+
+        def record(entry: Entry) -> Record:
+            bare = _of_entry(entry, str(path))
             try:
-                yield replace(record, payload=self.form.check(make(entry)))
+                return replace(bare, payload=self.form.check(make(entry)))
             except _rdkit.NoMoleculeError as error:
-                yield _refused(record, error, on_error)
+                return _refused(bare, error, "skip")
+
+        entries = molecules.read(stream, cut, path)
+        yield from sequences.stopping((record(entry) for entry in entries), on_error)
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
         """A record from a cell of a table; a bad one carries ``error``."""
@@ -235,19 +239,6 @@ class Domain(Tokenwise):
             return (rng.mix(tokens) % np.uint64(_COMPOSED)).astype(np.int64)
         ids = self._ids(tokens[None], np.array([len(tokens)]))[0]
         return np.where(ids < self._spec.size, ids, _COMPOSED)
-
-
-def _is_table(name: str, head: bytes) -> bool:
-    """Whether the file is a table, by its name, or by what is named above its columns."""
-    if name.endswith(table.ENDINGS) or head.startswith(b"PAR1"):
-        return True
-    if name.endswith(ENDINGS):
-        return False
-    first = head.decode("utf-8", "replace").lstrip("\ufeff").partition("\n")[0].lower()
-    cells = {
-        cell.strip().strip('"') for mark in ",;" if mark in first for cell in first.split(mark)
-    }
-    return bool(cells & set(COLUMNS))
 
 
 def _of_entry(entry: Entry, path: str) -> Record:

@@ -102,13 +102,12 @@ class Domain(KmerDomain):
         if not self.settings.aligned:
             yield from super().read(path, on_error)
             return
-        for record in sequences.rows(path, on_error):
-            yield self.check(record, on_error)
+        checked = (self.check(record, "skip") for record in sequences.rows(path, "skip"))
+        yield from sequences.stopping(checked, on_error)
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
         """A record from a cell of a table; a bad one carries ``error``."""
-        letters = "".join(text.split()).encode("utf-8", "replace")
-        return self.check(Record(name, letters, source, number), "skip")
+        return self.check(sequences.of_cell(name, text, source, number), "skip")
 
     def check(self, record: Record, on_error: OnError) -> Record:
         """The record where it is a protein, without gaps or in its columns; else ``error``."""

@@ -92,12 +92,12 @@ class Domain(Numbered):
         if self.settings.documents == "pair":
             yield from self.pairs(path, on_error)
             return
-        if source.plain_name(path).lower().endswith(table.ENDINGS):
-            rows = table.read(path, on_error=on_error)
-            yield from sequences.of_rows(rows, path, self.record, on_error)
-            return
         name, number = source.plain_name(path), 0
         with source.open_bytes(path) as stream:
+            if table.starts(stream, path, ENDINGS):
+                rows = table.parse(stream, path, on_error=on_error)
+                yield from sequences.of_rows(rows, path, self.record, on_error)
+                return
             text = self._stream(str(path), self.settings.documents, on_error)
             for number, units in enumerate(documents(stream, text), 1):
                 whole = self.settings.documents == "file" and number == 1

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sslkit.errors import DataError
-from sslkit.files import source
+from sslkit.files import kmers, source
 from sslkit.types import Record
 
 ENDINGS = (".fa", ".fasta", ".fas", ".fna", ".ffn", ".frn", ".fsa")
@@ -32,10 +32,10 @@ def read(path: Path) -> Iterator[Record]:
 def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
     """``read`` from an open stream; ``path`` is its name in errors."""
     number = 0
-    for number, (title, letters) in enumerate(_split(stream, path), 1):
+    for number, (title, letters, problem) in enumerate(_split(stream, path), 1):
         name, rest = named(title, number)
         metadata = {"title": rest} if rest else {}
-        yield Record(name, letters, str(path), number, metadata)
+        yield Record(name, letters, str(path), number, metadata, problem)
     if not number:
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
 
@@ -46,25 +46,32 @@ def named(title: bytes, number: int) -> tuple[str, str]:
     return name or str(number), rest.strip()
 
 
-def _split(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes, bytes]]:
-    """Title and letters of each sequence."""
+def _split(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes, bytes, str]]:
+    """Title and letters of each sequence, and what is wrong with it."""
     title, letters = None, io.BytesIO()
-    for head, text in pieces(stream, path):
+    problems: list[str] = []
+    for head, text in pieces(stream, path, problems):
         if head is None:
             letters.write(text)
             continue
         if title is not None:
-            yield title, letters.getvalue()
+            yield title, b"" if problems else letters.getvalue(), "".join(problems[:1])
         title, letters = head, io.BytesIO()
+        problems.clear()
     if title is not None:
-        yield title, letters.getvalue()
+        yield title, b"" if problems else letters.getvalue(), "".join(problems[:1])
 
 
-def pieces(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes | None, bytes]]:
+def pieces(
+    stream: io.BufferedReader, path: Path, problems: list[str]
+) -> Iterator[tuple[bytes | None, bytes]]:
     """A FASTA file in memory that does not follow its records: they come in pieces.
 
     A title line gives the title and nothing; the letters behind it come with None, at most a
     megabyte at a time, without white space.
+
+    Args:
+        problems: gets what is wrong with the letters of a record before they are given.
 
     Raises:
         DataError: text before the first title line.
@@ -91,7 +98,10 @@ def pieces(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes | None
             else:
                 found = chunk.find(b"\n>", at)
                 end = len(chunk) if found < 0 else found + 1
-                text = chunk[at:end].translate(None, _WHITE)
+                held = chunk[at:end]
+                if problem := kmers.problem_of_text(held):
+                    problems.append(problem)
+                text = held.translate(None, _WHITE)
                 if text and not seen:
                     raise _untitled(path, text)
                 if text:

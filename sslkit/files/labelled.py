@@ -1,16 +1,14 @@
 """Labelled tables: a sequence, its label and, where it is settled, its part of the split."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import source, table
+from sslkit.files import classes, columns, ids, source, table
+from sslkit.files.columns import ID_NAMES, LABEL_NAMES, SEQUENCE_NAMES, SPLIT_NAMES
 from sslkit.types import Labelled
-
-#: Names, in lower case, under which labels and parts are looked for, first match first.
-LABEL_NAMES = ("label", "labels", "class", "target", "y", "value", "score", "fitness")
-SPLIT_NAMES = ("split", "set", "part", "partition", "subset")
 
 #: What files and columns call the parts of a split.
 PART_NAMES = {
@@ -18,8 +16,6 @@ PART_NAMES = {
     **dict.fromkeys(("valid", "validation", "val", "dev", "eval"), "valid"),
     **dict.fromkeys(("test", "testing", "heldout", "holdout"), "test"),
 }
-#: Cells, in lower case, that hold no label.
-MISSING = {"", "na", "n/a", "nan", "null", "<na>"}
 
 
 @dataclass(frozen=True)
@@ -28,17 +24,29 @@ class Columns:
 
     sequence_column: str | None = field(
         default=None,
-        metadata={"help": f"column of the sequence: {', '.join(table.SEQUENCE_NAMES)}"},
+        metadata={"help": f"column of the sequence: {', '.join(SEQUENCE_NAMES)}"},
     )
     label_column: str | None = field(
         default=None, metadata={"help": f"column of the label: {', '.join(LABEL_NAMES)}"}
     )
     id_column: str | None = field(
-        default=None, metadata={"help": f"column of the id: {', '.join(table.ID_NAMES)}, or none"}
+        default=None, metadata={"help": f"column of the id: {', '.join(ID_NAMES)}, or none"}
     )
     split_column: str | None = field(
         default=None, metadata={"help": f"column of the part: {', '.join(SPLIT_NAMES)}, or none"}
     )
+    missing: str = field(
+        default=",".join(classes.MISSING),
+        metadata={
+            "help": "cells that hold no label, exactly as written, with commas between them; an "
+            "empty one always does"
+        },
+    )
+
+    def wanted(self) -> columns.Columns:
+        """The same for a reader of tables."""
+        named = self.sequence_column, self.label_column, self.id_column, self.split_column
+        return columns.Columns(*named, needs_label=True)
 
 
 @dataclass(frozen=True)
@@ -66,13 +74,20 @@ def read(files: Mapping[str, Sequence[Path]], columns: Columns, on_error: OnErro
         UsageError: a file that is not there; a part given twice.
         DataError: a missing column; an unusable row; an id that stands twice.
     """
-    found: list[Example] = []
+    examples: list[Example] = []
     skipped = 0
     wanted = list(_expand(files))
+    paths = [path for _, path in wanted]
     settled = {part for part, _ in wanted if part}
+    if source.STDIN in paths:
+        raise UsageError("labels are not read from standard input", do="name a file")
+    where, note = ids.settle(paths, replace(columns.wanted(), split=None))
+    marks = classes.missing(columns.missing)
     for part, path in wanted:
-        prefix = f"{path.name}:" if len(wanted) > 1 else ""
-        for example in _examples(path, part, columns, prefix, on_error):
+        asked = replace(where, split=None if part else columns.split_column)
+        names = table.columns(path, asked)
+        prefix = ids.prefix(path, paths, names.id)
+        for example in _examples(_Table(path, part, names, asked, prefix, marks), on_error):
             if example is None:
                 skipped += 1
             elif not part and example.part in settled:
@@ -82,12 +97,12 @@ def read(files: Mapping[str, Sequence[Path]], columns: Columns, on_error: OnErro
                     do="leave one of them out",
                 )
             else:
-                found.append(example)
-    return gathered(found, wanted, skipped)
+                examples.append(example)
+    return replace(gathered(examples, wanted, skipped), notes=(note,) if note else ())
 
 
 def gathered(
-    found: Sequence[Example], wanted: Sequence[tuple[str, Path]], skipped: int
+    examples: Sequence[Example], wanted: Sequence[tuple[str, Path]], skipped: int
 ) -> Labelled:
     """The examples of all files together.
 
@@ -99,18 +114,18 @@ def gathered(
     """
     settled = any(part for part, _ in wanted)
     paths = tuple(path for _, path in wanted)
-    if not found:
+    if not examples:
         raise DataError("there is no labelled record", where=", ".join(map(str, paths)))
-    _check_ids(found)
-    default = "train" if settled or any(example.part for example in found) else ""
-    parts = tuple(example.part or default for example in found)
+    _check_ids(examples)
+    default = "train" if settled or any(example.part for example in examples) else ""
+    parts = tuple(example.part or default for example in examples)
     return Labelled(
-        ids=tuple(example.id for example in found),
-        texts=tuple(example.text for example in found),
-        labels=tuple(example.label for example in found),
+        ids=tuple(example.id for example in examples),
+        texts=tuple(example.text for example in examples),
+        labels=tuple(example.label for example in examples),
         parts=parts if default else None,
-        sources=tuple(example.source for example in found),
-        numbers=tuple(example.number for example in found),
+        sources=tuple(example.source for example in examples),
+        numbers=tuple(example.number for example in examples),
         files=paths,
         skipped=skipped,
     )
@@ -136,71 +151,84 @@ def _expand(files: Mapping[str, Sequence[Path]]) -> Iterator[tuple[str, Path]]:
             yield from ((name, f) for f, name in inside.items() if name)
 
 
-def _examples(
-    path: Path, part: str, columns: Columns, prefix: str, on_error: OnError
-) -> Iterator[Example | None]:
+@dataclass(frozen=True)
+class _Table:
+    """One file of labels.
+
+    Attributes:
+        part: of the split that it stands for, or "".
+        names: of its columns.
+        prefix: of its ids.
+        missing: cells that hold no label.
+    """
+
+    path: Path
+    part: str
+    names: table.Found
+    columns: columns.Columns
+    prefix: str
+    missing: frozenset[str]
+
+    def label(self, row: table.Row) -> str:
+        """The label of a row; "" where it has none."""
+        label = row.values.get(self.names.label or "", "").strip()
+        return "" if label in self.missing else label
+
+
+def _examples(file: _Table, on_error: OnError) -> Iterator[Example | None]:
     """The rows of one file; None for one that was skipped."""
-    if path == source.STDIN:
-        raise UsageError("labels are not read from standard input", do="name a file")
-    header = table.columns(path)
-    label_at = _column(path, header, columns.label_column, LABEL_NAMES, "label")
-    split_at = ""
-    if not part and (columns.split_column or {n.lower() for n in header} & set(SPLIT_NAMES)):
-        split_at = _column(path, header, columns.split_column, SPLIT_NAMES, "split")
-    # Files without ids number their rows: two of them would share every number.
-    if columns.id_column or {name.lower() for name in header} & set(table.ID_NAMES):
-        prefix = ""
-    for row in table.read(path, columns.sequence_column, columns.id_column, on_error):
-        label = row.values.get(label_at, "").strip()
-        if row.error or label.lower() in MISSING:
+    path, split_at = file.path, file.names.split
+    rows = table.read(path, file.columns, on_error)
+    for row in rows:
+        label = file.label(row)
+        if row.error or not label:
             if on_error == "stop":
-                raise DataError(
-                    "a record has no label",
-                    where=f"{path}, row {row.number} ({row.id})",
-                    why=f"its cell of column {label_at!r} is {label!r}",
-                    do="mend the row, or pass such rows over with --on-error skip",
-                )
+                raise _no_label(file, row, rows)
             yield None
             continue
-        given = part
-        if split_at:
-            given = PART_NAMES.get(row.values[split_at].strip().lower(), "")
-            if not given and row.number == 1 and columns.split_column is None:
+        part = file.part
+        if split_at is not None and not file.part:
+            part = PART_NAMES.get(row.values[split_at].strip().lower(), "")
+            if not part and row.number == 1 and file.columns.split is None:
                 # A column that is called "set" or "part" may mean something else altogether.
-                split_at = ""
-            elif not given:
+                split_at = None
+            elif not part:
                 raise DataError(
                     f"{row.values[split_at]!r} is not a part of a split",
                     where=f"{path}, row {row.number} ({row.id}), column {split_at!r}",
                     do=f"there is: {', '.join(PART_NAMES)}",
                 )
-        yield Example(prefix + row.id, row.text, label, given, str(path), row.number)
+        yield Example(file.prefix + row.id, row.text, label, part, str(path), row.number)
 
 
-def _column(
-    path: Path, header: Sequence[str], asked: str | None, names: Iterable[str], what: str
-) -> str:
-    lowered = [name.lower() for name in header]
-    found = asked if asked in header else None
-    if asked is None:
-        found = next((header[lowered.index(name)] for name in names if name in lowered), None)
-    if found is None:
-        raise DataError(
-            f"a table lacks the column {asked!r}" if asked else f"a table lacks a {what} column",
-            where=str(path),
-            why=f"its columns are {', '.join(header)}",
-            do=f"name the column with --set {what}_column=NAME",
-        )
-    return found
+def _no_label(file: _Table, row: table.Row, rest: Iterator[table.Row]) -> DataError:
+    """The error of the first row without a label; says how many more there are."""
+    cell = row.values[file.names.label or ""].strip()
+    lacking, total = 1, row.number
+    with suppress(DataError):
+        for other in rest:
+            lacking += not file.label(other)
+            total = other.number
+    few = "mend them, or pass them over with --on-error skip"
+    if lacking == total:
+        few = "name the column of labels with --label-column"
+    marked = f"; where {cell!r} is a class, say so: --set missing=" if cell else ""
+    return DataError(
+        "a record has no label",
+        where=f"{file.path}, row {row.number} ({row.id})",
+        why=f"its cell of column {file.names.label!r} is {cell!r}, and {lacking} of {total} rows "
+        "have no label",
+        do=few + marked,
+    )
 
 
-def _check_ids(found: Sequence[Example]) -> None:
+def _check_ids(examples: Sequence[Example]) -> None:
     seen: dict[str, Example] = {}
-    for example in found:
+    for example in examples:
         if (first := seen.setdefault(example.id, example)) is not example:
             raise DataError(
                 f"the id {example.id!r} stands twice",
                 where=f"{example.source}, row {example.number}",
                 why=f"it stands in {first.source}, row {first.number}, too",
-                do="give every record an id of its own",
+                do="give every record an id of its own, or name another column with --id-column",
             )

@@ -3,17 +3,23 @@
 import codecs
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import alignment, bed, fasta, fastq, genbank, source, table
+from sslkit.files import alignment, bed, fasta, fastq, genbank, kmers, source, table
+from sslkit.files.columns import Columns
 from sslkit.types import Record
 
 #: Files in a folder that are a corpus. A table may hold anything: it is read where it is named.
 ENDINGS = (*fasta.ENDINGS, *fastq.ENDINGS, *genbank.ENDINGS)
 
 _HEAD = 4096
+_OWN = (*ENDINGS, *bed.ENDINGS)
+#: Records that are looked at behind a bad one, for one that can be used.
+_AHEAD = 1000
 
 
 def read(
@@ -21,8 +27,7 @@ def read(
     on_error: OnError = "stop",
     *,
     reference: Path | None = None,
-    sequence_column: str | None = None,
-    id_column: str | None = None,
+    columns: Columns | None = None,
 ) -> Iterator[Record]:
     """The sequences of a FASTA, FASTQ, GenBank, Stockholm, BED, CSV, TSV or Parquet file, in order.
 
@@ -33,25 +38,30 @@ def read(
     Args:
         path: plain or compressed; ``-`` is standard input.
         reference: FASTA file that a BED file's intervals lie on.
-        sequence_column: column of a table; None looks for a usual name.
-        id_column: the same for ids.
+        columns: of a table; None looks for the usual names.
 
     Raises:
         UsageError: a BED file without a reference.
         DataError: an empty or unknown file, or a bad record with ``on_error`` "stop".
     """
     with source.open_bytes(path) as stream:
-        kind = kind_of(stream, path, bool(reference), bool(sequence_column or id_column))
+        named = columns is not None and columns.are_named
+        kind = kind_of(stream, path, has_reference=bool(reference), has_column=named)
         if kind == "table":
-            rows = table.parse(stream, path, sequence_column, id_column, on_error)
-            found: Iterator[Record] = (_from_row(row, path) for row in rows)
+            rows = table.parse(stream, path, columns, on_error)
+            found: Iterator[Record] = (
+                replace(
+                    of_cell(row.id, row.text, str(path), row.number, row.error), metadata=row.values
+                )
+                for row in rows
+            )
         elif kind == "bed":
             if reference is None:
                 raise UsageError(f"{path} holds intervals", do="name their FASTA with --reference")
             found = bed.parse(stream, path, reference)
         else:
             found = _PARSE[kind](stream, path)
-        yield from _refused(found, on_error)
+        yield from stopping(found, on_error)
 
 
 def rows(path: Path, on_error: OnError = "stop") -> Iterator[Record]:
@@ -70,15 +80,24 @@ def rows(path: Path, on_error: OnError = "stop") -> Iterator[Record]:
                 do="give Stockholm, aligned FASTA or A3M, or leave out --set aligned=true",
             )
         if kind == "fasta":
-            yield from _refused(alignment.parse_fasta(stream, path, aligned=True), on_error)
+            yield from stopping(alignment.parse_fasta(stream, path, aligned=True), on_error)
         else:
             yield from alignment.parse(stream, path, gaps=True)
 
 
-def _refused(found: Iterable[Record], on_error: OnError) -> Iterator[Record]:
-    for record in found:
+def stopping(records: Iterator[Record], on_error: OnError) -> Iterator[Record]:
+    """Records up to the first bad one, which stops the run, or with ``skip`` all of them.
+
+    Raises:
+        DataError: the first bad record, with ``stop``.
+    """
+    some_good = False
+    for record in records:
         if record.error and on_error == "stop":
-            raise bad_record(record)
+            with suppress(DataError):
+                some_good = some_good or any(not r.error for r in islice(records, _AHEAD))
+            raise bad_record(record, skip_helps=some_good)
+        some_good = True
         yield record
 
 
@@ -91,13 +110,19 @@ _PARSE: Mapping[str, Callable[[io.BufferedReader, Path], Iterator[Record]]] = {
 }
 
 
-def bad_record(record: Record) -> DataError:
-    """The error that a record with ``error`` stops a run with."""
+def bad_record(record: Record, *, skip_helps: bool = True) -> DataError:
+    """The error that a record with ``error`` stops a run with.
+
+    Args:
+        skip_helps: whether anything is left where such records are passed over.
+    """
     return DataError(
         "a record cannot be used",
         where=record.where,
         why=record.error,
-        do="mend the file, or pass such records over with --on-error skip",
+        do="mend the file, or pass such records over with --on-error skip"
+        if skip_helps
+        else "look whether it is the right file, and of this kind: its next records are alike",
     )
 
 
@@ -115,19 +140,21 @@ def of_rows(
     Raises:
         DataError: a bad row, with ``on_error`` "stop".
     """
-    for row in rows:
-        record = Record(row.id, b"", str(path), row.number, row.values, row.error)
-        if not row.error:
-            made = make(row.id, row.text, str(path), row.number)
-            record = replace(made, metadata=row.values)
-        if record.error and on_error == "stop":
-            raise bad_record(record)
-        yield record
+
+    def record(row: table.Row) -> Record:
+        if row.error:
+            return Record(row.id, b"", str(path), row.number, row.values, row.error)
+        return replace(make(row.id, row.text, str(path), row.number), metadata=row.values)
+
+    yield from stopping((record(row) for row in rows), on_error)
 
 
-def _from_row(row: table.Row, path: Path) -> Record:
-    letters = "".join(row.text.split()).encode()
-    return Record(row.id, letters, str(path), row.number, row.values, row.error)
+def of_cell(name: str, text: str, source: str, number: int, error: str = "") -> Record:
+    """The letters of a cell of a table, blanks left out; one with k-mers carries ``error``."""
+    pieces = text.split()
+    problem = error or kmers.problem(pieces)
+    letters = b"" if problem else "".join(pieces).encode("utf-8", "replace")
+    return Record(name, letters, source, number, error=problem)
 
 
 def kind_of(
@@ -153,9 +180,11 @@ def kind_of(
     name = source.plain_name(path).lower()
     if has_reference or name.endswith(bed.ENDINGS):
         return "bed"
-    if has_column or name.endswith(table.ENDINGS) or b"," in (line := text.splitlines()[0]):
+    if has_column or table.is_table(path, head, _OWN):
         return "table"
-    if b"\t" in line:
+    # No name in its first line is a usual one: whoever reads it says what there is.
+    line = text.splitlines()[0]
+    if b"," in line or b"\t" in line:
         return "table"
     for kind, endings in (("fasta", fasta.ENDINGS), ("fastq", fastq.ENDINGS)):
         if name.endswith(endings):

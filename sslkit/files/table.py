@@ -1,36 +1,37 @@
 """Tables with a sequence per row: CSV, TSV and Parquet, plain or compressed, row by row."""
 
-import csv
+import codecs
 import io
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import chain
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sslkit.errors import DataError, OnError
-from sslkit.files import atomic, molecules, source
+from sslkit.files import delimited, parquet, source
+from sslkit.files.columns import (
+    ID_NAMES,
+    LABEL_NAMES,
+    SEQUENCE_NAMES,
+    SPLIT_NAMES,
+    Columns,
+    Layout,
+    layout,
+)
+from sslkit.files.delimited import Cells
 
-#: Names, in lower case, under which the sequence is looked for, first match first.
-SEQUENCE_NAMES = (
-    "sequence", "seq", "sequences", "dna", "rna", "dna_sequence", "nucleotide_sequence", "text",
-    *molecules.COLUMNS,
-)  # fmt: skip
-#: Names, in lower case, under which the id is looked for.
-ID_NAMES = ("id", "name", "seq_id", "sequence_id", "identifier", "accession")
 ENDINGS = (".csv", ".tsv", ".parquet")
 
-_PARQUET_MAGIC = b"PAR1"
-_BATCH_ROWS = 1024
-_PAGE = 1 << 21
 #: The longest cell; csv's own limit of 128 KiB is less than a plasmid.
 _CELL_LIMIT = 2**30
+#: Rows that are looked at behind a bad one, for one that can be used.
+_AHEAD = 1000
+_HEAD = 4096
+_KNOWN_NAMES = {*SEQUENCE_NAMES, *ID_NAMES, *LABEL_NAMES, *SPLIT_NAMES}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +50,81 @@ class Row:
     error: str = ""
 
 
-def read(
-    path: Path,
-    sequence_column: str | None = None,
-    id_column: str | None = None,
-    on_error: OnError = "stop",
-) -> Iterator[Row]:
+class Found(NamedTuple):
+    """The names of the columns that are meant; None where there is none."""
+
+    header: list[str]
+    sequence: str
+    label: str | None
+    id: str | None
+    split: str | None
+
+
+def is_table(path: Path, head: bytes, own: Sequence[str] = (), *, is_named: bool = False) -> bool:
+    """Whether a file that begins so is a table: the one rule of all stages.
+
+    Its name tells, or that somebody named a column; of another file its first line does, where it
+    names columns: one with sequences where no domain knows the ending, and two of any of the usual
+    names where it is that of running text.
+
+    Args:
+        own: endings of the names of files that a domain reads as they are.
+        is_named: whether a column was named.
+    """
+    text = head.removeprefix(codecs.BOM_UTF8).lstrip()
+    if text.startswith(parquet.MAGIC):
+        return True
+    name = source.plain_name(path).lower()
+    if text.startswith((b">", b"@", b"LOCUS ", b"# STOCKHOLM")):
+        return False
+    if is_named or name.endswith(ENDINGS):
+        return True
+    is_text = name.endswith((".txt", ".text"))
+    if name.endswith(tuple(own)) and not is_text:
+        return False
+    line = text.decode("utf-8", "replace").partition("\n")[0].lower()
+    cells = [cell.strip().strip('"') for cell in line.split(delimited.separator(path, line))]
+    known = _KNOWN_NAMES.intersection(cells)
+    named = known.intersection(SEQUENCE_NAMES)
+    return len(cells) > 1 and bool(named) and len(known) > (1 if is_text else 0)
+
+
+def are_pairs(head: bytes) -> bool:
+    """Whether a file that begins so has lines of two columns, and no usual names above them."""
+    if head.startswith(parquet.MAGIC):
+        return False
+    *lines, _ = head.decode("utf-8", "replace").split("\n")
+    cells = [line.split("\t") for line in lines if line.strip()]
+    names = {*SEQUENCE_NAMES, *ID_NAMES}
+    return bool(cells) and {2} == set(map(len, cells)) and not names & {*map(str.lower, cells[0])}
+
+
+def starts(
+    stream: io.BufferedReader, path: Path, own: Sequence[str] = (), *, is_named: bool = False
+) -> bool:
+    """``is_table`` of an open stream at its begin; nothing is taken from it."""
+    return is_table(path, stream.peek(_HEAD)[:_HEAD], own, is_named=is_named)
+
+
+def read(path: Path, columns: Columns | None = None, on_error: OnError = "stop") -> Iterator[Row]:
     """The rows of a table in order.
 
     Args:
-        sequence_column: where the sequence is; None looks for one of ``SEQUENCE_NAMES``.
-        id_column: where the id is; None looks for one of ``ID_NAMES``, and numbers the rows
-            where there is none.
-        on_error: what a row does whose cells do not match the columns or whose id is empty:
-            stop with a DataError, or be given with ``error``.
+        columns: where things are; the ids of tables without any are the numbers of rows.
+        on_error: what a row does whose cells do not match the columns or whose id, in a column
+            that was named, is empty: stop with a DataError, or be given with ``error``.
 
     Raises:
-        DataError: an empty file, a column that is not there, a file that is not a table.
+        DataError: no row, a column that is not there, a file that is not a table.
     """
     with source.open_bytes(path) as stream:
-        yield from parse(stream, path, sequence_column, id_column, on_error)
+        yield from parse(stream, path, columns, on_error)
 
 
 def parse(
     stream: io.BufferedReader,
     path: Path,
-    sequence_column: str | None = None,
-    id_column: str | None = None,
+    columns: Columns | None = None,
     on_error: OnError = "stop",
     longest: int | None = None,
 ) -> Iterator[Row]:
@@ -86,145 +135,128 @@ def parse(
             sequence that are no UTF-8 become lone surrogates, and of Parquet only ids and
             sequences are read.
     """
-    with _opened(stream, path, (sequence_column, id_column), longest) as (header, rows):
-        text_at = _find(path, header, sequence_column, SEQUENCE_NAMES, "sequence")
-        if text_at is None:
-            raise _missing(path, header, "a sequence column", "name it with --sequence-column")
-        id_at = _find(path, header, id_column, ID_NAMES, "id")
-        for number, cells in enumerate(rows, 1):
-            problem = ""
-            if len(cells) != len(header):
-                problem = f"it has {len(cells)} cells and the header {len(header)}"
-            elif id_at is not None and not cells[id_at].strip():
-                problem = f"its id, in column {header[id_at]!r}, is empty"
-            if problem and on_error == "stop":
+    with _opened(stream, path, longest) as table:
+        number = 0
+        rows = _rows(table, path, columns or Columns())
+        for row in rows:
+            number = row.number
+            if row.error and on_error == "stop":
+                helps = number > 1 or any(not other.error for other in islice(rows, _AHEAD))
                 raise DataError(
                     "a row of a table cannot be used",
                     where=f"{path}, row {number}",
-                    why=problem,
-                    do="mend the row, or pass such rows over with --on-error skip",
+                    why=row.error,
+                    do="mend the row, or pass such rows over with --on-error skip"
+                    if helps
+                    else "mend the table: its other rows are alike",
                 )
-            if problem:
-                yield Row(str(number), "", {}, number, problem)
-                continue
-            name = str(number) if id_at is None else cells[id_at].strip()
-            yield Row(name, cells[text_at], dict(zip(header, cells, strict=True)), number)
+            yield row
+        if not number:
+            raise DataError(
+                "a table has no row",
+                where=str(path),
+                why=f"there is only its header: {', '.join(table.header)}",
+                do="leave the file out, or fill it",
+            )
 
 
-def columns(path: Path) -> list[str]:
+def read_sparingly(path: Path, columns: Columns, longest: int) -> Iterator[Row]:
+    """``read`` for ids and sequences alone; bad rows carry ``error``."""
+    with source.open_bytes(path) as stream:
+        yield from parse(stream, path, columns, "skip", longest)
+
+
+def header(path: Path) -> list[str]:
     """The names of a table's columns.
 
     Raises:
         DataError: an empty file, or one that is not a table.
     """
-    with source.open_bytes(path) as stream, _opened(stream, path) as (header, _):
-        return header
+    with source.open_bytes(path) as stream, _opened(stream, path) as table:
+        return table.header
 
 
-def _find(
-    path: Path, header: Sequence[str], asked: str | None, names: Sequence[str], what: str
-) -> int | None:
-    if asked is not None:
-        if asked not in header:
-            raise _missing(path, header, f"the column {asked!r}", f"mend --{what}-column")
-        return header.index(asked)
-    lowered = [name.lower() for name in header]
-    return next((lowered.index(name) for name in names if name in lowered), None)
+def columns(path: Path, wanted: Columns) -> Found:
+    """The names of a table's columns, and of those that are meant.
+
+    Raises:
+        DataError: an empty file, one that is not a table, or a column that is not there.
+    """
+    with source.open_bytes(path) as stream, _opened(stream, path) as table:
+        return _places(table, path, wanted)[1]
 
 
-def _missing(path: Path, header: Sequence[str], what: str, do: str) -> DataError:
-    there = ", ".join(header)
-    return DataError(
-        f"a table lacks {what}", where=str(path), why=f"its columns are {there}", do=do
+def meant(path: Path, header: list[str], wanted: Columns) -> Found:
+    """The same of a header that was read already."""
+    return _places(_Table(header, _no_rows), path, wanted)[1]
+
+
+def _no_rows(names: Sequence[str]) -> Iterator[Cells]:
+    del names
+    return iter(())
+
+
+class _Table(NamedTuple):
+    """An open table.
+
+    Attributes:
+        rows: gives them with the cells of some columns, or of all.
+        nested: columns that hold no text, and what they hold.
+        numbers: columns whose whole numbers may be written with decimals.
+        has_row_names: whether the first column has no name and holds names of rows.
+    """
+
+    header: list[str]
+    rows: Callable[[Sequence[str]], Iterator[Cells]]
+    nested: Mapping[str, str] = {}
+    numbers: frozenset[str] = frozenset()
+    has_row_names: bool = False
+
+
+def _places(table: _Table, path: Path, wanted: Columns) -> tuple[Layout, Found]:
+    """Places and names of the columns; names of rows are ids where there are no others."""
+    at = layout(path, table.header, wanted, table.nested)
+    if at.id is None and table.has_row_names and wanted.id_names:
+        at = replace(at, id=0)
+    label, name, split = (
+        None if place is None else table.header[place] for place in (at.label, at.id, at.split)
     )
+    return at, Found(table.header, table.header[at.sequence], label, name, split)
+
+
+def _rows(table: _Table, path: Path, wanted: Columns) -> Iterator[Row]:
+    at, found = _places(table, path, wanted)
+    is_number = found.id in table.numbers
+    read = [name for name in (found.sequence, found.id) if name is not None]
+    for number, (cells, problem) in enumerate(table.rows(read), 1):
+        if problem:
+            yield Row(str(number), "", {}, number, problem)
+            continue
+        name = "" if at.id is None else cells[at.id].strip()
+        if not (name or at.id is None or at.guessed_id):
+            why = f"its id, in column {found.id!r}, is empty"
+            yield Row(str(number), "", {}, number, why)
+            continue
+        if is_number:
+            name = parquet.whole_number(name)
+        values = dict(zip(table.header, cells, strict=True))
+        yield Row(name or str(number), cells[at.sequence], values, number)
 
 
 @contextmanager
-def _opened(
-    stream: io.BufferedReader,
-    path: Path,
-    asked: tuple[str | None, ...] = (),
-    longest: int | None = None,
-) -> Iterator[tuple[list[str], Iterator[Sequence[str]]]]:
-    """Header and rows, as text, of whichever format the stream holds; see ``parse``."""
+def _opened(stream: io.BufferedReader, path: Path, longest: int | None = None) -> Iterator[_Table]:
+    """Columns and rows, as text, of whichever format the stream holds; see ``parse``."""
     with ExitStack() as stack:
         try:
-            if stream.peek(len(_PARQUET_MAGIC)).startswith(_PARQUET_MAGIC):
-                whole = stack.enter_context(_seekable(stream))
-                # With a buffer, a column is read page by page, not a group of rows at a time.
-                buffered = {} if longest is None else {"buffer_size": _PAGE, "pre_buffer": False}
-                file = stack.enter_context(pq.ParquetFile(whole, **buffered))
-                yield _parquet(file, None if longest is None else asked)
-            elif longest is None:
-                yield _delimited(source.as_text(stream), path, _CELL_LIMIT)
-            else:
-                yield _delimited(source.as_text(stream, "surrogateescape"), path, longest)
-        except (csv.Error, pa.ArrowException) as error:
+            if stream.peek(len(parquet.MAGIC)).startswith(parquet.MAGIC):
+                sparing = longest is not None
+                held = stack.enter_context(parquet.opened(stream, path, sparing=sparing))
+                rows = held.rows if sparing else lambda _: held.rows(held.header)
+                yield _Table(held.header, rows, held.nested, held.numbers)
+                return
+            errors = "strict" if longest is None else "surrogateescape"
+            text = source.as_text(stream, errors)
+            lines = delimited.read(text, path, longest or _CELL_LIMIT)
+            yield _Table(lines.header, lambda _: lines.rows, has_row_names=lines.has_row_names)
+        except pa.ArrowException as error:
             raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
-
-
-@contextmanager
-def _seekable(stream: io.BufferedReader) -> Iterator[IO[bytes]]:
-    """Parquet is read from its end: a pipe or a compressed file is copied to scratch first."""
-    if isinstance(stream.raw, io.FileIO) and stream.seekable():
-        yield stream
-        return
-    with tempfile.TemporaryFile(dir=atomic.scratch()) as copy:
-        shutil.copyfileobj(stream, copy)
-        copy.seek(0)
-        yield copy
-
-
-def _parquet(
-    file: Any, asked: tuple[str | None, ...] | None
-) -> tuple[list[str], Iterator[Sequence[str]]]:
-    """Header and rows; where ``asked`` is given, cells of other columns stay empty."""
-    # Lists and structures (an embedding, say) are no text and can be large.
-    flat = [field.name for field in file.schema_arrow if not pa.types.is_nested(field.type)]
-    usual = (*SEQUENCE_NAMES, *ID_NAMES)
-    read = [name for name in flat if asked is None or name in asked or name.lower() in usual]
-
-    def rows() -> Iterator[Sequence[str]]:
-        for batch in file.iter_batches(_rows_at_once(file), columns=read):
-            empty = [None] * len(batch)
-            held = [batch.column(name).to_pylist() if name in read else empty for name in flat]
-            for cells in zip(*held, strict=True):
-                yield ["" if cell is None else str(cell) for cell in cells]
-
-    return flat, rows()
-
-
-def _rows_at_once(file: Any) -> int:
-    """How many rows take about a page, by what the file says of its largest ones."""
-    groups = [file.metadata.row_group(number) for number in range(file.metadata.num_row_groups)]
-    row = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=1)
-    return int(min(_BATCH_ROWS, max(1, _PAGE // max(row, 1))))
-
-
-def _delimited(text: IO[str], path: Path, limit: int) -> tuple[list[str], Iterator[Sequence[str]]]:
-    lines = _bounded(text, path, limit)
-    first = next((line for line in lines if line.strip()), "")
-    if not first:
-        raise DataError("a table is empty", where=str(path), do="leave the file out, or fill it")
-    counts = {mark: first.count(mark) for mark in ",\t;"}
-    mark = max(counts, key=lambda each: counts[each])
-    csv.field_size_limit(limit)
-    # strict: a quote that is never closed would otherwise swallow the rest of the file.
-    reader = csv.reader(chain([first], lines), delimiter=mark, strict=True)
-    header = [name.strip() for name in next(reader)]
-    if twice := sorted({name for name in header if name and header.count(name) > 1}):
-        raise DataError("a table names a column twice", where=str(path), why=", ".join(twice))
-    return header, (cells for cells in reader if cells)
-
-
-def _bounded(text: IO[str], path: Path, limit: int) -> Iterator[str]:
-    """Lines, none of them longer than ``limit``."""
-    while line := text.readline(limit):
-        if len(line) == limit and not line.endswith("\n"):
-            raise DataError(
-                "a row of a table is too long",
-                where=str(path),
-                why=f"it has more than {limit} characters",
-                do="put long sequences into FASTA, long texts into files of their own",
-            )
-        yield line

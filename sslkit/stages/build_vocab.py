@@ -25,14 +25,22 @@ from sslkit.console import Console, Progress, plural
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import DataError, UsageError
 from sslkit.files import source, table
+from sslkit.files.columns import Columns
 from sslkit.options import Common, thread_count
-from sslkit.stages import recognition, subword_table, vocab_dask, vocab_plot, vocab_table
+from sslkit.stages import (
+    recognition,
+    subword_table,
+    vocab_dask,
+    vocab_plot,
+    vocab_scheme,
+    vocab_table,
+)
 from sslkit.stages.vocab_plan import plan_for
 from sslkit.vocab import budget, combine, counting, parts, shares, workplace
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
 from sslkit.vocab.runs import Spill
-from sslkit.vocab.scheme import Kmers, Scheme, Strings
+from sslkit.vocab.scheme import Scheme
 
 NAME = "vocab.parquet"
 
@@ -45,7 +53,8 @@ class Options(Common):
         corpus: files, folders, globs, ``-``.
         domain: None recognises it from the files.
         k: letters per token where the domain has such a setting; None is its default.
-        column: of tables, that is counted.
+        sequence_column: of tables, that is counted.
+        label_column, id_column: of tables, that are none of sequences.
         mem: peak memory, as "4G".
         special: tokens that get the first ids.
         subword: method that learns the tokens from the words; None keeps the words.
@@ -58,7 +67,9 @@ class Options(Common):
     corpus: list[Path]
     domain: str | None
     k: int | None
-    column: str | None
+    sequence_column: str | None
+    label_column: str | None
+    id_column: str | None
     canonical: bool
     mem: str
     min_count: int
@@ -105,10 +116,11 @@ def run(options: Options, console: Console) -> None:
     vocab_plot.check(options, out, sharded=options.shard is not None)
     plan = budget.plan(sizes.parse(options.mem))
     budget.tighten(plan)
-    name, files = recognition.recognise(options.corpus, options.domain, options.column)
+    columns = Columns(options.sequence_column, options.label_column, options.id_column)
+    name, files = recognition.recognise(options.corpus, options.domain, columns)
     vocab_dask.check(options, files)
     module = catalog.load("domain", name)
-    endings = (*recognition.endings(module), *(table.ENDINGS if options.column else ()))
+    endings = (*recognition.endings(module), *(table.ENDINGS if options.sequence_column else ()))
     destination.check_corpus(out, kind, options.corpus, endings, files)
     settings = domain_settings(options, name, module)
     made = manifest.make(
@@ -116,10 +128,9 @@ def run(options: Options, console: Console) -> None:
         _decisive(options),
         plugins={"domain": manifest.plugin(name, module, settings)},
     )
-    scheme = scheme_of(made, module, settings)
+    scheme = vocab_scheme.scheme_of(made, module, settings)
     subword_table.check(made.settings, scheme, plan, out)
-    whole = scheme.whole if isinstance(scheme, Strings) else ()
-    inputs = Inputs(scheme.fasta, scheme.divide, options.column, options.on_error, whole)
+    inputs = vocab_scheme.inputs_of(scheme, module, columns, options.on_error)
     # Standard input comes once, and in order.
     threads = 1 if source.STDIN in files else thread_count(options.threads)
     plan, lanes = plan_for(plan.total, scheme, files, threads)
@@ -193,32 +204,16 @@ def domain_settings(options: Options, name: str, module: ModuleType) -> Any:
     return catalog.settings({name: module}, catalog.parse_pairs(options.set), {name: given})[name]
 
 
-def scheme_of(made: Manifest, module: ModuleType, settings: Any) -> Scheme:
-    """How a domain's tokens are counted.
-
-    Raises:
-        UsageError: it has none, or an option does not fit them.
-    """
-    name = made.plugins["domain"]["name"]
-    if not hasattr(module, "counting"):
-        raise UsageError(f"{name} needs no vocabulary", do="go on with sslkit pretrain")
-    scheme: Scheme = module.counting(settings, made.settings["on_error"])
-    if isinstance(scheme, Kmers) and made.settings["special"]:
-        raise UsageError("--special is for tokens of text", why=f"{name} has k-mers only")
-    if made.settings["canonical"] and not isinstance(scheme, Kmers):
-        raise UsageError(f"tokens of {name} have no reverse complement", do="drop --canonical")
-    return scheme
-
-
 def _decisive(options: Options) -> dict[str, Any]:
     """The options that decide what is written, and not only how."""
     return {
         "canonical": options.canonical,
-        "column": options.column,
+        "column": options.sequence_column,
         "max_size": options.max_size,
         "min_count": options.min_count,
         "on_error": options.on_error,
         "special": options.special or [],
+        **({"id_column": options.id_column} if options.id_column else {}),
         **({"subword": options.subword} if options.subword else {}),
     }
 

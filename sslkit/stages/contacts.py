@@ -32,7 +32,10 @@ from sslkit.stages.probe_plan import Options
 from sslkit.tasks.contacts import Settings
 
 #: Options of a probe of records that have no meaning here.
-_UNUSED = {"embeddings", "pooling", "layer", "window", "batch_tokens", "precision"}
+_UNUSED = {
+    *("embeddings", "pooling", "layer", "window", "batch_tokens", "precision"),
+    *("sequence_column", "label_column", "id_column"),
+}
 _JUDGED = "attention, pretrained"
 #: Scores [L, L] of each method by family.
 Scores = dict[str, dict[str, Floats]]

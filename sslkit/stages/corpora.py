@@ -13,10 +13,12 @@ from sslkit.console import Console, human
 from sslkit.contracts import TokenDomain
 from sslkit.data import corpus, heldout, shards
 from sslkit.data.batching import Dealing, cropped
+from sslkit.data.tables import Reader
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import source
+from sslkit.files.columns import USUAL, Columns
 from sslkit.types import Array, Arrays, Draws
 
 #: Records are cut into pieces of about this many units, some of which are held out.
@@ -34,6 +36,8 @@ class Cut:
         window: tokens of a window.
         heldout: share of the corpus that is held out, 0 to 0.5.
         cache: folder of the shards.
+        columns: of tables, that were named or that the vocabulary was made from.
+        own: endings of the names of files that the domain reads as they are.
     """
 
     window: int
@@ -41,6 +45,8 @@ class Cut:
     seed: int
     cache: Path
     on_error: OnError
+    columns: Columns = USUAL
+    own: tuple[str, ...] = ()
 
 
 def files(
@@ -84,7 +90,9 @@ def windows(
     """
 
     def opened() -> list[shards.Shard]:
-        return corpus.open_shards(inputs, domain, version, cut.cache, cut.on_error, talk.warn)
+        reader = Reader(domain, cut.own, cut.columns)
+        where = cut.cache, cut.on_error
+        return corpus.open_shards(inputs, domain, version, *where, talk.warn, reader)
 
     # One process makes the shards, the others map what it made.
     found = opened() if processes.leads else []

@@ -27,10 +27,11 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop, stopping
 from sslkit.engine.windows import Plan, count_windows
 from sslkit.errors import UsageError
+from sslkit.files import table
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
 from sslkit.stages import assemble, outputs, recognition
-from sslkit.stages.records import Files, Reading
+from sslkit.stages.records import Files, Ids, Reading
 from sslkit.types import Array, Record
 
 #: The share of a window that it has in common with the next where nothing else is asked for.
@@ -115,11 +116,12 @@ def run(options: Options, console: Console) -> None:
         with stop.at_once("nothing was embedded"):
             model = assemble.from_checkpoint(options.checkpoint)
             module, _ = assemble.plugin("domain", model.manifest, model.path)
-        endings = recognition.endings(module)
+        own = recognition.endings(module)
+        endings = table.ENDINGS if options.sequence_column else own
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.EMBEDDINGS, options.input, endings, files.paths)
         with stop.at_once("nothing was embedded"):
-            job = _assemble(options, model, files, console)
+            job = _assemble(options, model, files, own, console)
             made = _describe(options, job, files)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
         if not options.force and outputs.is_finished(
@@ -141,7 +143,13 @@ def run(options: Options, console: Console) -> None:
         _report(job.out, made, console)
 
 
-def _assemble(options: Options, model: assemble.Parts, files: Files, console: Console) -> Job:
+def _assemble(
+    options: Options,
+    model: assemble.Parts,
+    files: Files,
+    own: tuple[str, ...],
+    console: Console,
+) -> Job:
     out = options.out or Path(embeddings.NAME)
     begun = held_identity(out) if options.precision == "auto" and not options.force else None
     # `auto` times this machine: a run that goes on elsewhere must not change its mind.
@@ -157,10 +165,7 @@ def _assemble(options: Options, model: assemble.Parts, files: Files, console: Co
         spans=spans,
         learned=len(model.checkpoint.learned.records) > 0,
     )
-    reading = Reading(
-        model.domain, files, options.on_error, options.sequence_column, options.id_column,
-        options.label_column,
-    )  # fmt: skip
+    reading = Reading.of(options, files, model, own, console)
     what = "every token" if plan.pooling is None else f"{plan.pooling} over the tokens"
     console.say(
         f"reading {files}: {what}, layer {plan.layer} of {encoder.depth}, windows of "
@@ -192,9 +197,7 @@ def _plan(options: Options, model: assemble.Parts, depth: int) -> Plan:
 def _describe(options: Options, job: Job, files: Files) -> Manifest:
     """The manifest without results: all that decides the bytes of the table."""
     asked = {
-        "sequence_column": options.sequence_column,
-        "id_column": options.id_column,
-        "label_column": options.label_column,
+        **job.reading.describe(),
         "on_error": options.on_error,
     }
     trained = job.model.manifest.plugins
@@ -209,9 +212,10 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
 
 def _survey(job: Job, console: Console) -> Survey:
     """Read everything once: check, count, and refuse what cannot be used."""
-    found = Survey()
+    found, names = Survey(), Ids()
     for record in job.reading.records():
         found.records += 1
+        names.add(record.id)
         tokens = 0 if record.error else job.model.domain.length(len(job.units(record)))
         found.bad += bool(record.error)
         found.too_short += not record.error and tokens < 1
@@ -220,6 +224,7 @@ def _survey(job: Job, console: Console) -> Survey:
             found.seen += count_windows(tokens, job.plan)[1]
             found.truncated += not job.plan.reads_all(tokens)
     console.say(f"found {human(found.records)} sequences of {human(found.tokens)} tokens")
+    names.warn(console)
     if found.bad:
         console.warn(f"{found.bad} sequences cannot be used and get no vector")
     if found.too_short:

@@ -19,7 +19,7 @@ from sslkit.engine import inference
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import source
+from sslkit.files import classes, source
 from sslkit.modules import Encoder
 from sslkit.stages import assemble, labels, lineage
 from sslkit.stages.labels import Examples
@@ -245,15 +245,21 @@ def _own_labels(
     asked: Labels, task: tuple[ModuleType, Any], held: Embeddings, path: Path, console: Console
 ) -> tuple[Examples, list[int]]:
     """The rows of the table that have a vector and a label; equal vectors are duplicates."""
-    cells = [cell or "" for cell in held.labels or ()]
+    marks = classes.missing(getattr(task[1], "missing", ""))
+    cells = ["" if cell in marks else cell or "" for cell in held.labels or ()]
     usable = [row for row, cell in enumerate(cells) if cell and held.present[row]]
     if len(usable) < len(cells) and asked.on_error == "stop":
         row = next(r for r in range(len(cells)) if not (cells[r] and held.present[r]))
         raise DataError(
             "a row has no vector" if cells[row] else "a row has no label",
             where=f"{path}, row {row + 1} ({held.ids[row]})",
-            do="pass such rows over with --on-error skip",
+            why=f"{len(cells) - len(usable)} of {len(cells)} rows lack one",
+            do="pass such rows over with --on-error skip"
+            if usable
+            else "name the column of labels where the table is made: embed --label-column",
         )
+    if not usable:
+        raise DataError("no row has a vector and a label", where=str(path))
     labelled = Labelled(
         ids=tuple(held.ids),
         texts=("",) * len(cells),

@@ -17,10 +17,11 @@ from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
-from sslkit.files import source
+from sslkit.files import source, table
+from sslkit.files.columns import Columns
 from sslkit.modules import Encoder
 from sslkit.pretexts import Counted
-from sslkit.stages import corpora, counts, memory_plan, recognition, training_plan
+from sslkit.stages import corpora, counts, inherited, memory_plan, recognition, training_plan
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretrain_plan import Chosen, Options
@@ -37,11 +38,13 @@ class Corpus:
     """A vocabulary and the corpus that it names; implements ``feeds.Feed``.
 
     Attributes:
+        read: the options by which the corpus is read, those of its vocabulary among them.
         data: windows to train on and windows held out.
         rows: windows of a step.
     """
 
     options: Options
+    read: Options
     chosen: Chosen[TokenDomain]
     inputs: tuple[Input, ...]
     vocabulary: Vocabulary
@@ -60,10 +63,11 @@ class Corpus:
         processes.share(max(1, options.batch_tokens // options.window), "--batch-tokens")
         vocab, made = plans.vocabulary(options.vocab)
         chosen = plans.choose(options, vocab, made, talk)
-        inputs, data = _data(options, chosen, made, processes, talk)
+        read = _inherited(options, chosen, made, talk)
+        inputs, data = _data(read, chosen, made, processes, talk)
         rows = works.rows(options, chosen, data[0])
         works.check_company(options, chosen, rows, processes)
-        return cls(options, chosen, inputs, vocab, data, rows, processes)
+        return cls(options, read, chosen, inputs, vocab, data, rows, processes)
 
     @property
     def parents(self) -> Mapping[str, str]:
@@ -118,9 +122,13 @@ class Corpus:
         objective compares rows that lie in one micro-batch.
         """
         options = self.options
+        read = {"sequence_column": self.read.sequence_column, "id_column": self.read.id_column}
+        if self.read.on_error == "skip":
+            read["on_error"] = self.read.on_error
         cut = {"micro_tokens": options.micro_tokens, "processes": self.processes.size}
         return {
             **(cut if self.chosen.across_rows else {}),
+            **{name: value for name, value in read.items() if value is not None},
             "window": options.window,
             "context": options.window,
             "batch_tokens": options.batch_tokens,
@@ -151,6 +159,25 @@ class Corpus:
         return []
 
 
+def _inherited(
+    options: Options, chosen: Chosen[TokenDomain], made: Manifest, talk: Console
+) -> Options:
+    """The options with those of build-vocab that decide how the corpus is read."""
+    module = chosen.plugins["domain"][1]
+    if "on_error" not in options.given and made.settings.get("on_error") == "skip":
+        talk.say(f"inherits --on-error skip from {options.vocab}")
+        options = replace(options, on_error="skip")
+    if options.sequence_column is None:
+        paths = options.corpus or [Path(entry.path) for entry in made.inputs]
+        column = inherited.sequence_column(
+            made, options.vocab, paths, recognition.endings(module), talk
+        )
+        options = replace(options, sequence_column=column)
+    if options.id_column is None and not options.corpus and made.settings.get("id_column"):
+        options = replace(options, id_column=str(made.settings["id_column"]))
+    return options
+
+
 def _data(
     options: Options,
     chosen: Chosen[TokenDomain],
@@ -160,7 +187,8 @@ def _data(
 ) -> tuple[tuple[Input, ...], tuple[Windows, Windows]]:
     """The corpus: its files, windows to train on and windows held out."""
     name, module, _ = chosen.plugins["domain"]
-    endings = recognition.endings(module)
+    own = recognition.endings(module)
+    endings = table.ENDINGS if options.sequence_column else own
     files = corpora.files(options.corpus, endings, made, talk)
     out = options.out or Path("pretrained")
     destination.check_corpus(out, kinds.PRETRAINED, options.corpus or (), endings, files)
@@ -171,6 +199,8 @@ def _data(
         seed=options.seed,
         cache=options.shards,
         on_error=options.on_error,
+        columns=Columns(options.sequence_column, id=options.id_column),
+        own=own,
     )
     version = f"{name} {module.VERSION}"
     return inputs, corpora.windows(inputs, chosen.domain, version, cut, processes, talk)

@@ -74,7 +74,7 @@ def resolve(options: Options, talk: Console) -> Resolved:
         "objective": finetune_rows.OF_UNITS if of_units else finetune_rows.OF_RECORDS,
         "adaptation": ("freeze", freeze),
     } | training_plan.modules(options.schedule, options.optimizer)
-    pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(options.set)
+    pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(options.pairs)
     settings = catalog.settings(dict(chosen.values()), pairs)
     freeze.Adaptation(settings["freeze"]).factors(parts.encoder.groups())
     prepare = finetune_rows.of_units if of_units else finetune_rows.of_records

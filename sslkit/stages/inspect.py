@@ -19,14 +19,20 @@ from sslkit.artifacts import manifest
 from sslkit.console import Console, Progress
 from sslkit.errors import DataError
 from sslkit.files import alignment, bed, fasta, fastq, genbank, sequences, source, table
-from sslkit.stages import inspect_lines, inspect_molecules, inspect_next, inspect_tables
+from sslkit.files.columns import Columns
+from sslkit.stages import (
+    inspect_lines,
+    inspect_molecules,
+    inspect_next,
+    inspect_tables,
+    recognition,
+)
 from sslkit.stages import inspect_report as report
 from sslkit.stages.inspect_records import Records
-from sslkit.stages.inspect_tables import Names
 from sslkit.vocab.scheme import Kmers, Strings
 
 _HEAD = 4096
-_ARTIFACT, _PAIRS = "artifact", "pairs"
+_ARTIFACT, _PAIRS, _TABLE = "artifact", "pairs", "table"
 _FORMATS = {
     "fasta": "FASTA",
     "fastq": "FASTQ",
@@ -50,9 +56,9 @@ class Options:
     label_column: str | None
 
     @property
-    def names(self) -> Names:
+    def names(self) -> Columns:
         """The columns that were named."""
-        return Names(self.sequence_column, self.id_column, self.label_column)
+        return Columns(self.sequence_column, self.label_column, self.id_column)
 
 
 def run(options: Options, console: Console) -> None:
@@ -130,7 +136,7 @@ def _content(
         assert isinstance(text, Strings)
         told |= inspect_lines.inspect(stream, records, text)
         told |= inspect_lines.pairs(path, records.refused) | {"domain": "text"}
-    elif kind == "table":
+    elif kind == _TABLE:
         told["kind"] = "Parquet" if stream.peek(4).startswith(b"PAR1") else "table"
         told |= inspect_tables.inspect(stream, path, options.names, records, options.domain)
     else:
@@ -164,21 +170,25 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
     if head.startswith(b"PAR1") and _is_ours(path):
         return _ARTIFACT
-    columns = options.sequence_column or options.id_column or options.label_column
-    if options.domain in {None, "text"} and not columns and inspect_lines.are_pairs(path, head):
+    columns = options.names.are_named
+    may_be_pairs = options.domain in {None, "text"} and path != source.STDIN and not columns
+    if may_be_pairs and table.are_pairs(head):
         return _PAIRS
+    module = catalog.load("domain", options.domain) if options.domain else None
+    endings = [end for name in schemes for end in catalog.load("domain", name).ENDINGS]
+    own = tuple(endings) if module is None else recognition.endings(module)
+    reads_tables = module is None or hasattr(module, "Domain")
+    if reads_tables and table.starts(stream, path, own, is_named=columns):
+        return _TABLE
     signed = head.startswith((b">", b"LOCUS ", b"PAR1", alignment.SIGN))
     for domain, scheme in schemes.items():
         if scheme.fasta or options.domain not in {None, domain}:
             continue
         module = catalog.load("domain", domain)
-        is_table = columns or source.plain_name(path).lower().endswith(table.ENDINGS)
-        if hasattr(module, "COLUMNS") and is_table:
-            continue
         ends = source.plain_name(path).lower().endswith(module.ENDINGS)
         if options.domain or (ends and not (signed and getattr(module, "COMMON", False))):
             return domain
-    return sequences.kind_of(stream, path, bool(options.reference), bool(columns))
+    return sequences.kind_of(stream, path, bool(options.reference), columns)
 
 
 def _is_ours(path: Path) -> bool:
@@ -222,7 +232,11 @@ def _sequences(
 
 def _fasta(stream: io.BufferedReader, path: Path, records: Records) -> None:
     """FASTA in pieces: a chromosome may be larger than the memory."""
-    for title, letters in fasta.pieces(stream, path):
+    problems: list[str] = []
+    for title, letters in fasta.pieces(stream, path, problems):
+        if problems:
+            records.refused.add(records.count, records.where, problems[0])
+            problems.clear()
         if title is None:
             records.add(letters)
         else:

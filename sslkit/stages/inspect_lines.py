@@ -7,7 +7,6 @@ from typing import Any
 
 from sslkit.domains import code, text
 from sslkit.errors import DataError
-from sslkit.files import source, table
 from sslkit.stages.inspect_records import Records, Refused
 from sslkit.vocab.scheme import Reader, Slices, Strings
 
@@ -29,16 +28,6 @@ def inspect(stream: io.BufferedReader, records: Records, scheme: Strings) -> dic
         lines.add(block)
     lines.end()
     return {"tokens": tokens if reader is not None else None}
-
-
-def are_pairs(path: Path, head: bytes) -> bool:
-    """Whether a file that begins so has lines of two columns, and no names above them."""
-    if path == source.STDIN or head.startswith(b"PAR1"):
-        return False
-    *lines, _ = head.decode("utf-8", "replace").split("\n")
-    cells = [line.split("\t") for line in lines if line.strip()]
-    names = {*table.SEQUENCE_NAMES, *table.ID_NAMES}
-    return bool(cells) and {2} == set(map(len, cells)) and not names & {*map(str.lower, cells[0])}
 
 
 def pairs(path: Path, refused: Refused) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from sslkit import catalog
 from sslkit.artifacts import checkpoint, manifest
 from sslkit.errors import DataError, SslkitError
 from sslkit.files import alignment, source
+from sslkit.files.columns import Columns
 from sslkit.stages import recognition
-from sslkit.stages.inspect_tables import Names
 from sslkit.types import Labelled
 
 _PRETRAINED = Path("pretrained") / checkpoint.NAME
@@ -29,7 +29,7 @@ Found = Mapping[str, Any]
 
 
 def commands(
-    asked: Sequence[Path], reference: Path | None, names: Names, found: Sequence[Found]
+    asked: Sequence[Path], reference: Path | None, names: Columns, found: Sequence[Found]
 ) -> list[str]:
     """A command line for each kind of file; none for what cannot be used."""
     usable = [entry for entry in found if "error" not in entry]
@@ -78,7 +78,7 @@ def _are_alignments(domain: str, files: Sequence[Path]) -> bool:
 def _named(paths: list[Path], domain: str) -> str:
     """``--domain``, where the names of the files do not tell."""
     try:
-        plain = recognition.recognise(paths, None, None)[0] == domain
+        plain = recognition.recognise(paths, None, Columns())[0] == domain
     except SslkitError:
         plain = False
     return "" if plain else f" --domain {domain}"
@@ -103,14 +103,14 @@ def _counted() -> set[str]:
     return {entry.path for entry in made.inputs}
 
 
-def _of_table(entry: Found, names: Names) -> list[str]:
+def _of_table(entry: Found, names: Columns) -> list[str]:
     file = shlex.quote(entry["file"])
     labels = entry.get("labels", {})
     if labels and not labels["usable"]:
         return []
     if labels and labels["kind"] in _TASKS and file != "-":
         columns = {"sequence": names.sequence, "id": names.id, "label": names.label}
-        words = [f"--set {k}_column={shlex.quote(v)}" for k, v in columns.items() if v]
+        words = [f"--{k}-column {shlex.quote(v)}" for k, v in columns.items() if v]
         line = f"sslkit finetune {_task(entry)} --labels {file}"
         return [" ".join([line, *words]) + _skip([entry]) + _needed()]
     if not entry["domain"]:
@@ -120,7 +120,7 @@ def _of_table(entry: Found, names: Names) -> list[str]:
         return [f"sslkit embed {file}{column}{_skip([entry])}"]
     column = shlex.quote(entry["sequence_column"] or "")
     other = " --out other.parquet" if _VOCABULARY.exists() else ""
-    line = f"sslkit build-vocab {file} --column {column} --domain {entry['domain']}"
+    line = f"sslkit build-vocab {file} --sequence-column {column} --domain {entry['domain']}"
     return [line + _skip([entry]) + other]
 
 

@@ -48,11 +48,14 @@ def refuse(found: Sequence[Found]) -> None:
         )
     if bad:
         count, first = sum(refused["count"] for refused in bad), bad[0]["first"][0]
+        records = sum(entry.get("records", 0) for entry in found)
         raise DataError(
             "a record would be refused" if count == 1 else f"{count} records would be refused",
             where=first["where"],
             why=first["why"],
-            do="mend the file, or pass such records over with --on-error skip, where that helps",
+            do="mend the file"
+            if count >= records
+            else "mend the file, or pass such records over with --on-error skip, where that helps",
         )
 
 
@@ -126,6 +129,8 @@ def _table(found: Found) -> list[tuple[str, str]]:
         if labels["duplicates_of_another_label"]:
             contrary = f"{labels['duplicates_of_another_label']:,} duplicates of another label"
             rows.append(("contrary", contrary))
+    if note := found.get("note"):
+        rows.append(("ids", note))
     if parts := found.get("parts"):
         rows.append(("parts", _counts(parts)))
     return rows

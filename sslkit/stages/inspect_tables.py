@@ -3,40 +3,32 @@
 import io
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sslkit import catalog
 from sslkit.contracts import RecordDomain
 from sslkit.data.repeats import Repeats, hashed
-from sslkit.errors import DataError
-from sslkit.files import labelled, table
+from sslkit.files import classes, ids, kmers, labelled, table
+from sslkit.files.columns import Columns
 from sslkit.stages import recognition
 from sslkit.stages.inspect_records import Records
 from sslkit.stages.labels import PER_TOKEN
 
 #: More different labels than these are numbers, or no labels at all.
 _CLASSES = 1000
+#: Domains of which a cell is a text as it stands.
+_RUNNING = ("text", "code")
+_MISSING = classes.missing(",".join(classes.MISSING))
 #: Where no sequence is longer, a label may be as long by chance.
 _SHORT = 8
-
-
-@dataclass(frozen=True)
-class Names:
-    """The columns that the user named; None looks for the usual names."""
-
-    sequence: str | None
-    id: str | None
-    label: str | None
 
 
 class Labels:
     """Classes or numbers, row by row, or letters, one for each of the sequence's."""
 
     def __init__(self) -> None:
-        self.classes: Counter[str] = Counter()
+        self._written: Counter[str] = Counter()
         self.letters: Counter[str] = Counter()
         self._longest, self._beside = 0, True
         self.many = False
@@ -53,8 +45,8 @@ class Labels:
         if self._beside:
             self.letters.update(units)
         if not self.many:
-            self.classes[label] += 1
-            self.many = len(self.classes) > _CLASSES
+            self._written[label] += 1
+            self.many = len(self._written) > _CLASSES
         try:
             value = float(label)
         except ValueError:
@@ -63,6 +55,15 @@ class Labels:
         if self.numeric:
             self._low, self._high = min(self._low, value), max(self._high, value)
             self._sum += value
+
+    @property
+    def classes(self) -> Counter[str]:
+        """How many labels there are of each class, however they are spelled."""
+        found: Counter[str] = Counter()
+        names = classes.spellings(self._written)
+        for label, count in self._written.items():
+            found[names[label]] += count
+        return found
 
     @property
     def kind(self) -> str:
@@ -102,15 +103,16 @@ class Labels:
 class _Rows:
     """What is told of a table, row by row."""
 
-    def __init__(self, path: Path, names: Names, records: Records, domain: str | None) -> None:
-        self._path, self._names, self._records = path, names, records
-        self._asked, self.domain = domain, ""
+    def __init__(self, path: Path, columns: Columns, records: Records, domain: str | None) -> None:
+        self._path, self._columns, self._records = path, columns, records
+        self._asked, self.domain, self._is_text = domain, "", False
         self._reads: RecordDomain | None = None
         self._labels, self._parts = Labels(), Counter[str]()
         self._missing: Counter[str] = Counter()
         self._alike, self._differing = Repeats(), Repeats()
         self._header: list[str] = []
-        self._label = self._split = self._id = self._sequence = ""
+        self._label = self._split = self._sequence = ""
+        self._id: str | None = None
 
     def add(self, row: table.Row) -> None:
         """The next row."""
@@ -120,7 +122,7 @@ class _Rows:
             return
         if not self._header:
             self._begin(list(row.values))
-        records.begin(row.id, named=bool(self._id))
+        records.begin(row.id, named=self._id is not None)
         if text := self._text(row):
             records.add(text)
         fingerprint = records.end()
@@ -130,7 +132,7 @@ class _Rows:
         if not self._label:
             return
         label = row.values[self._label].strip()
-        if label.lower() in labelled.MISSING:
+        if label in _MISSING:
             self._labels.missing += 1
             why = f"its label, in column {self._label!r}, is missing"
             records.refused.add(records.count, records.where, why)
@@ -142,8 +144,13 @@ class _Rows:
 
     def _text(self, row: table.Row) -> bytes:
         """What the record says; nothing of one that its domain refuses."""
+        if self._is_text:
+            return row.text.encode()
         if self._reads is None:
-            return "".join(row.text.split()).encode()
+            pieces = row.text.split()
+            if problem := kmers.problem(pieces):
+                self._records.refused.add(self._records.count, self._records.where, problem)
+            return "".join(pieces).encode()
         record = self._reads.record(row.id, row.text, str(self._path), row.number)
         if record.error:
             self._records.refused.add(self._records.count, self._records.where, record.error)
@@ -151,13 +158,18 @@ class _Rows:
         return self._reads.signature(record)
 
     def _begin(self, header: list[str]) -> None:
-        path, names = self._path, self._names
         self._header = header
-        self._label = _column(path, header, names.label, labelled.LABEL_NAMES)
-        self._split = _column(path, header, None, labelled.SPLIT_NAMES)
-        self._id = _column(path, header, names.id, table.ID_NAMES)
-        self._sequence = _column(path, header, names.sequence, table.SEQUENCE_NAMES)
+        if self._path.is_file():
+            found = table.columns(self._path, self._columns)
+        else:
+            found = table.meant(self._path, header, self._columns)
+        self._label, self._split = found.label or "", found.split or ""
+        self._id, self._sequence = found.id, found.sequence
         self.domain = recognition.of_column(self._sequence, self._asked)
+        if not self.domain and self._asked in _RUNNING:
+            self.domain, self._is_text = self._asked, True
+            self._records.take_all()
+            return
         if self.domain:
             module = catalog.load("domain", self.domain)
             self._reads = module.Domain(module.Settings())
@@ -165,13 +177,10 @@ class _Rows:
 
     def describe(self) -> dict[str, Any]:
         """For JSON; what is wrong with the file as a whole counts as refused."""
-        records = self._records
-        if not records.count:
-            records.refused.add(0, records.source, "it has a header and no row")
         told: dict[str, Any] = {
             "columns": {name: {"missing": self._missing[name]} for name in self._header},
             "sequence_column": self._sequence or None,
-            "id_column": self._id or None,
+            "id_column": self._id,
             "label_column": self._label or None,
         }
         if self.domain:
@@ -193,7 +202,7 @@ class _Rows:
         if labels.count and alike:
             (name,) = labels.classes
             records.refused.add(0, records.source, f"all {labels.count} labels are {name!r}")
-        if found := records.ids.example:
+        if (found := records.ids.example) and self._columns.id is not None:
             again, first = found
             where = f"{records.source}, record {again}"
             why = f"its id, in column {self._id!r}, is that of record {first}, too"
@@ -202,7 +211,7 @@ class _Rows:
 
 
 def inspect(
-    stream: io.BufferedReader, path: Path, names: Names, records: Records, domain: str | None
+    stream: io.BufferedReader, path: Path, names: Columns, records: Records, domain: str | None
 ) -> dict[str, Any]:
     """Read a table to its end; what is to be told of it beyond its sequences.
 
@@ -210,22 +219,11 @@ def inspect(
         domain: that was named.
 
     Raises:
-        DataError: it has no column of sequences, or not one that was named.
+        DataError: it has no row, no column of sequences, or not one that was named.
     """
-    rows = _Rows(path, names, records, domain)
-    for row in table.parse(stream, path, names.sequence, names.id, "skip"):
+    columns, note = ids.settle([path], names)
+    rows = _Rows(path, columns, records, domain)
+    for row in table.parse(stream, path, columns, "skip"):
         rows.add(row)
-    return rows.describe()
-
-
-def _column(path: Path, header: Sequence[str], asked: str | None, names: Sequence[str]) -> str:
-    if asked is not None and asked not in header:
-        raise DataError(
-            f"a table lacks the column {asked!r}",
-            where=str(path),
-            why=f"its columns are {', '.join(header)}",
-        )
-    if asked is not None:
-        return asked
-    lowered = [name.lower() for name in header]
-    return next((header[lowered.index(name)] for name in names if name in lowered), "")
+    told = rows.describe()
+    return told | ({"note": note} if note else {})

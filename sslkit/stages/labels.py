@@ -17,6 +17,7 @@ from sslkit.data import splits
 from sslkit.data.labelled import balanced
 from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
+from sslkit.files import classes
 from sslkit.types import Array, Labelled, Record, Targets
 
 #: Kinds of the tasks that are not about whole records: about the pairs of a record's residues,
@@ -30,6 +31,8 @@ _PARTS_OF_RECORDS = {
 WEIGHTS = ("none", "balanced")
 #: Of the records that a stage divides itself.
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
+#: Records that are looked at behind a bad one, for one that can be used.
+_AHEAD = 1000
 #: The parts that fine-tuning makes.
 SHARES = {"valid": VALID_SHARE, "test": TEST_SHARE}
 
@@ -123,7 +126,11 @@ def read(
     """
     task = module.Task(settings)
     found = usable(task.read(files, on_error), domain, on_error, families=families)
+    for note in found.labelled.notes:
+        console.warn(note)
     targets: Targets = task.encode_labels(found.labelled)
+    for one, other in classes.alike(targets.classes):
+        console.warn(f"classes {one} and {other} differ in the case of letters only")
     strata = (
         targets.values.astype(np.int64)
         if targets.classes
@@ -189,7 +196,7 @@ def usable(
                 "a record cannot be used",
                 where=labelled.where(position),
                 why=problem,
-                do="mend the row, or pass such rows over with --on-error skip",
+                do=_advice(labelled, domain, position, good),
             )
         if not problem:
             good.append(position)
@@ -203,6 +210,15 @@ def usable(
     kept = labelled.take(good, skipped=len(labelled) - len(good))
     marks = np.array([learned.mark(signature) for signature in signatures], np.int64)
     return Usable(kept, tuple(units), groups, wider, marks)
+
+
+def _advice(labelled: Labelled, domain: TokenDomain, position: int, good: Sequence[int]) -> str:
+    """What to do about a bad record: passing it over helps where others are good."""
+    ahead = range(position + 1, min(position + _AHEAD, len(labelled)))
+    texts = (labelled.texts[other] for other in ahead)
+    if good or any(not domain.record("", text, "", 1).error for text in texts):
+        return "mend the row, or pass such rows over with --on-error skip"
+    return "look whether it is the right table, or name its column with --sequence-column"
 
 
 def _too_short(domain: TokenDomain, record: Record) -> str:

@@ -10,7 +10,8 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
 from sslkit.options import Common, thread_count
 from sslkit.stages import subword_table, vocab_plot, vocab_table
-from sslkit.stages.build_vocab import NAME, scheme_of
+from sslkit.stages.build_vocab import NAME
+from sslkit.stages.vocab_scheme import scheme_of
 from sslkit.vocab import budget, shares
 from sslkit.vocab.workplace import tidy, workplace
 

@@ -59,6 +59,9 @@ class Options(Common):
     labels: list[Path] | None
     valid: list[Path] | None
     test: list[Path] | None
+    sequence_column: str | None
+    label_column: str | None
+    id_column: str | None
     stop_when_gain_below: float | None
 
 

@@ -82,7 +82,7 @@ def _probe(options: Options, console: Console) -> None:
 def _features(options: Options, runtime: Runtime, console: Console) -> Features:
     own_labels = options.embeddings is not None and not options.names_files
     files = {} if own_labels else options.files
-    asked = Labels(options.task, options.set, files, options.on_error, options.families)
+    asked = Labels(options.task, options.pairs, files, options.on_error, options.families)
     if options.embeddings is not None:
         return featured.from_table(asked, options.embeddings, console)
     plan = {

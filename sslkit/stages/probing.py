@@ -24,7 +24,7 @@ from sslkit.errors import DataError, UsageError
 from sslkit.modules import Encoder
 from sslkit.probes import comparison, linear, metrics
 from sslkit.probes.comparison import Exam, Model
-from sslkit.stages import features, labels
+from sslkit.stages import features, label_options, labels
 from sslkit.stages.features import Labels
 from sslkit.stages.labels import Examples
 from sslkit.stages.pretrain_plan import Chosen, Options
@@ -78,7 +78,8 @@ def of(
         "valid": options.valid or [],
         "test": options.test or [],
     }
-    mine = [f"{n}={v}" for n, v in catalog.parse_pairs(options.set).items() if _is_of(task, n)]
+    pairs = catalog.parse_pairs((*label_options.column_pairs(task, options), *options.set))
+    mine = [f"{n}={v}" for n, v in pairs.items() if _is_of(task, n)]
     asked = Labels(task, mine, given, options.on_error)
     meaning, settings = asked.module(name)
     examples = labels.read(

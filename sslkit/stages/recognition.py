@@ -6,6 +6,7 @@ from types import ModuleType
 from sslkit import catalog
 from sslkit.errors import UsageError
 from sslkit.files import source, table
+from sslkit.files.columns import Columns
 
 
 def endings(module: ModuleType) -> tuple[str, ...]:
@@ -26,24 +27,26 @@ def of_column(column: str, domain: str | None = None) -> str:
     return ""
 
 
-def recognise(paths: list[Path], domain: str | None, column: str | None) -> tuple[str, list[Path]]:
+def recognise(paths: list[Path], domain: str | None, columns: Columns) -> tuple[str, list[Path]]:
     """The kind of a corpus and its files.
+
+    Where a column of sequences is named, a folder stands for the tables in it.
 
     Raises:
         UsageError: nothing found, or several kinds.
     """
-    if column is not None:
-        domain = domain or of_column(column)
+    if columns.sequence is not None:
+        files = source.find(paths, table.ENDINGS)
+        domain = domain or of_column(columns.sequence)
         if not domain:
-            raise UsageError("what a column holds is not plain", do="name it with --domain")
+            raise _not_plain(f"the cells of column {columns.sequence!r} may be anything")
         catalog.check_records(domain, catalog.load("domain", domain), "there is nothing to count")
-        return domain, source.find(paths, table.ENDINGS)
-    asked = [domain] if domain else catalog.names("domain")
-    modules = {name: catalog.load("domain", name) for name in asked}
+        return domain, files
     if domain:
-        catalog.check_records(domain, modules[domain], "there is nothing to count")
-    if domain:
-        return domain, source.find(paths, endings(modules[domain]))
+        module = catalog.load("domain", domain)
+        catalog.check_records(domain, module, "there is nothing to count")
+        return domain, source.find(paths, endings(module))
+    modules = {name: catalog.load("domain", name) for name in catalog.names("domain")}
     known = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
     files = source.find(paths, tuple(sorted({end for ends in known.values() for end in ends})))
     kinds: dict[str, list[Path]] = {}
@@ -51,14 +54,37 @@ def recognise(paths: list[Path], domain: str | None, column: str | None) -> tupl
         for name, ends in known.items():
             if source.plain_name(path).lower().endswith(ends):
                 kinds.setdefault(name, []).append(path)
+    named = {path for path in map(Path, paths) if path.is_file()}
+    for path in sorted(named - {path for held in kinds.values() for path in held}):
+        if kind := of_column(_column_of_table(path, columns)):
+            kinds.setdefault(kind, []).append(path)
     special = [name for name in kinds if not getattr(modules[name], "COMMON", False)]
     chosen = special or list(kinds)
-    named = {path for path in map(Path, paths) if path.is_file()}
     if len(chosen) == 1 and named <= set(kinds[chosen[0]]):
-        return chosen[0], kinds[chosen[0]]
+        mine = set(kinds[chosen[0]])
+        return chosen[0], [path for path in files if path in mine]
     found = ", ".join(f"{len(held)} of {kind}" for kind, held in kinds.items())
-    raise UsageError(
+    raise _not_plain(found or f"no known ending, as in {files[0]}")
+
+
+def _not_plain(why: str) -> UsageError:
+    names = [
+        name for name in catalog.names("domain") if hasattr(catalog.load("domain", name), "ENDINGS")
+    ]
+    return UsageError(
         "the kind of the corpus is not plain from its files",
-        why=found or f"no known ending, as in {files[0]}",
-        do=f"name it with --domain; there is: {', '.join(known)}",
+        why=why,
+        do=f"name it with --domain; there is: {', '.join(names)}",
     )
+
+
+def _column_of_table(path: Path, columns: Columns) -> str:
+    """The name of the column of sequences of a table; "" of another file.
+
+    Raises:
+        DataError: a table that lacks a column.
+    """
+    with source.open_bytes(path) as stream:
+        if not table.starts(stream, path, is_named=columns.are_named):
+            return ""
+    return table.columns(path, columns).sequence

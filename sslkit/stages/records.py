@@ -5,15 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input
-from sslkit.contracts import RecordDomain
+from sslkit.console import Console
+from sslkit.data.repeats import Repeats, hashed
+from sslkit.data.tables import Reader
 from sslkit.errors import DataError, OnError, ResourceError
-from sslkit.files import scratch, sequences, source, table
+from sslkit.files import scratch, sequences, source
+from sslkit.files.columns import Columns
+from sslkit.stages import inherited
+from sslkit.stages.assemble import Parts
 from sslkit.types import Record
 
 Span = npt.NDArray[np.int64] | None
@@ -73,16 +79,88 @@ def _kept(path: Path, folder: Path) -> Path:
     return copy
 
 
+class Ids:
+    """Ids of records as they pass, in bounded memory, and whether they repeat."""
+
+    def __init__(self) -> None:
+        self._repeats = Repeats()
+        self._count = 0
+
+    def add(self, name: str) -> None:
+        """The id of the next record."""
+        self._count += 1
+        self._repeats.add(hashed(name.encode("utf-8", "surrogatepass")), self._count)
+
+    def warn(self, console: Console) -> None:
+        """Say how many records have the id of an earlier one."""
+        found = self._repeats.found()
+        if found.example is None:
+            return
+        again, first = found.example
+        about = "" if found.exact else "about "
+        console.warn(
+            f"{about}{found.count} records have the id of an earlier one, as record {again} that "
+            f"of record {first}: rows tell them apart, ids do not"
+        )
+
+
+class HasColumns(Protocol):
+    """Options of a stage that reads records of any kind of file."""
+
+    @property
+    def on_error(self) -> OnError:
+        """What a bad record does."""
+        ...
+
+    @property
+    def sequence_column(self) -> str | None:
+        """Of tables."""
+        ...
+
+    @property
+    def id_column(self) -> str | None:
+        """The same for ids."""
+        ...
+
+    @property
+    def label_column(self) -> str | None:
+        """The same for labels that are kept; None keeps none."""
+        ...
+
+
 @dataclass(frozen=True)
 class Reading:
     """How the files become records of a domain."""
 
-    domain: RecordDomain
     files: Files
     on_error: OnError
-    sequence_column: str | None
-    id_column: str | None
-    label_column: str | None
+    reader: Reader
+    label_column: str | None = None
+
+    @staticmethod
+    def of(
+        options: HasColumns, files: Files, model: Parts, own: tuple[str, ...], console: Console
+    ) -> "Reading":
+        """The reading that options ask for, with columns as the checkpoint's corpus had them.
+
+        Args:
+            own: endings of the names of files that the domain reads as they are.
+
+        Raises:
+            DataError: a table that lacks a column.
+        """
+        named = options.sequence_column, options.label_column, options.id_column
+        columns = Columns(*named)
+        if columns.sequence is None:
+            origin = model.manifest, model.path
+            column = inherited.sequence_column(*origin, files.paths, own, console)
+            columns = replace(columns, sequence=column)
+        reader = Reader(model.domain, own, columns)
+        if files.reference is None:
+            reader, note = reader.settled(files.paths)
+            if note:
+                console.warn(note)
+        return Reading(files, options.on_error, reader, options.label_column)
 
     def records(self) -> Iterator[Record]:
         """All records in order, checked by the domain.
@@ -98,21 +176,14 @@ class Reading:
                 yield record
 
     def _read(self, path: Path) -> Iterator[Record]:
-        if not (self.files.reference or self.sequence_column or self.id_column):
-            yield from self.domain.read(path, self.on_error)
+        if self.files.reference is None:
+            yield from self.reader.read(path, self.on_error)
             return
-        columns = self.sequence_column, self.id_column
-        if any(columns) and self._is_table(path):
-            rows = table.read(path, *columns, self.on_error)
-            yield from sequences.of_rows(rows, path, self.domain.record, self.on_error)
-            return
-        for record in sequences.read(path, self.on_error, reference=self.files.reference):
-            yield self.domain.check(record, self.on_error)
-
-    def _is_table(self, path: Path) -> bool:
-        with source.open_bytes(path) as stream:
-            found = sequences.kind_of(stream, path, bool(self.files.reference), has_column=True)
-            return found == "table"
+        domain, reference = self.reader.domain, self.files.reference
+        columns = self.reader.columns
+        records = sequences.read(path, "skip", reference=reference, columns=columns)
+        checked = (domain.check(record, "skip") for record in records)
+        yield from sequences.stopping(checked, self.on_error)
 
     def _check_label(self, record: Record, column: str) -> None:
         if column not in record.metadata:
@@ -122,6 +193,15 @@ class Reading:
                 why=f"there is: {', '.join(record.metadata) or 'none, this is no table'}",
                 do="mend --label-column",
             )
+
+    def describe(self) -> dict[str, str | None]:
+        """The columns that were named or inherited, for a manifest."""
+        columns = self.reader.columns
+        return {
+            "sequence_column": columns.sequence,
+            "id_column": columns.id,
+            "label_column": self.label_column,
+        }
 
     def label(self, record: Record) -> str | None:
         """The cell of the label column; None where it is empty."""

@@ -127,16 +127,26 @@ def _pairs(options: Options, parts: Parts, console: Console) -> Pairs:
     ids: list[str] = []
     units: tuple[list[Array], list[Array]] = ([], [])
     bad = 0
-    for path in source.find(options.input, ()):
+    paths = source.find(options.input, ())
+    for path in paths:
+        # Lines are numbered: two files share every number.
+        prefix = f"{path.name}:" if len(paths) > 1 else ""
         for record in domain.pairs(path, options.on_error):
             if record.error:
                 bad += 1
                 continue
-            ids.append(record.id)
+            ids.append(prefix + record.id)
             for side, held in zip(domain.sides(record.payload), units, strict=True):
                 held.append(side)
     if bad:
         console.warn(f"{bad} lines are no pairs and are left out")
+    if len(set(ids)) < len(ids):
+        raise DataError(
+            "pairs have ids that repeat",
+            where=", ".join(map(str, paths)),
+            why="two files of one name number their lines alike",
+            do="give the files names of their own",
+        )
     if len(ids) < 2:
         named = ", ".join(map(str, options.input))
         raise DataError("there is nothing to choose from", where=named, why=f"{len(ids)} pairs")

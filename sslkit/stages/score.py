@@ -16,6 +16,7 @@ from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.signals import stopping
+from sslkit.files import table
 from sslkit.pretexts import Energy
 from sslkit.stages import (
     assemble,
@@ -25,7 +26,7 @@ from sslkit.stages import (
     score_tables,
     score_work,
 )
-from sslkit.stages.records import Files, Reading
+from sslkit.stages.records import Files, Ids, Reading
 from sslkit.stages.score_plan import Options
 from sslkit.stages.score_tables import Form
 from sslkit.stages.score_work import Job, Survey
@@ -41,11 +42,12 @@ def run(options: Options, console: Console) -> None:
         with stop.at_once("nothing was scored"):
             model = assemble.from_checkpoint(options.checkpoint)
             module, _ = assemble.plugin("domain", model.manifest, model.path)
-        endings = recognition.endings(module)
+        own = recognition.endings(module)
+        endings = table.ENDINGS if options.sequence_column else own
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.SCORES, options.input, endings, files.paths)
         with stop.at_once("nothing was scored"):
-            job = _assemble(options, model, files, console)
+            job = _assemble(options, model, files, own, console)
             made = _describe(options, job, files)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
         if not options.force and outputs.is_finished(
@@ -68,7 +70,13 @@ def run(options: Options, console: Console) -> None:
         _report(job, made, console)
 
 
-def _assemble(options: Options, model: assemble.Parts, files: Files, console: Console) -> Job:
+def _assemble(
+    options: Options,
+    model: assemble.Parts,
+    files: Files,
+    own: tuple[str, ...],
+    console: Console,
+) -> Job:
     out = options.out or Path(scores.NAME)
     begun = held_identity(out) if options.precision == "auto" and not options.force else None
     # `auto` times this machine: a run that goes on elsewhere must not change its mind.
@@ -76,10 +84,7 @@ def _assemble(options: Options, model: assemble.Parts, files: Files, console: Co
     runtime = runtimes.prepare(options.device, options.threads, precision)
     console.say(model.inherited())
     objective, scorer = score_plan.scorer(options, model, runtime)
-    reading = Reading(
-        model.domain, files, options.on_error, options.sequence_column, options.id_column,
-        options.label_column,
-    )  # fmt: skip
+    reading = Reading.of(options, files, model, own, console)
     wild = score_plan.wild_type(options, reading, model)
     form = Form(
         vocabulary=model.vocabulary.tokens,
@@ -125,9 +130,7 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
         "window": plan.window,
         "overlap": plan.overlap,
         "batch_tokens": plan.batch_tokens,
-        "sequence_column": options.sequence_column,
-        "id_column": options.id_column,
-        "label_column": options.label_column,
+        **job.reading.describe(),
         "on_error": options.on_error,
     }
     trained = job.model.manifest.plugins
@@ -142,8 +145,9 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
 
 def _survey(job: Job, console: Console) -> Survey:
     """Read everything once: check, count, and refuse what cannot be used."""
-    found = Survey()
+    found, names = Survey(), Ids()
     for example in job.examples():
+        names.add(example.id)
         length = job.length(example)
         found.records += 1
         found.bad += example.bad
@@ -152,6 +156,7 @@ def _survey(job: Job, console: Console) -> Survey:
         if not job.form.marginal:
             found.reads += job.scorer.reads(length)
     console.say(f"found {human(found.records)} sequences of {human(found.length)} tokens")
+    names.warn(console)
     if found.bad:
         console.warn(f"{found.bad} sequences cannot be used and get no score")
     if found.too_short:

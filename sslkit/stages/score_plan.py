@@ -203,7 +203,7 @@ def wild_type(options: Options, reading: Reading, model: assemble.Parts) -> Wild
         found = _chosen(reading.records(), options.wild_type_id, str(reading.files))
     else:
         with Files.found([options.wild_type], None) as files:
-            records = Reading(model.domain, files, "stop", None, None, None).records()
+            records = Reading(files, "stop", reading.reader).records()
             found = _chosen(records, options.wild_type_id, str(files))
     units = model.domain.encode(found) if not found.error else None
     if units is None or model.domain.length(len(units)) < 1:

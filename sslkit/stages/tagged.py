@@ -68,6 +68,8 @@ def read(
     """
     task: PerTokenTask = module.Task(settings)
     given = task.read(files, on_error)
+    for note in given.notes:
+        console.warn(note)
     found = labels.usable(given, domain, on_error, task.problem, families=families)
     labelled, units = found.labelled, found.units
     tags = task.encode_labels(labelled)

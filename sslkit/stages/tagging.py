@@ -126,7 +126,7 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     parts = assemble.from_checkpoint(options.checkpoint)
     console.say(parts.inherited())
     module = labels.task_module(options.task, parts.domain_name, labels.PER_TOKEN)
-    pairs = catalog.parse_pairs(options.set)
+    pairs = catalog.parse_pairs(options.pairs)
     settings = catalog.settings({options.task: module}, pairs)[options.task]
     found = tagged.read(
         module, settings, options.files, parts.domain, options.on_error, console, options.families

@@ -29,8 +29,8 @@ _TASK_BYTES = 1 << 28
 _STOP = "stop"
 #: The options that a task is given as they are.
 _OPTIONS = (
-    *("domain", "k", "column", "canonical", "mem", "min_count", "max_size", "special", "subword"),
-    *("tmp", "set", "on_error"),
+    *("domain", "k", "sequence_column", "label_column", "id_column", "canonical", "mem"),
+    *("min_count", "max_size", "special", "subword", "tmp", "set", "on_error"),
 )
 
 

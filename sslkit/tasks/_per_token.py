@@ -145,7 +145,7 @@ class PerToken:
                 f"there are {len(names):,} different labels",
                 where=", ".join(map(str, labelled.files)),
                 why=f"the first are {', '.join(map(repr, names[:3]))}",
-                do="look whether --set separator and --set label_column are right",
+                do="look whether --set separator and --label-column are right",
             )
         number = {"": UNKNOWN} | {name: at for at, name in enumerate(names)}
         code = {one: number[name] for one, name in means.items()}

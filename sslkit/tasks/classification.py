@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sslkit.errors import DataError, OnError
+from sslkit.files import classes
 from sslkit.files import labelled as labelled_files
 from sslkit.types import Labelled, Targets
 
@@ -37,7 +38,8 @@ class Task:
         Raises:
             DataError: one class only, or a class of its own for every record.
         """
-        names = sorted(set(labelled.labels), key=_order)
+        spelled = classes.spellings(labelled.labels)
+        names = sorted(set(spelled.values()), key=_order)
         where = ", ".join(map(str, labelled.files))
         if len(names) < 2:
             raise DataError(
@@ -49,10 +51,12 @@ class Task:
             raise DataError(
                 f"each of the {len(labelled)} records has a class of its own",
                 where=where,
-                do="name the label column with --set label_column=NAME, or use --task regression",
+                do="name the label column with --label-column, or use --task regression",
             )
         number = {name: position for position, name in enumerate(names)}
-        return Targets(np.array([number[name] for name in labelled.labels], np.int64), tuple(names))
+        return Targets(
+            np.array([number[spelled[name]] for name in labelled.labels], np.int64), tuple(names)
+        )
 
 
 def _order(name: str) -> tuple[int, float, str]:

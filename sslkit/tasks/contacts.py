@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sslkit.errors import DataError, OnError
 from sslkit.files import labelled, table
+from sslkit.files.columns import Columns
 
 VERSION = 1
 DOMAIN = "protein"
@@ -93,15 +94,15 @@ class Task:
 
 
 def _entries(path: Path, part: str, on_error: OnError) -> Iterator[Entry]:
-    header = table.columns(path)
+    header = table.header(path)
     if lacking := [name for name in (_ALIGNMENT, _STRUCTURE) if name not in header]:
         raise DataError(
-            f"a table of families lacks the column {lacking[0]!r}",
+            f"a table of families lacks {' and '.join(map(repr, lacking))}",
             where=str(path),
             why=f"its columns are {', '.join(header)}",
             do="name the files of each family in columns alignment and structure",
         )
-    for row in table.read(path, _ALIGNMENT, None, on_error):
+    for row in table.read(path, Columns(_ALIGNMENT), on_error):
         where = f"{path}, row {row.number} ({row.id})"
         cells = {name: cell.strip() for name, cell in row.values.items()}
         empty = [name for name in (_ALIGNMENT, _STRUCTURE) if not cells.get(name)]

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sslkit.errors import DataError, OnError, UsageError
+from sslkit.files import classes
 from sslkit.files import labelled as labelled_files
 from sslkit.types import Labelled, Targets
 
@@ -50,11 +51,13 @@ class Task:
             DataError: one label only, or more than two.
             UsageError: it is not clear which label is the positive one.
         """
-        names = list(dict.fromkeys(labelled.labels))
+        spelled = classes.spellings(labelled.labels)
+        labels = [spelled[label] for label in labelled.labels]
+        names = list(dict.fromkeys(labels))
         if len(names) > 2:
             raise DataError(
                 f"there are {len(names)} labels, and this task knows two",
-                where=labelled.where(labelled.labels.index(names[2])),
+                where=labelled.where(labels.index(names[2])),
                 why=f"the first three are {', '.join(map(repr, names[:3]))}",
                 do="mend the file, or use --task classification",
             )
@@ -67,11 +70,15 @@ class Task:
             )
         positive = self._positive(names)
         (negative,) = (name for name in names if name != positive)
-        values = np.array([name == positive for name in labelled.labels], np.int64)
+        values = np.array([name == positive for name in labels], np.int64)
         return Targets(values, (negative, positive))
 
     def _positive(self, names: Sequence[str]) -> str:
         named = self.settings.positive
+        if named is not None and named not in names:
+            # The same number or truth value in another spelling.
+            spelled = classes.spellings([named, *names])
+            named = next((name for name in names if spelled[name] == spelled[named]), named)
         if named is not None and named not in names:
             raise UsageError(
                 f"no record has the positive label {named!r}", why=f"there is: {', '.join(names)}"

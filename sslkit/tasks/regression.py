@@ -58,5 +58,5 @@ def _number(labelled: Labelled, row: int) -> float:
     raise DataError(
         f"the label {labelled.labels[row]!r} is not a number",
         where=labelled.where(row),
-        do="mend the row, or name another column with --set label_column=NAME",
+        do="mend the row, or name another column with --label-column",
     )

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from sslkit.errors import OnError
-from sslkit.files import alignment, fastq, genbank, sequences, source, table
+from sslkit.files import alignment, fastq, genbank, kmers, sequences, source, table
+from sslkit.files.columns import Columns
 from sslkit.types import Record
 
 _BLOCK = 1 << 19
@@ -31,16 +32,22 @@ class Inputs:
     Attributes:
         fasta: whether the scheme's readers want FASTA.
         divide: bytes behind whose first one a file of the scheme may be divided.
-        column: of a table, that is counted; None reads files as they are.
+        columns: of tables, of which the sequences are counted.
+        own: endings of the names of files that the domain reads as they are.
+        has_tables, has_pairs: whether the domain's files may be tables where no column is named,
+            or lines of two texts.
         whole: endings of names of files that are not divided.
         on_error: whether records that cannot be read stop the run, or count as bad ones.
     """
 
     fasta: bool
     divide: bytes
-    column: str | None
+    columns: Columns
     on_error: OnError
     whole: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    has_tables: bool = True
+    has_pairs: bool = False
 
     @contextmanager
     def open(self, path: Path) -> Iterator[IO[bytes]]:
@@ -53,13 +60,13 @@ class Inputs:
         """``divide``, or nothing where the bytes of a file are not what is counted."""
         with path.open("rb") as stream:
             head = stream.read(_HEAD)
-        plain = head and not source.compression(head) and not self.column
+        plain = head and not source.compression(head) and not self._is_table(path, head)
         if path.name.lower().endswith(self.whole):
             return b""
         return self.divide if plain and not (self.fasta and _kind(head)) else b""
 
     def _converted(self, stream: io.BufferedReader, path: Path) -> "_Stream | None":
-        if self.column is not None:
+        if self._is_table(path, stream.peek(_HEAD)[:_HEAD]):
             bad: Counter[str] = Counter()
             return _Stream(self._cells(stream, path, bad), bad)
         if self.fasta:
@@ -74,15 +81,25 @@ class Inputs:
         return None
 
     def _cells(self, stream: io.BufferedReader, path: Path, bad: Counter[str]) -> Iterator[bytes]:
-        for row in table.parse(stream, path, self.column, None, self.on_error, LONGEST_ROW):
+        for row in table.parse(stream, path, self.columns, self.on_error, LONGEST_ROW):
             text = row.text.encode("utf-8", "surrogateescape")
             if self.fasta:
                 name = row.id.encode("utf-8", "replace")
+                if problem := kmers.problem(text.split()):
+                    bad_row = Record(row.id, b"", str(path), row.number, error=problem)
+                    self._check(bad_row, skip_helps=row.number > 1)
+                    text = b""
                 yield _FASTA % (name, text.replace(b"\n", b" ").replace(b"\r", b" "))
             elif row.error:
                 bad["rows"] += 1
             else:
                 yield text + b"\n"
+
+    def _is_table(self, path: Path, head: bytes) -> bool:
+        named = self.columns.are_named
+        if not named and (not self.has_tables or (self.has_pairs and table.are_pairs(head))):
+            return False
+        return table.is_table(path, head, self.own, is_named=named)
 
     def _reads(self, stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
         """Reads of four lines each by the thousand, and what else FASTQ may be one by one."""
@@ -103,9 +120,9 @@ class Inputs:
                 self._check(record)
                 yield _FASTA % (record.id.encode(), record.payload)
 
-    def _check(self, record: Record) -> None:
+    def _check(self, record: Record, *, skip_helps: bool = True) -> None:
         if record.error and self.on_error == "stop":
-            raise sequences.bad_record(record)
+            raise sequences.bad_record(record, skip_helps=skip_helps)
 
 
 def _without_mark(head: bytes) -> bytes:

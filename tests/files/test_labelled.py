@@ -54,7 +54,7 @@ def test_a_missing_label_names_file_and_row_or_is_skipped(tmp_path: Path, cell: 
 def test_a_duplicate_id_names_both_rows(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.csv", "id,sequence,label\nx,ACGT,1\ny,A,0\nx,ACGA,0\n")
     with pytest.raises(DataError, match="'x' stands twice") as error:
-        labelled.read({"": [path]}, Columns(), "stop")
+        labelled.read({"": [path]}, Columns(id_column="id"), "stop")
     assert error.value.where.endswith("row 3")
     assert "row 1" in error.value.why
 
@@ -95,7 +95,7 @@ def test_a_part_given_twice_is_refused(tmp_path: Path) -> None:
 
 def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.csv", "sequence,label\n")
-    with pytest.raises(DataError, match="no labelled record"):
+    with pytest.raises(DataError, match="has no row"):
         labelled.read({"": [path]}, Columns(), "stop")
 
 

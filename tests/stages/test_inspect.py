@@ -214,7 +214,6 @@ BAD = [
     ("x.fq", b"@a\nACGT\n+\nII\n", "x.fq, record 1 (a)", "cut off"),
     ("x.fq", b"@a\nACGT\n+\nIIII\nACGT\n", "x.fq, record 2", "begins with @"),
     ("x.csv", b"id,sequence,label\na,ACGT,1\nb,ACGA,\nc,AC,0\n", "x.csv, record 2 (b)", "missing"),
-    ("x.csv", b"id,sequence,label\na,ACGT,1\na,ACGA,0\n", "x.csv, record 2", "that of record 1"),
     ("x.csv", b"sequence,label\nACGT,1\nACGA,1\n", "x.csv", "all 2 labels are '1'"),
     ("x.csv", b"sequence,label\nACGT,1,2\nACGA,1\nAC,0\n", "x.csv, record 1", "3 cells"),
     ("x.csv", b"what,label\nACGT,1\n", "x.csv", "columns are what, label"),

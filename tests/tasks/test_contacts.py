@@ -39,8 +39,8 @@ def test_parts_by_column_and_by_file(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("id,structure\na,a.pdb\n", "lacks the column 'alignment'"),
-        ("id,alignment\na,a.afa\n", "lacks the column 'structure'"),
+        ("id,structure\na,a.pdb\n", "lacks 'alignment'"),
+        ("id,alignment\na,a.afa\n", "lacks 'structure'"),
         ("id,alignment,structure\na,a.afa,\n", "cannot be used"),
         ("id,alignment,structure,split\na,a.afa,a.pdb,maybe\n", "cannot be used"),
         ("id,alignment,structure\na,a.afa,a.pdb\na,b.afa,b.pdb\n", "'a' stands twice"),

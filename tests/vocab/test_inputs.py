@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from sslkit.errors import DataError
 from sslkit.files import fastq, genbank
+from sslkit.files.columns import USUAL, Columns
 from sslkit.vocab import inputs
 from sslkit.vocab.inputs import Inputs
 
@@ -23,7 +24,7 @@ letters = st.text("ACGT@+>", min_size=1, max_size=40).filter(lambda s: s[0] not 
 
 
 def content(path, *, fasta=True, column=None, on_error="stop"):
-    held = Inputs(fasta, b"\n>" if fasta else b"\n", column, on_error)
+    held = Inputs(fasta, b"\n>" if fasta else b"\n", Columns(column), on_error)
     with held.open(path) as stream:
         return stream.read()
 
@@ -243,7 +244,7 @@ def test_compressed_files_of_one_piece_or_several(tmp_path, pack):
     path.write_bytes(pack(data)[:-20])
     with pytest.raises(DataError, match="damaged or cut off"):
         content(path, fasta=False)
-    assert Inputs(False, b"\n", None, "stop").mark(path) == b""
+    assert Inputs(False, b"\n", USUAL, "stop").mark(path) == b""
 
 
 def test_zstd(tmp_path):
@@ -254,7 +255,7 @@ def test_zstd(tmp_path):
 
 
 def test_what_may_be_divided(tmp_path):
-    held = Inputs(True, b"\n>", None, "stop")
+    held = Inputs(True, b"\n>", USUAL, "stop")
     for text, mark in (
         (">a\nACGT\n", b"\n>"),
         ("\ufeff>a\nACGT\n", b"\n>"),
@@ -267,7 +268,7 @@ def test_what_may_be_divided(tmp_path):
         path = tmp_path / "file"
         path.write_text(text)
         assert held.mark(path) == mark
-    assert Inputs(False, b"\n", "seq", "stop").mark(path) == b""
+    assert Inputs(False, b"\n", Columns("seq"), "stop").mark(path) == b""
 
 
 def test_fastq_continues_numbers(tmp_path):

@@ -1,0 +1,43 @@
+"""How the tokens of a domain are counted, and how its files are opened for that."""
+
+from types import ModuleType
+from typing import Any
+
+from sslkit.artifacts.manifest import Manifest
+from sslkit.errors import OnError, UsageError
+from sslkit.files.columns import Columns
+from sslkit.stages import recognition
+from sslkit.vocab.inputs import Inputs
+from sslkit.vocab.scheme import Kmers, Scheme, Strings
+
+
+def scheme_of(made: Manifest, module: ModuleType, settings: Any) -> Scheme:
+    """How a domain's tokens are counted.
+
+    Raises:
+        UsageError: it has none, or an option does not fit them.
+    """
+    name = made.plugins["domain"]["name"]
+    if not hasattr(module, "counting"):
+        raise UsageError(f"{name} needs no vocabulary", do="go on with sslkit pretrain")
+    scheme: Scheme = module.counting(settings, made.settings["on_error"])
+    if isinstance(scheme, Kmers) and made.settings["special"]:
+        raise UsageError("--special is for tokens of text", why=f"{name} has k-mers only")
+    if made.settings["canonical"] and not isinstance(scheme, Kmers):
+        raise UsageError(f"tokens of {name} have no reverse complement", do="drop --canonical")
+    return scheme
+
+
+def inputs_of(scheme: Scheme, module: ModuleType, columns: Columns, on_error: OnError) -> Inputs:
+    """How files of a domain are opened; those that are tables give their sequences."""
+    domain = getattr(module, "Domain", None)
+    return Inputs(
+        scheme.fasta,
+        scheme.divide,
+        columns,
+        on_error,
+        whole=scheme.whole if isinstance(scheme, Strings) else (),
+        own=recognition.endings(module),
+        has_tables=domain is not None,
+        has_pairs=hasattr(domain, "pairs"),
+    )
