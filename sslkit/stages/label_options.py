@@ -46,9 +46,9 @@ class LabelOptions(Common):
     valid: list[Path] | None
     test: list[Path] | None
     families: bool
-    sequence_column: str | None
-    label_column: str | None
-    id_column: str | None
+    sequence_column: str | None = None
+    label_column: str | None = None
+    id_column: str | None = None
 
     @property
     def pairs(self) -> tuple[str, ...]:
