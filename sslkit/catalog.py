@@ -11,10 +11,11 @@ import importlib
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+from sslkit import third_party
 from sslkit.errors import UsageError
 
 #: Folder of each kind of plug-in, by the word the command line uses for one of them.
@@ -38,20 +39,16 @@ def _files(kind: str) -> dict[str, Path]:
     return {_name(f.stem): f for f in sorted(folder.glob("*.py")) if not f.stem.startswith("_")}
 
 
-def _third_party(kind: str) -> dict[str, str]:
-    return {point.name: point.value for point in entry_points(group=f"sslkit.{ROOMS[kind]}")}
-
-
 def names(kind: str) -> list[str]:
     """The names that the command line accepts for one kind of plug-in, sorted."""
-    return sorted({*_files(kind), *_third_party(kind)})
+    return sorted({*_files(kind), *others(kind)})
 
 
 def summary(kind: str, name: str) -> str:
     """The first line of a plug-in's docstring, read without importing it."""
     path = _files(kind).get(name)
     if path is None:
-        return f"from {_third_party(kind)[name]}"
+        return f"from {others(kind)[name].value}"
     return (ast.get_docstring(ast.parse(path.read_text("utf-8"))) or "").partition("\n")[0]
 
 
@@ -59,15 +56,52 @@ def load(kind: str, name: str) -> types.ModuleType:
     """Import one plug-in.
 
     Raises:
-        UsageError: there is none of that name; the message lists those there are.
+        UsageError: there is none of that name, and the message lists those there are; or another
+            package brings it, and it cannot be imported or breaks its contract.
     """
     if name in _files(kind):
         return importlib.import_module(f"sslkit.{ROOMS[kind]}.{name.replace('-', '_')}")
-    if name in (others := _third_party(kind)):
-        return importlib.import_module(others[name])
+    if point := others(kind).get(name):
+        return third_party.load(kind, point)
     close = difflib.get_close_matches(name, names(kind), n=1)
     hint = f"did you mean {close[0]}? " if close else ""
     raise UsageError(f"there is no {kind} {name!r}", do=f"{hint}there is: {', '.join(names(kind))}")
+
+
+def loadable(kind: str) -> dict[str, types.ModuleType]:
+    """All plug-ins of a kind by name; warns of those of other packages that are left out."""
+    modules = {name: load(kind, name) for name in _files(kind)}
+    usable, reasons = _usable(kind)
+    for reason in reasons:
+        third_party.warn(reason)
+    return dict(sorted((modules | usable).items()))
+
+
+def left_out(kind: str) -> list[str]:
+    """Plug-ins of other packages that cannot be used and why, a sentence each."""
+    return _usable(kind)[1]
+
+
+def others(kind: str) -> dict[str, EntryPoint]:
+    """Plug-ins of other packages by name; of several of one name the first."""
+    points = third_party.points(ROOMS[kind])
+    return {p.name: p for p in reversed(points) if p.name not in _files(kind)}
+
+
+def _usable(kind: str) -> tuple[dict[str, types.ModuleType], list[str]]:
+    """Plug-ins of other packages by name, and of those that cannot be used why."""
+    usable, reasons = {}, []
+    mine = others(kind)
+    for point in third_party.points(ROOMS[kind]):
+        if point.name not in mine or mine[point.name] != point:
+            title = third_party.title(kind, point)
+            reasons.append(f"{title} cannot be used: there is another one of that name")
+            continue
+        try:
+            usable[point.name] = third_party.load(kind, point)
+        except UsageError as error:
+            reasons.append(f"{error.what}: {error.why}")
+    return usable, reasons
 
 
 def parse_pairs(pairs: Iterable[str]) -> dict[str, str]:
@@ -138,7 +172,7 @@ def _build(plugin: str, module: types.ModuleType, values: Mapping[str, Any]) -> 
 def _convert(name: str, text: str, hint: Any) -> Any:
     """``text`` as the type of a Settings field: bool, int, float, str, X | None, Literal."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if origin is types.UnionType:
+    if origin in (types.UnionType, typing.Union):
         if text.lower() in {"none", ""}:
             return None
         (inner,) = (argument for argument in arguments if argument is not types.NoneType)
@@ -198,7 +232,7 @@ def check_fit(
         UsageError: naming what is missing, and those that do fit.
     """
     if missing := sorted(set(needs) - set(gives)):
-        fit = [n for n in names(kind) if asks(kind, load(kind, n)) <= set(gives)]
+        fit = [n for n, module in loadable(kind).items() if asks(kind, module) <= set(gives)]
         raise UsageError(
             f"{kind} {name} does not fit domain {domain}",
             why=f"it needs {', '.join(missing)}; {domain} gives {', '.join(sorted(gives)) or '-'}",
@@ -208,8 +242,7 @@ def check_fit(
 
 def asks(kind: str, module: types.ModuleType) -> frozenset[str]:
     """What batches must hold for an objective or a model."""
-    found: frozenset[str] = module.TAKES if kind == "model" else module.NEEDS
-    return found
+    return frozenset(module.TAKES if kind == "model" else module.NEEDS)
 
 
 def check_records(domain: str, module: types.ModuleType, what: str) -> None:
@@ -222,7 +255,7 @@ def check_records(domain: str, module: types.ModuleType, what: str) -> None:
         UsageError: naming the domains that have records.
     """
     if not hasattr(module, "ENDINGS"):
-        others = [name for name in names("domain") if hasattr(load("domain", name), "ENDINGS")]
+        others = [n for n, other in loadable("domain").items() if hasattr(other, "ENDINGS")]
         raise UsageError(
             f"domain {domain} has no records: {what}",
             do=f"{domain} begins and ends with sslkit pretrain; records have: {', '.join(others)}",

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from sslkit import catalog
+from sslkit import catalog, third_party
 from sslkit.errors import UsageError
 
 
@@ -55,10 +55,12 @@ def test_an_unknown_name_lists_those_there_are() -> None:
 def test_plug_ins_of_third_parties(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("theirs", "their_package.theirs", "sslkit.domains")
     monkeypatch.setattr(
-        catalog, "entry_points", lambda group: [point] if group == point.group else []
+        third_party, "entry_points", lambda group: [point] if group == point.group else []
     )
+    made = module()
+    vars(made).update(VERSION=1, GIVES={"tokens"}, ENDINGS=(".x",), counting=lambda *_: None)
     monkeypatch.setitem(sys.modules, "their_package", ModuleType("their_package"))
-    monkeypatch.setitem(sys.modules, "their_package.theirs", made := module())
+    monkeypatch.setitem(sys.modules, "their_package.theirs", made)
     assert {"genome", "theirs"} <= set(catalog.names("domain"))
     assert catalog.summary("domain", "theirs") == "from their_package.theirs"
     assert catalog.load("domain", "theirs") is made

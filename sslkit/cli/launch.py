@@ -3,6 +3,9 @@
 import errno
 import importlib
 import signal
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
@@ -12,6 +15,7 @@ from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
 from sslkit.processor import spin_briefly
+from sslkit.third_party import PluginWarning
 
 #: Options that the command line itself uses up.
 _OWN = {"config", "json", "quiet"}
@@ -21,6 +25,22 @@ def _is_given(context: typer.Context, name: str) -> bool:
     """Whether a flag, a variable or a configuration file says what an option is."""
     where = context.get_parameter_source(name)
     return where is not None and where.name != "DEFAULT"
+
+
+@contextmanager
+def _told(console: Console) -> Iterator[None]:
+    """Warnings about plug-ins as messages; those of libraries as Python shows them."""
+    with warnings.catch_warnings():
+        usual: Callable[..., None] = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, PluginWarning):
+                console.warn(str(message))
+            else:
+                usual(message, category, *where, **more)
+
+        vars(warnings)["showwarning"] = show
+        yield
 
 
 def launch(context: typer.Context, stage: str) -> None:
@@ -41,7 +61,7 @@ def launch(context: typer.Context, stage: str) -> None:
         if hasattr(module.Options, "given"):
             values["given"] = frozenset(name for name in values if _is_given(context, name))
         # Until the stage's own work begins, which keeps what is done of it.
-        with stopping() as stop, stop.at_once("nothing of it is kept"):
+        with _told(console), stopping() as stop, stop.at_once("nothing of it is kept"):
             module.run(module.Options(**values), console)
     except SslkitError as error:
         console.fail(error)

@@ -123,7 +123,7 @@ def _check_encoder(parts: Parts) -> None:
     if isinstance(parts.encoder, Attentive):
         return
     name = parts.manifest.plugins["model"]["name"]
-    modules = {other: catalog.load("model", other) for other in catalog.names("model")}
+    modules = catalog.loadable("model")
     able = [n for n, module in modules.items() if hasattr(module.Model, "attentions")]
     raise UsageError(
         f"model {name} has no attention maps",

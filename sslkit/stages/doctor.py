@@ -19,7 +19,7 @@ from typing import Any
 
 import psutil
 
-from sslkit import limits, processor, sizes
+from sslkit import catalog, limits, processor, sizes
 from sslkit.console import Console
 from sslkit.errors import SslkitError
 from sslkit.files import atomic
@@ -70,7 +70,18 @@ def _findings() -> Iterator[Finding]:
     yield doctor_folders.scratch(atomic.scratch())
     yield doctor_folders.working(Path.cwd())
     yield _sorting()
+    yield from _plugins()
     yield from _torch()
+
+
+def _plugins() -> Iterator[Finding]:
+    """Plug-ins of other packages; one that is broken is left out, and all else works."""
+    name, do = "plug-ins", "update that package, or uninstall it"
+    broken = [reason for kind in catalog.ROOMS for reason in catalog.left_out(kind)]
+    yield from (Finding(name, "warning", reason, do) for reason in broken)
+    if not broken:
+        count = sum(len(catalog.others(kind)) for kind in catalog.ROOMS)
+        yield Finding(name, "ok", f"{count} of other packages" if count else "sslkit's own")
 
 
 def _packages() -> Iterator[Finding]:

@@ -92,8 +92,8 @@ def _schemes(domain: str | None) -> Schemes:
         UsageError: there is no such domain.
     """
     found = {}
-    for name in dict.fromkeys([*([domain] if domain else []), *catalog.names("domain")]):
-        module = catalog.load("domain", name)
+    first = {domain: catalog.load("domain", domain)} if domain else {}
+    for name, module in (first | catalog.loadable("domain")).items():
         if hasattr(module, "counting") and hasattr(module, "ENDINGS"):
             found[name] = module.counting(module.Settings(), "stop")
     return found

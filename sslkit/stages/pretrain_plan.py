@@ -194,8 +194,8 @@ def _check_passes(name: str, model: ModuleType, objectives: Mapping[str, ModuleT
         if missing := sorted(wanted - getattr(module, "PASSES", frozenset())):
             fit = [
                 other
-                for other in catalog.names(OBJECTIVE)
-                if wanted <= getattr(catalog.load(OBJECTIVE, other), "PASSES", frozenset())
+                for other, its in catalog.loadable(OBJECTIVE).items()
+                if wanted <= getattr(its, "PASSES", frozenset())
             ]
             raise UsageError(
                 f"objective {objective} does not fit model {name}",

@@ -20,8 +20,8 @@ def of_column(column: str, domain: str | None = None) -> str:
     Args:
         domain: that was named; one whose columns have names of their own reads any.
     """
-    for name in [domain] if domain else catalog.names("domain"):
-        columns = getattr(catalog.load("domain", name), "COLUMNS", ())
+    for name, module in _modules(domain).items():
+        columns = getattr(module, "COLUMNS", ())
         if columns and (domain or column.lower() in columns):
             return name
     return ""
@@ -46,7 +46,7 @@ def recognise(paths: list[Path], domain: str | None, columns: Columns) -> tuple[
         module = catalog.load("domain", domain)
         catalog.check_records(domain, module, "there is nothing to count")
         return domain, source.find(paths, endings(module))
-    modules = {name: catalog.load("domain", name) for name in catalog.names("domain")}
+    modules = catalog.loadable("domain")
     known = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
     files = source.find(paths, tuple(sorted({end for ends in known.values() for end in ends})))
     kinds: dict[str, list[Path]] = {}
@@ -68,9 +68,8 @@ def recognise(paths: list[Path], domain: str | None, columns: Columns) -> tuple[
 
 
 def _not_plain(why: str) -> UsageError:
-    names = [
-        name for name in catalog.names("domain") if hasattr(catalog.load("domain", name), "ENDINGS")
-    ]
+    domains = catalog.loadable("domain")
+    names = [name for name, module in domains.items() if hasattr(module, "ENDINGS")]
     return UsageError(
         "the kind of the corpus is not plain from its files",
         why=why,
@@ -88,3 +87,8 @@ def _column_of_table(path: Path, columns: Columns) -> str:
         if not table.starts(stream, path, is_named=columns.are_named):
             return ""
     return table.columns(path, columns).sequence
+
+
+def _modules(domain: str | None) -> dict[str, ModuleType]:
+    """The domain that was named, or all of them."""
+    return {domain: catalog.load("domain", domain)} if domain else catalog.loadable("domain")

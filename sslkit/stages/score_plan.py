@@ -162,7 +162,7 @@ def _objective(
         objective = module.Objective(settings, model.spec, model.vocabulary.counts)
         if isinstance(objective, Likelihood | Energy):
             return name, objective, _head(objective, name if len(kinds) > 1 else "", model)
-    able = [n for n in catalog.names("objective") if _can(n)]
+    able = [n for n, other in catalog.loadable("objective").items() if _can(other)]
     raise UsageError(
         f"{model.path} cannot score records",
         why=f"it was trained with {options.objective or ', '.join(kinds) or 'no known objective'}",
@@ -170,9 +170,8 @@ def _objective(
     )
 
 
-def _can(name: str) -> bool:
-    objective = getattr(catalog.load("objective", name), "Objective", None)
-    return any(hasattr(objective, method) for method in ("log_probabilities", "energies"))
+def _can(module: Any) -> bool:
+    return any(hasattr(module.Objective, method) for method in ("log_probabilities", "energies"))
 
 
 def _head(objective: Any, name: str, model: assemble.Parts) -> nn.Module:

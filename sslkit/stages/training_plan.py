@@ -35,7 +35,7 @@ def modules(schedule: str, optimizer: str) -> dict[str, tuple[str, ModuleType]]:
     named = list(chosen.items())
     (first, begins), (last, ends) = named[0], named[-1]
     if len(chosen) > 1 and not _takes_over(ends):
-        able = [n for n in catalog.names(OPTIMIZER) if _takes_over(catalog.load(OPTIMIZER, n))]
+        able = [n for n, module in catalog.loadable(OPTIMIZER).items() if _takes_over(module)]
         raise UsageError(f"{last} does not take over", do=f"these do: {', '.join(able)}")
     if not getattr(begins, "FOLLOWS", True) and (len(chosen) > 1 or schedule != _USUAL):
         other = f"--schedule {schedule}" if len(chosen) == 1 else last
