@@ -1,5 +1,6 @@
 """Model checkpoints: tensors, plain types and a manifest. Loading one executes nothing."""
 
+import io
 import pickle
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,9 +91,33 @@ def locate(path: Path) -> Path:
 
 
 def write_tensors(path: Path, values: dict[str, Any]) -> None:
-    """``torch.save`` to an open file: given a path, it would put the name into the bytes."""
-    with atomic.replacing(path) as temporary, temporary.open("wb") as stream:
-        torch.save(values, stream)
+    """``torch.save`` to an open file: given a path, it would put the name into the bytes.
+
+    Raises:
+        ResourceError: it cannot be written.
+    """
+    with atomic.replacing(path) as temporary, _Target(temporary, "wb") as target:
+        try:
+            with io.BufferedWriter(target) as stream:
+                torch.save(values, stream)
+        except RuntimeError:
+            if target.error is not None:
+                raise target.error from None
+            raise
+
+
+class _Target(io.FileIO):
+    """A file that remembers why it could not be written: torch tells only that it could not."""
+
+    error: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        """Write bytes, or as many of them as fit."""
+        try:
+            return super().write(data)
+        except OSError as error:
+            self.error = error
+            raise
 
 
 def read_tensors(path: Path) -> dict[str, Any]:

@@ -78,7 +78,9 @@ def launch(context: typer.Context, stage: str) -> None:
         raise typer.Exit(SslkitError.exit_code) from error
     except OSError as error:
         # Such as a log file on the same disk: whatever was being said is lost.
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS):
             raise
-        console.fail(ResourceError("the disk is full", why=str(error), do="free some space"))
+        console.fail(
+            ResourceError("a file cannot be written", why=str(error), do="free some space")
+        )
         raise typer.Exit(ResourceError.exit_code) from error

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from sslkit.artifacts.run import RunFolder
-from sslkit.errors import ResourceError
 from sslkit.files import atomic
 
 _LOG_SECONDS = 10.0
@@ -78,8 +77,14 @@ def seconds(log: Path) -> dict[int, float]:
 
 
 def _append(path: Path, row: Mapping[str, Any]) -> None:
-    try:
-        with path.open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps(row) + "\n")
-    except OSError as error:
-        raise ResourceError(f"{path} cannot be written", why=str(error)) from error
+    line = (json.dumps(row) + "\n").encode()
+    with atomic.writing(path), path.open("ab", buffering=0) as stream:
+        size = stream.tell()
+        try:
+            written = stream.write(line)
+            if written < len(line):
+                # The rest of a line that did not fit says why.
+                stream.write(line[written:])
+        except OSError:
+            stream.truncate(size)
+            raise

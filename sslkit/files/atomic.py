@@ -24,6 +24,19 @@ _DISK_ERRORS = {errno.EIO, errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
+def writing(path: Path, do: str = "make room, or write elsewhere") -> Iterator[None]:
+    """Turn what can go wrong while a file is written into an error that names it.
+
+    Raises:
+        ResourceError: the disk is full, a limit is reached, or it cannot be written to.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise ResourceError(f"{path} cannot be written", why=str(error), do=do) from error
+
+
+@contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary path in the same folder that becomes ``path`` when the block succeeds.
 
@@ -35,30 +48,26 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     Raises:
         ResourceError: the file cannot be written.
     """
-    try:
+    with writing(path):
         make_folder(path.parent)
         if durable:
             sweep(path)
         handle, temporary = _locked(path)
-    except OSError as error:
-        raise ResourceError(f"{path} cannot be written", why=str(error)) from error
-    try:
-        yield temporary
-        # mkstemp makes files private; an artifact is as readable as any file of the user.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        if durable:
-            with temporary.open("rb") as stream:
-                os.fsync(stream.fileno())
-        temporary.replace(path)
-        if durable:
-            sync_folder(path.parent)
-    except OSError as error:
-        raise ResourceError(f"{path} cannot be written", why=str(error)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-        os.close(handle)
+        try:
+            yield temporary
+            # mkstemp makes files private; an artifact is as readable as any file of the user.
+            mask = os.umask(0)
+            os.umask(mask)
+            temporary.chmod(0o666 & ~mask)
+            if durable:
+                with temporary.open("rb") as stream:
+                    os.fsync(stream.fileno())
+            temporary.replace(path)
+            if durable:
+                sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+            os.close(handle)
 
 
 def _locked(path: Path) -> tuple[int, Path]:
@@ -78,11 +87,9 @@ def move(source: Path, target: Path) -> None:
     Raises:
         ResourceError: it cannot be put there.
     """
-    try:
+    with writing(target):
         source.replace(target)
         sync_folder(target.parent)
-    except OSError as error:
-        raise ResourceError(f"{target} cannot be written", why=str(error)) from error
 
 
 def make_folder(folder: Path) -> None:

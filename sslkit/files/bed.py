@@ -153,13 +153,8 @@ def _decompressed(reference: Path, held: Path) -> Path:
         if isinstance(stream.raw, io.FileIO):
             return reference
         plain = held / "reference.fa"
-        try:
-            with plain.open("wb") as target:
-                shutil.copyfileobj(stream, target)
-        except OSError as error:
-            raise ResourceError(
-                f"{reference} cannot be decompressed to {held.parent}", why=str(error)
-            ) from error
+        with plain.open("wb", buffering=0) as target:
+            scratch.copy(stream, target, held.parent)
         return plain
 
 
@@ -169,7 +164,7 @@ def _index(reference: Path, held: Path) -> Path:
     if beside.is_file() and beside.stat().st_mtime >= reference.stat().st_mtime:
         return beside
     own = held / "reference.fai"
-    with scratch.of_libraries(held):
+    with atomic.writing(own, "set TMPDIR to a folder with more room"), scratch.of_libraries(held):
         pyfaidx.Faidx(str(reference), indexname=str(own)).close()
     try:
         with atomic.replacing(beside) as temporary:

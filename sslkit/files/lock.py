@@ -7,10 +7,12 @@ import platform
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from sslkit.errors import ResourceError
 from sslkit.files import atomic
 
+_TRIES = 100
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
 
 
@@ -29,14 +31,7 @@ def holding(path: Path, what: str, do: str) -> Iterator[bool]:
         ResourceError: another process holds it, or the file cannot be made.
     """
     while True:
-        try:
-            atomic.make_folder(path.parent)
-            file = path.open("a+")
-        except FileNotFoundError:
-            continue  # Its folder was removed, by the process that has just finished.
-        except OSError as error:
-            raise ResourceError(f"{path.parent} cannot be written", why=str(error)) from error
-        with file:
+        with _opened(path) as file:
             knows = _lock(file.fileno(), path, what, do)
             if not _is_still(path, file.fileno()):
                 continue
@@ -51,6 +46,17 @@ def holding(path: Path, what: str, do: str) -> Iterator[bool]:
             return
 
 
+def _opened(path: Path) -> IO[str]:
+    """The file, made with its folder."""
+    with atomic.writing(path.parent):
+        for _ in range(_TRIES):
+            atomic.make_folder(path.parent)
+            with suppress(FileNotFoundError):
+                # Its folder was removed, by a process that has just finished.
+                return path.open("a+")
+        return path.open("a+")
+
+
 def _lock(number: int, path: Path, what: str, do: str) -> bool:
     try:
         fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,7 +67,7 @@ def _lock(number: int, path: Path, what: str, do: str) -> bool:
         raise ResourceError(f"another sslkit {what}", do=do) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
-            raise
+            raise ResourceError(f"{path} cannot be locked", why=str(error), do=do) from error
         return False
     return True
 

@@ -2,7 +2,6 @@
 
 import io
 import math
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit.errors import DataError
-from sslkit.files import atomic
+from sslkit.files import atomic, scratch
 from sslkit.files.delimited import Cells
 
 MAGIC = b"PAR1"
@@ -138,8 +137,11 @@ def _seekable(stream: io.BufferedReader) -> Iterator[IO[bytes]]:
     if isinstance(stream.raw, io.FileIO) and stream.seekable():
         yield stream
         return
-    with tempfile.TemporaryFile(dir=atomic.scratch()) as copy:
-        shutil.copyfileobj(stream, copy)
+    folder = atomic.scratch()
+    with ExitStack() as stack:
+        with atomic.writing(folder, "set TMPDIR to another folder"):
+            copy = stack.enter_context(tempfile.TemporaryFile(buffering=0, dir=folder))
+        scratch.copy(stream, copy, folder)
         copy.seek(0)
         yield copy
 

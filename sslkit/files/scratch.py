@@ -13,9 +13,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from sslkit.errors import ResourceError
 from sslkit.files import atomic
+
+_BLOCK = 1 << 20
 
 
 @contextmanager
@@ -54,6 +57,24 @@ def of_libraries(folder: Path) -> Iterator[None]:
         yield
     finally:
         tempfile.tempdir = before
+
+
+def copy(stream: IO[bytes], target: IO[bytes], folder: Path) -> None:
+    """Copy the rest of a stream into a temporary file; errors of reading stay what they are.
+
+    Args:
+        target: opened without a buffer, which would be written when it is closed.
+        folder: where it is.
+
+    Raises:
+        ResourceError: it does not fit.
+    """
+    do = "set TMPDIR to a folder with more room"
+    while block := stream.read(_BLOCK):
+        left = memoryview(block)
+        while left:
+            with atomic.writing(folder, do):
+                left = left[target.write(left) :]
 
 
 def _locked(parent: Path, prefix: str) -> tuple[int, Path]:

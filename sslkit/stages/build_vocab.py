@@ -36,7 +36,7 @@ from sslkit.stages import (
     vocab_table,
 )
 from sslkit.stages.vocab_plan import plan_for
-from sslkit.vocab import budget, combine, counting, parts, shares, workplace
+from sslkit.vocab import budget, combine, counting, parts, runs, shares, workplace
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.inputs import Inputs
 from sslkit.vocab.runs import Spill
@@ -254,7 +254,8 @@ def _count(
 def _lane(
     job: _Job, mine: list[parts.Part], lanes: int, folder: Path, watch: counting.Watch
 ) -> counting.Count:
-    folder.mkdir(exist_ok=True)
+    with runs.explained(folder):
+        folder.mkdir(exist_ok=True)
     memory = budget.share(job.plan, lanes)
     threads = job.lanes // lanes
     store = counting.store_for(job.scheme, job.canonical, memory, job.plan.compiled, threads)

@@ -1,6 +1,5 @@
 """The records of a stage that reads sequences of any kind of file, standard input included."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from sslkit.artifacts.manifest import Input
 from sslkit.console import Console
 from sslkit.data.repeats import Repeats, hashed
 from sslkit.data.tables import Reader
-from sslkit.errors import DataError, OnError, ResourceError
+from sslkit.errors import DataError, OnError
 from sslkit.files import scratch, sequences, source
 from sslkit.files.columns import Columns
 from sslkit.stages import inherited
@@ -67,15 +66,8 @@ def _kept(path: Path, folder: Path) -> Path:
     if path != source.STDIN:
         return path
     copy = folder / "stdin"
-    try:
-        with source.open_bytes(path) as stream, copy.open("wb") as target:
-            shutil.copyfileobj(stream, target)
-    except OSError as error:
-        raise ResourceError(
-            f"standard input cannot be kept in {folder.parent}",
-            why=str(error),
-            do="set TMPDIR to a folder with more room, or name a file",
-        ) from error
+    with source.open_bytes(path) as stream, copy.open("wb", buffering=0) as target:
+        scratch.copy(stream, target, folder.parent)
     return copy
 
 

@@ -18,7 +18,7 @@ from typing import Any
 from sslkit.console import Console, human
 from sslkit.engine.signals import Stop
 from sslkit.errors import UsageError
-from sslkit.files import source
+from sslkit.files import atomic, source
 from sslkit.stages import vocab_plot
 from sslkit.vocab import cluster, shares
 from sslkit.vocab.cluster import Task
@@ -115,8 +115,9 @@ def run(job: Job, console: Console, stop: Stop) -> None:
         stop.check(f"finished shares are in {folder}")
 
     with cluster.connected(_address(job.options)) as client:
-        folder.mkdir(parents=True, exist_ok=True)
-        marker.unlink(missing_ok=True)
+        with atomic.writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            marker.unlink(missing_ok=True)
         workers = len(client.nthreads())
         console.say(f"{number} tasks, {number - len(missing)} of them done; {workers} workers")
         try:
@@ -126,7 +127,8 @@ def run(job: Job, console: Console, stop: Stop) -> None:
             (merged,) = cluster.run(client, [merging], check, lambda: None)
         except BaseException:
             # What still runs for nobody shall end, and keep what it has.
-            marker.touch()
+            with suppress(OSError):
+                marker.touch()
             raise
     _remove(folder)
     _tell(job, json.loads(merged.out), console)

@@ -16,12 +16,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from sslkit.errors import ResourceError, SslkitError, UsageError
+from sslkit.files import atomic
 from sslkit.vocab import shares
 
 #: How often a task is tried whose process was ended from outside.
@@ -181,9 +182,9 @@ def perform(task: Task) -> Outcome:
         if outcome.code == 0:
             try:
                 mine.rename(share)
-            except OSError:
+            except OSError as error:
                 if not share.is_dir():
-                    raise
+                    return Outcome(ResourceError.exit_code, err=f"{share}: {error}")
                 shares.remove(mine)
         return outcome
 
@@ -197,8 +198,10 @@ def _alone(share: Path) -> Iterator[int]:
     """
     name = hashlib.sha256(str(share).encode()).hexdigest()[:20]
     path = Path(tempfile.gettempdir()) / f"sslkit-task-{os.getuid()}-{name}.lock"
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+    with ExitStack() as stack:
+        with atomic.writing(path):
+            stream = stack.enter_context(path.open("w"))
+            fcntl.flock(stream, fcntl.LOCK_EX)
         try:
             yield stream.fileno()
         finally:

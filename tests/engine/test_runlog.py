@@ -1,6 +1,7 @@
 """Metrics that repeat, whatever happened in between."""
 
 import json
+import resource
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,16 @@ def test_a_full_disk_is_a_resource_that_ran_out(folder: RunFolder) -> None:
     folder.metrics.symlink_to("/dev/full")
     with pytest.raises(ResourceError, match=r"metrics\.jsonl cannot be written"):
         write(folder, 1, 1)
+
+
+def test_half_a_line_is_taken_back(folder: RunFolder) -> None:
+    write(folder, 1, 1)
+    before = folder.metrics.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 5, hard))
+    try:
+        with pytest.raises(ResourceError):
+            write(folder, 2, 2)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert folder.metrics.read_bytes() == before

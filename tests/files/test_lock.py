@@ -85,3 +85,10 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     held = lock.holding(tmp_path / "file" / "lock", "is at it", "wait")
     with pytest.raises(ResourceError, match="cannot be written"), held:
         pytest.fail("there is no such folder")
+
+
+def test_a_folder_that_is_never_there(tmp_path: Path) -> None:
+    # The system says that there is no such folder, again and again.
+    held = lock.holding(Path("/proc/new/lock"), "is at it", "wait")
+    with pytest.raises(ResourceError), held:
+        pytest.fail("there is no such folder")
