@@ -149,8 +149,9 @@ class RunFolder:
                 f"{self.checkpoint} is there, and nothing says which run made it",
                 do="choose another folder with --out",
             )
-        kept = self.samples.glob("[0-9]" * 8 + ".pt")
-        for old in (self.checkpoint, self.state, self.metrics, self.log, self.picture, *kept):
+        # All that would be taken for this run's, were it killed here.
+        files = self.checkpoint, self.state, self.metrics, self.log, self.picture, self.config
+        for old in (*files, *self.samples.glob("[0-9]" * 8 + ".pt")):
             old.unlink(missing_ok=True)
         with suppress(OSError):
             self.samples.rmdir()

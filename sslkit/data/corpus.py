@@ -9,6 +9,7 @@ from sslkit.data import shards
 from sslkit.data.shards import Shard
 from sslkit.data.tables import Reader
 from sslkit.errors import DataError, OnError
+from sslkit.files import atomic
 from sslkit.types import Array
 
 
@@ -34,6 +35,7 @@ def open_shards(
         DataError: a record that cannot be read, where ``on_error`` is ``stop``, or nothing at all.
     """
     reader = reader or Reader(domain, ())
+    atomic.sweep_folder(folder)
     found = []
     for entry in inputs:
         path = Path(entry.path)

@@ -42,8 +42,8 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[Path]:
 
     Args:
         durable: wait until the file and its name are on the disk, so that they survive a loss of
-            power as well; and remove what killed processes left of the same file. Not needed in a
-            folder that is removed as a whole.
+            power as well; and remove what killed processes left of the same file. Not needed where
+            checksums tell, and the folder is swept, or removed, as a whole.
 
     Raises:
         ResourceError: the file cannot be written.
@@ -148,9 +148,9 @@ def _sweep(folder: Path, name: re.Pattern[str]) -> None:
             path.unlink()
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a whole file at once, atomically."""
-    with replacing(path) as temporary:
+def write_bytes(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a whole file at once, atomically; ``durable`` as in ``replacing``."""
+    with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(data)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sslkit.artifacts.run import RunFolder, differences, to_toml
 from sslkit.errors import DataError, ResourceError, UsageError
-from sslkit.files import lock
+from sslkit.files import atomic, lock
 
 MINE: dict[str, Any] = {"seed": 1, "steps": 10, "plugins": {"model": {"width": 8}}, "shape": (1, 2)}
 
@@ -209,3 +209,23 @@ def test_what_a_killed_process_left_beside_a_checkpoint_goes(folder: RunFolder) 
     assert folder.claim(MINE, "", force=False) == "finished"
     assert before - left(folder) == {"lock", "state.pt", ".state.pt.abcdefgh.part"}
     assert list(folder.samples.iterdir()) == []
+
+
+def test_a_run_that_is_killed_as_it_begins_has_options_of_its_own(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.claim(MINE, "old", force=False)
+    fill(folder, finished=True)
+    write = atomic.write_text
+
+    def killed(path: Path, text: str) -> None:
+        if path == folder.config:
+            raise KeyboardInterrupt
+        write(path, text)
+
+    monkeypatch.setattr(atomic, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        folder.claim({"seed": 2}, "new", force=True)
+    monkeypatch.undo()
+    assert folder.claim({"seed": 2}, "new", force=True) == "unfinished"
+    assert folder.config.read_text() == "new"

@@ -51,6 +51,15 @@ def test_made_once_and_shared_by_equal_files(tmp_path: Path, fasta: Path) -> Non
     assert {f: f.stat().st_mtime_ns for f in (tmp_path / "c").iterdir()} == before
 
 
+def test_what_a_killed_process_was_writing_goes(tmp_path: Path, fasta: Path) -> None:
+    (tmp_path / "c").mkdir()
+    for name in (".00ff.units.abcdefgh.part", ".00ff.index.abcdefgh.part", "notes.part"):
+        (tmp_path / "c" / name).touch()
+    opened(tmp_path, fasta)
+    assert {Path(name).suffix for name in names(tmp_path)} == {".units", ".index", ".part"}
+    assert len(names(tmp_path)) == 3
+
+
 def test_anything_that_matters_gives_another_shard(tmp_path: Path, fasta: Path) -> None:
     opened(tmp_path, fasta)
     seen = names(tmp_path)
