@@ -8,6 +8,9 @@ from pathlib import Path
 from sslkit import limits
 from sslkit.errors import OnError, UsageError
 
+#: More than any machine has processors; libraries hang or die where they start so many.
+MOST_THREADS = 1024
+
 
 @dataclass(frozen=True, kw_only=True)
 class Common:
@@ -35,14 +38,17 @@ def thread_count(asked: int | None) -> int:
     """``asked``, or SLURM_CPUS_PER_TASK, or the processors that the process may use.
 
     Raises:
-        UsageError: SLURM_CPUS_PER_TASK is no number.
+        UsageError: SLURM_CPUS_PER_TASK is no number, or one of them is too large a number.
     """
+    if asked and asked > MOST_THREADS:
+        raise UsageError(f"--threads {asked} is more than {MOST_THREADS}")
     if asked:
         return asked
     if given := os.environ.get("SLURM_CPUS_PER_TASK", ""):
-        if not given.isdecimal():
+        if not given.isdecimal() or int(given) > MOST_THREADS:
             raise UsageError(
                 f"SLURM_CPUS_PER_TASK={given} is no number of processors",
+                why=f"at most {MOST_THREADS} threads are used" if given.isdecimal() else "",
                 do="unset it, or say how many with --threads",
             )
         return max(1, int(given))

@@ -2,15 +2,16 @@
 
 import errno
 import importlib
+import math
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import typer
 
-from sslkit.cli.options import CONFIG_SET
+from sslkit.cli.config import CONFIG_SET
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
@@ -19,6 +20,8 @@ from sslkit.third_party import PluginWarning
 
 #: Options that the command line itself uses up.
 _OWN = {"config", "json", "quiet"}
+#: Of 64 bits.
+_LARGEST = 2**63 - 1
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -43,6 +46,18 @@ def _told(console: Console) -> Iterator[None]:
         yield
 
 
+def _check(values: Mapping[str, Any]) -> None:
+    """Refuse numbers that no option means and the parser lets through.
+
+    Raises:
+        BadParameter: one that is not a number, or that no library can hold.
+    """
+    for name, value in values.items():
+        is_beyond = isinstance(value, int) and value > _LARGEST
+        if is_beyond or (isinstance(value, float) and math.isnan(value)):
+            raise typer.BadParameter(f"--{name.replace('_', '-')} cannot be {value}")
+
+
 def launch(context: typer.Context, stage: str) -> None:
     """Run ``stages/<stage>.py`` with the options of ``context``; end with its exit code.
 
@@ -52,6 +67,7 @@ def launch(context: typer.Context, stage: str) -> None:
     given = context.meta.get(CONFIG_SET, []) + list(values.get("set") or [])
     if "set" in values:
         values["set"] = tuple(given)
+    _check(values)
     console = Console(
         quiet=bool(context.params.get("quiet")), as_json=bool(context.params.get("json"))
     )

@@ -1,39 +1,13 @@
 """The flags that all commands share, so that they read the same everywhere."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from sslkit.cli.config import read_config
 from sslkit.errors import OnError
-
-
-def _read_config(context: typer.Context, path: Path | None) -> Path | None:
-    """Take defaults from a TOML file: flags and SSLKIT_* variables go before it."""
-    if path is None:
-        return None
-    try:
-        held = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise typer.BadParameter(f"{path} cannot be read: {error}") from error
-    values = held.get(str(context.info_name), held)
-    known = {parameter.name for parameter in context.command.params}
-    if strange := sorted(set(values) - known):
-        raise typer.BadParameter(
-            f"{path} sets {', '.join(strange)}, which {context.info_name} does not know"
-        )
-    context.default_map = {name: value for name, value in values.items() if name != "set"}
-    context.meta[CONFIG_SET] = _pairs(values.get("set", {}))
-    return path
-
-
-def _pairs(held: Any) -> list[str]:
-    return [f"{k}={v}" for k, v in held.items()] if isinstance(held, dict) else list(held)
-
-
-#: Where the values of ``set`` in a configuration file wait for those of the command line.
-CONFIG_SET = "sslkit.set"
+from sslkit.options import MOST_THREADS
 
 
 def option(*names: str, help: str, **more: Any) -> Any:
@@ -44,19 +18,20 @@ def option(*names: str, help: str, **more: Any) -> Any:
 
 
 Out = Annotated[Path | None, option("-o", "--out", help="Where to write.")]
-Seed = Annotated[int, option("--seed", help="Seed of all random choices.", min=0)]
+Seed = Annotated[int, option("--seed", help="Seed of all random choices.", min=0, max=2**63 - 1)]
 Steps = Annotated[
     int | None, option("--steps", help="Optimizer steps. Default: by the size of the data.", min=1)
 ]
 Threads = Annotated[
     int | None,
-    option("--threads", help="Processors. Default: SLURM_CPUS_PER_TASK, or all there are.", min=1),
-]
+    option("--threads", help="Processors. Default: SLURM_CPUS_PER_TASK, or all there are.", min=1,
+           max=MOST_THREADS),
+]  # fmt: skip
 Device = Annotated[str, option("--device", help="auto, cpu, cuda or cuda:N.")]
 Config = Annotated[
     Path | None,
     option("--config", help="TOML file with defaults for these options; every run writes one.",
-           is_eager=True, callback=_read_config),
+           is_eager=True, callback=read_config),
 ]  # fmt: skip
 Set = Annotated[
     list[str] | None,

@@ -150,26 +150,73 @@ def _end_with_launcher() -> None:
         prctl(_PARENT_DEATH, signal.SIGTERM)
 
 
+def number(name: str, default: int | None = None, *, least: int = 0) -> int:
+    """A number that torchrun or srun gives by a variable of the environment.
+
+    Raises:
+        UsageError: it is no such number, or not there and has no ``default``.
+    """
+    text = os.environ.get(name, "")
+    if not text and default is not None:
+        return default
+    if not (text.isascii() and text.isdecimal() and least <= int(text) < 2**31):
+        raise UsageError(
+            f"{name}={text} is no number of at least {least}" if text else f"{name} is not set",
+            do="start processes with torchrun, or unset the variables that it sets",
+        )
+    return int(text)
+
+
+def _check_meeting(size: int) -> None:
+    """Refuse variables by which processes cannot meet.
+
+    Raises:
+        UsageError: one of them is missing or makes no sense.
+    """
+    rank, port = number("RANK"), number("MASTER_PORT", least=1)
+    why = ""
+    if rank >= size:
+        why = f"RANK={rank}, of WORLD_SIZE={size} processes"
+    elif port >= 2**16:
+        why = f"MASTER_PORT={port}"
+    elif not os.environ.get("MASTER_ADDR"):
+        why = "MASTER_ADDR is not set"
+    if why:
+        raise UsageError(
+            "the processes cannot meet",
+            why=why,
+            do="start processes with torchrun, or unset the variables that it sets",
+        )
+
+
 @contextmanager
 def world(parallel: str = "ddp") -> Iterator[World]:
     """Join the processes that torchrun or srun started, or stand alone.
 
     Raises:
-        SslkitError: another process has ended before this one had done its work.
-        UsageError: there is no such way to share a model.
+        SslkitError: the processes do not meet, or another one has ended before this one had done
+            its work.
+        UsageError: there is no such way to share a model, or the variables of the environment
+            by which processes meet make no sense.
     """
     if parallel not in PARALLEL:
         raise UsageError(f"--parallel is {' or '.join(PARALLEL)}, not {parallel!r}")
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = number("WORLD_SIZE", 1, least=1)
     if size == 1:
         yield ALONE
         return
+    _check_meeting(size)
     _end_with_launcher()
     # Counts and flags are summed on the CPU, also where gradients travel between GPUs.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     # It waits until all are there.
-    with signals.leaving():
-        distributed.init_process_group(backend)
+    try:
+        with signals.leaving():
+            distributed.init_process_group(backend)
+    except (RuntimeError, ValueError) as error:
+        why = str(error).partition("\n")[0]
+        do = "see what the other processes said, and whether MASTER_ADDR can be reached"
+        raise SslkitError("the processes did not meet", why=why, do=do) from error
     try:
         yield World(distributed.get_rank(), size, parallel)
     except RuntimeError as error:

@@ -1,6 +1,7 @@
 """Where and how precisely the work runs: device, threads, number format, allocator."""
 
 import os
+import re
 import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from sslkit import allocator
+from sslkit.engine import distributed
 from sslkit.engine.distributed import ALONE, World
 from sslkit.errors import UsageError
 from sslkit.options import thread_count
@@ -17,6 +19,7 @@ _FILL = "fill_uninitialized_memory"
 _MATMUL = "matmul"
 _PROBE_SIZE = 512
 _PROBE_ROUNDS = 5
+_NUMBER = re.compile("[0-9]{1,4}")
 #: What products are tried with: rows, inner, columns.
 _PRODUCTS = ((8, 32, 16), (512, 256, 256), (64, 1024, 256))
 #: Products of float32 stay below it, rounded to bfloat16 they are far above.
@@ -98,17 +101,24 @@ def prepare(
 
 
 def _device(name: str) -> torch.device:
+    if name == "cpu" or (name == "auto" and not torch.cuda.is_available()):
+        return torch.device("cpu")
+    kind, colon, number = name.partition(":")
     if name == "auto":
-        if not torch.cuda.is_available():
-            return torch.device("cpu")
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise UsageError(f"there is no device {name!r}", do="use auto, cpu or cuda:N") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
+        number = str(distributed.number("LOCAL_RANK", 0))
+    elif kind != "cuda" or (colon and not _NUMBER.fullmatch(number)):
+        raise UsageError(
+            f"there is no device {name!r} that sslkit computes on",
+            do="use auto, cpu, cuda or cuda:N",
+        )
+    if not torch.cuda.is_available():
         raise UsageError("there is no CUDA device here", do="leave --device out, or use cpu")
-    return device
+    count = torch.cuda.device_count()
+    if number and int(number) >= count:
+        raise UsageError(
+            f"there is no CUDA device {number} here", why=f"there are {count}, numbered from 0"
+        )
+    return torch.device("cuda", int(number)) if number else torch.device("cuda")
 
 
 def ready() -> None:

@@ -31,6 +31,30 @@ def test_a_step_that_cannot_be_shared() -> None:
     assert "a larger --batch, or fewer processes" in told.value.do
 
 
+_MEETING = {"WORLD_SIZE": "2", "RANK": "0", "MASTER_ADDR": "localhost", "MASTER_PORT": "29999"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("WORLD_SIZE", value) for value in ("two", "0", "-1", "2.0")),
+        *(("RANK", value) for value in ("one", "-1", "2", None)),
+        *(("MASTER_PORT", value) for value in ("port", "0", "65536", None)),
+        ("MASTER_ADDR", None),
+    ],
+)
+def test_variables_by_which_processes_cannot_meet(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str | None
+) -> None:
+    for other, text in (_MEETING | {name: value}).items():
+        monkeypatch.delenv(other, raising=False)
+        if text is not None:
+            monkeypatch.setenv(other, text)
+    with pytest.raises(UsageError) as caught, world():
+        pass
+    assert name in str(caught.value)
+
+
 _TWO = """
     import os
     import torch

@@ -17,7 +17,10 @@ MATMUL = "matmul"
 
 @pytest.mark.parametrize(
     ("device", "message"),
-    [("cpux", "there is no device"), ("cuda:banana", "there is no device")],
+    [
+        (name, "there is no device")
+        for name in ("cpux", "cpu:0", "cuda:banana", "cuda:-1", "mps", "meta", "xpu", "hpu:0", "")
+    ],
 )
 def test_devices_that_are_not_there(device: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
