@@ -34,6 +34,16 @@ def retrieve(
         Literal["auto", "fp32", "bf16"],
         options.option("--precision", help="fp32, bf16, or auto: the faster one here."),
     ] = "fp32",
+    sequence_column: Annotated[
+        str | None,
+        options.option(
+            "--sequence-column", help="Of tables: column of one side. Default: lines of two texts."
+        ),
+    ] = None,
+    label_column: Annotated[
+        str | None, options.option("--label-column", help="Of tables: column of the partner.")
+    ] = None,
+    id_column: options.IdColumn = None,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

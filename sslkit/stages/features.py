@@ -1,7 +1,7 @@
 """Frozen features of labelled records: from a checkpoint, or from a table of embeddings."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -21,7 +21,7 @@ from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import classes, source
 from sslkit.modules import Encoder
-from sslkit.stages import assemble, labels, lineage
+from sslkit.stages import assemble, inherited, labels, lineage
 from sslkit.stages.labels import Examples
 from sslkit.types import Array, Labelled, Targets
 
@@ -83,7 +83,8 @@ def from_checkpoint(
     """
     parts = assemble.from_checkpoint(path)
     console.say(parts.inherited())
-    module, settings = asked.module(parts.domain_name)
+    pairs = inherited.for_labels(asked.pairs, asked.task, parts, asked.files, console)
+    module, settings = replace(asked, pairs=pairs).module(parts.domain_name)
     examples = labels.read(
         *(module, settings, asked.files, parts.domain, asked.on_error, console, asked.families)
     )

@@ -14,7 +14,7 @@ from sslkit.artifacts.learned import Learned
 from sslkit.console import Console
 from sslkit.data.splits import Split
 from sslkit.engine.runtime import Runtime
-from sslkit.stages import assemble, finetune_rows, labels, training_plan
+from sslkit.stages import assemble, finetune_rows, inherited, labels, training_plan
 from sslkit.stages.assemble import Parts
 from sslkit.stages.finetune_options import Options
 from sslkit.stages.finetune_rows import Prepared
@@ -74,7 +74,9 @@ def resolve(options: Options, talk: Console) -> Resolved:
         "objective": finetune_rows.OF_UNITS if of_units else finetune_rows.OF_RECORDS,
         "adaptation": ("freeze", freeze),
     } | training_plan.modules(options.schedule, options.optimizer)
-    pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(options.pairs)
+    pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(
+        inherited.for_labels(options.pairs, options.task, parts, options.files, talk)
+    )
     settings = catalog.settings(dict(chosen.values()), pairs)
     freeze.Adaptation(settings["freeze"]).factors(parts.encoder.groups())
     prepare = finetune_rows.of_units if of_units else finetune_rows.of_records

@@ -14,20 +14,20 @@ from sslkit import tables
 from sslkit.artifacts import destination, kinds, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
-from sslkit.contracts import Paired, TokenDomain
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.engine.windows import Plan
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError
 from sslkit.files import atomic, source
+from sslkit.files.columns import Columns
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
 from sslkit.probes import intervals, retrieval
 from sslkit.probes.retrieval import Found
-from sslkit.stages import assemble, features, outputs
+from sslkit.stages import assemble, features, outputs, retrieve_pairs
 from sslkit.stages.assemble import Parts
-from sslkit.types import Array
+from sslkit.stages.retrieve_pairs import Pairs
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -46,15 +46,15 @@ class Options(Common):
     window: int | None
     batch_tokens: int
     precision: Literal["auto", "fp32", "bf16"]
+    sequence_column: str | None
+    label_column: str | None
+    id_column: str | None
 
-
-@dataclass(frozen=True)
-class Pairs:
-    """Pairs of a corpus: ids, units and tokens of both sides."""
-
-    ids: list[str]
-    units: tuple[list[Array], list[Array]]
-    tokens: tuple[list[Ints], list[Ints]]
+    @property
+    def columns(self) -> Columns:
+        """Of tables of pairs: one side, the other one, and ids."""
+        named = self.sequence_column, self.label_column, self.id_column
+        return Columns(*named, needs_label=True)
 
 
 def run(options: Options, console: Console) -> None:
@@ -66,7 +66,7 @@ def run(options: Options, console: Console) -> None:
         runtime = runtimes.prepare(options.device, options.threads, options.precision)
         parts = assemble.from_checkpoint(options.checkpoint)
         console.say(parts.inherited())
-        held = _pairs(options, parts, console)
+        held = retrieve_pairs.read(options.input, options.columns, options.on_error, parts, console)
         plan = features.plan_of(vars(options), parts.context, parts.encoder.depth)
         made = _describe(options, parts, plan, runtime)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
@@ -91,11 +91,18 @@ def _describe(options: Options, parts: Parts, plan: Plan, runtime: Runtime) -> M
     return manifest.make(
         "retrieve",
         {"seed": options.seed, "pooling": plan.pooling, "layer": plan.layer,
-         "window": plan.window, "on_error": options.on_error, **runtime.describe()},
+         "window": plan.window, "on_error": options.on_error, **_named(options),
+         **runtime.describe()},
         plugins={k: parts.manifest.plugins[k] for k in ("domain", "model")},
         inputs=manifest.describe(source.find(options.input, ())),
         parents={"checkpoint": parts.sha256},
     )  # fmt: skip
+
+
+def _named(options: Options) -> dict[str, str]:
+    """The columns that were named."""
+    names = ("sequence_column", "label_column", "id_column")
+    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -109,57 +116,6 @@ def _read_manifest(path: Path) -> Manifest:
     except (pa.ArrowException, OSError, LookupError, TypeError) as error:
         raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
     return manifest.from_json(text, str(path))
-
-
-def _pairs(options: Options, parts: Parts, console: Console) -> Pairs:
-    """Read everything.
-
-    Raises:
-        UsageError: the domain has no pairs.
-        DataError: fewer than two of them.
-    """
-    domain = parts.domain
-    if not isinstance(domain, Paired):
-        raise UsageError(
-            f"{parts.domain_name} has no pairs of records that say the same",
-            do="retrieve works with a checkpoint of the domain text",
-        )
-    ids: list[str] = []
-    units: tuple[list[Array], list[Array]] = ([], [])
-    bad = 0
-    paths = source.find(options.input, ())
-    for path in paths:
-        # Lines are numbered: two files share every number.
-        prefix = f"{path.name}:" if len(paths) > 1 else ""
-        for record in domain.pairs(path, options.on_error):
-            if record.error:
-                bad += 1
-                continue
-            ids.append(prefix + record.id)
-            for side, held in zip(domain.sides(record.payload), units, strict=True):
-                held.append(side)
-    if bad:
-        console.warn(f"{bad} lines are no pairs and are left out")
-    if len(set(ids)) < len(ids):
-        raise DataError(
-            "pairs have ids that repeat",
-            where=", ".join(map(str, paths)),
-            why="two files of one name number their lines alike",
-            do="give the files names of their own",
-        )
-    if len(ids) < 2:
-        named = ", ".join(map(str, options.input))
-        raise DataError("there is nothing to choose from", where=named, why=f"{len(ids)} pairs")
-    return Pairs(ids, units, (_tokens(domain, units[0]), _tokens(domain, units[1])))
-
-
-def _tokens(domain: TokenDomain, units: list[Array]) -> list[Ints]:
-    """Ids of the tokens of each record that the vocabulary holds."""
-    found = []
-    for row in units:
-        ids = domain.batch(row[None], np.array([len(row)]), None)["tokens"][0]
-        found.append(ids[ids < domain.spec.size])
-    return found
 
 
 def _found(

@@ -27,7 +27,7 @@ from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, UsageError
 from sslkit.modules import Encoder
 from sslkit.probes import surroundings, units
-from sslkit.stages import assemble, features, labels, lineage, tagged, tagging_report
+from sslkit.stages import assemble, features, inherited, labels, lineage, tagged, tagging_report
 from sslkit.stages import probe_report as report
 from sslkit.stages.assemble import Parts
 from sslkit.stages.probe_plan import Options
@@ -126,7 +126,9 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     parts = assemble.from_checkpoint(options.checkpoint)
     console.say(parts.inherited())
     module = labels.task_module(options.task, parts.domain_name, labels.PER_TOKEN)
-    pairs = catalog.parse_pairs(options.pairs)
+    pairs = catalog.parse_pairs(
+        inherited.for_labels(options.pairs, options.task, parts, options.files, console)
+    )
     settings = catalog.settings({options.task: module}, pairs)[options.task]
     found = tagged.read(
         module, settings, options.files, parts.domain, options.on_error, console, options.families

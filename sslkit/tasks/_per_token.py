@@ -102,6 +102,8 @@ class PerToken:
                 f"{fasta[0]} holds labels, and no sequences",
                 do="name their file: --set sequences=FILE.fasta, and perhaps --set mask=FILE.fasta",
             )
+        if settings.wanted().are_named:
+            raise UsageError("labels in FASTA have no columns", do="name none")
         if settings.separator is not None:
             raise UsageError("labels in FASTA are letters", do="leave --set separator out")
         mask = None if settings.mask is None else Path(settings.mask)

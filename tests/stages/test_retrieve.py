@@ -63,6 +63,20 @@ def test_translations_are_found(trained: Path, command: Command) -> None:
         assert words in shown
 
 
+def test_columns_of_a_table_are_pairs(trained: Path, command: Command) -> None:
+    lines = (trained / "test.tsv").read_text("utf-8").splitlines()
+    rows = [f"k{n},{line.replace(chr(9), ',')}" for n, line in enumerate(lines)]
+    (trained / "test.csv").write_text("\n".join(["key,one,other", *rows]) + "\n", "utf-8")
+    words = ("--sequence-column", "one", "--label-column", "other", "--threads", "1", "--json")
+    plain = command("retrieve", "test.tsv", "--threads", "1", "--json").json
+    found = command("retrieve", "test.csv", *words, "--id-column", "key", "-o", "t.parquet").json
+    assert found["models"] == plain["models"]
+    assert pq.read_table("t.parquet")["id"].to_pylist() == [f"k{n}" for n in range(60)]
+    rows[1] = rows[1].replace("k1,", "k0,")
+    (trained / "test.csv").write_text("\n".join(["key,one,other", *rows]) + "\n", "utf-8")
+    assert "'k0'" in command("retrieve", "test.csv", *words, "--id-column", "key", check=3).err
+
+
 def test_what_cannot_be_looked_up(trained: Path, command: Command) -> None:
     (trained / "one.tsv").write_text("w1 w2\n", "utf-8")
     refused = command("retrieve", "one.tsv", check=3)

@@ -74,6 +74,13 @@ def test_the_column_of_a_vocabulary_is_that_of_the_stages_behind_it(
     assert made.settings["sequence_column"] == "upstream"
     for name in ("a.csv", "upstream.fa"):
         command("embed", name, "-q", "-o", f"{name}.parquet")
+    labels = [[*row, str(n % 2)] for n, row in enumerate(rows * 2)]
+    labels = [[f"{n}", *row[1:]] for n, row in enumerate(labels)]
+    written(tmp_path / "l.csv", "id,sequence,upstream,label", labels)
+    words = ("probe", "--task", "promoter", "--labels", "l.csv", "-q", "--json", "--force")
+    inherited = command(*words).json
+    assert inherited == command(*words, "--sequence-column", "upstream").json
+    assert inherited != command(*words, "--sequence-column", "sequence").json
     table, plain = (embeddings.read(tmp_path / f"{n}.parquet") for n in ("a.csv", "upstream.fa"))
     assert table.ids == plain.ids
     assert np.array_equal(table.vectors, plain.vectors)
