@@ -14,7 +14,7 @@ import pytest
 from sslkit.cli.commands import app
 
 COMMANDS = [command.name for command in app.registered_commands if command.name]
-HEAVY = {"torch", "numpy", "pandas", "pyarrow", "sklearn", "scipy", "Bio", "pyfaidx", "rdkit"}
+HEAVY = {"torch", "numpy", "pandas", "pyarrow", "sklearn", "scipy", "Bio", "rdkit"}
 LIMIT_SECONDS = 0.3
 _SSLKIT = [sys.executable, "-m", "sslkit"]
 

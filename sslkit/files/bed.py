@@ -4,15 +4,12 @@ BED counts from 0 and leaves the end out: ``chr1 10 20`` is bases 11 to 20.
 """
 
 import io
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import pyfaidx
-
-from sslkit.errors import DataError, ResourceError, UsageError
-from sslkit.files import atomic, scratch, source
+from sslkit.errors import DataError
+from sslkit.files import references, source
+from sslkit.files.references import Reference
 from sslkit.types import Record
 
 ENDINGS = (".bed",)
@@ -29,9 +26,7 @@ def read(path: Path, reference: Path) -> Iterator[Record]:
     unknown chromosome or beyond its end carries ``error``.
 
     Args:
-        reference: a FASTA file. Its index is read from, or written to, the file beside it with
-            the ending ``.fai``; in a folder without write permission it goes to scratch. A
-            compressed reference is decompressed to scratch.
+        reference: a FASTA file, plain or compressed; see ``references.opened``.
 
     Raises:
         DataError: no interval at all, or a reference that cannot be indexed.
@@ -43,7 +38,7 @@ def read(path: Path, reference: Path) -> Iterator[Record]:
 def parse(stream: io.BufferedReader, path: Path, reference: Path) -> Iterator[Record]:
     """``read`` from an open stream; ``path`` is its name in errors."""
     number = 0
-    with opened(reference) as genome:
+    with references.opened(reference) as genome:
         for number, line in enumerate(_lines(stream), 1):
             yield _record(line, genome, str(path), number)
     if not number:
@@ -76,9 +71,7 @@ def _lines(stream: io.BufferedReader) -> Iterator[list[str]]:
             yield cells
 
 
-def _record(
-    cells: list[str], genome: pyfaidx.Fasta | None, source_name: str, number: int
-) -> Record:
+def _record(cells: list[str], genome: Reference | None, source_name: str, number: int) -> Record:
     chrom, start, end, name, _, strand = cells[:6]
     marked = f"({strand})" if strand in {"+", "-"} else ""
     default = f"{chrom}:{start}-{end}{marked}" if end else str(number)
@@ -89,12 +82,11 @@ def _record(
     metadata = {"chrom": chrom, "start": start, "end": end, "strand": strand or "."}
     if genome is None:
         return Record(name, b"", source_name, number, metadata)
-    found = genome[chrom][int(start) : int(end)]
-    letters = str(found.reverse.complement if strand == "-" else found).encode()
+    letters = genome.letters(chrom, int(start), int(end), reverse=strand == "-")
     return Record(name, letters, source_name, number, metadata)
 
 
-def _problem(chrom: str, start: str, end: str, strand: str, genome: pyfaidx.Fasta | None) -> str:
+def _problem(chrom: str, start: str, end: str, strand: str, genome: Reference | None) -> str:
     if not (start.isdecimal() and end.isdecimal()):
         return "columns 2 and 3 of BED are whole numbers, start and end"
     if int(start) >= int(end):
@@ -104,72 +96,8 @@ def _problem(chrom: str, start: str, end: str, strand: str, genome: pyfaidx.Fast
     if genome is None:
         return ""
     if chrom not in genome:
-        there = ", ".join(list(genome.keys())[:5])
+        there = ", ".join(genome.names[:5])
         return f"the reference has no sequence {chrom!r}; it has {there}, ..."
-    if int(end) > len(genome[chrom]):
-        return f"{chrom} ends at {len(genome[chrom])}, before {end}"
+    if int(end) > genome.length(chrom):
+        return f"{chrom} ends at {genome.length(chrom)}, before {end}"
     return ""
-
-
-@contextmanager
-def opened(reference: Path) -> Iterator[pyfaidx.Fasta]:
-    """A FASTA file with an index, for reading parts of it.
-
-    Jobs that start together may each build the index: every one builds a file of its own, and
-    moves it into place when it is whole.
-
-    Raises:
-        UsageError: there is no such file.
-        DataError: lines of uneven length, sequences of one name, no FASTA.
-        ResourceError: no room in scratch for a decompressed reference.
-    """
-    if not reference.is_file():
-        raise UsageError(f"there is no reference {reference}")
-    with ExitStack() as stack:
-        with source.reading(reference), _indexing(reference):
-            held = stack.enter_context(scratch.folder())
-            plain = _decompressed(reference, held)
-            index = _index(plain, held)
-            genome = pyfaidx.Fasta(str(plain), indexname=str(index), rebuild=False)
-        stack.callback(genome.close)
-        yield genome
-
-
-@contextmanager
-def _indexing(reference: Path) -> Iterator[None]:
-    try:
-        yield
-    except (pyfaidx.FastaIndexingError, pyfaidx.IndexNotFoundError, ValueError) as error:
-        raise DataError(
-            "a reference cannot be indexed",
-            where=str(reference),
-            why=str(error),
-            do="give FASTA with lines of one length and a name for each sequence",
-        ) from error
-
-
-def _decompressed(reference: Path, held: Path) -> Path:
-    with source.open_bytes(reference) as stream:
-        if isinstance(stream.raw, io.FileIO):
-            return reference
-        plain = held / "reference.fa"
-        with plain.open("wb", buffering=0) as target:
-            scratch.copy(stream, target, held.parent)
-        return plain
-
-
-def _index(reference: Path, held: Path) -> Path:
-    """The index beside the reference, where it is as new, or else one that is made now."""
-    beside = reference.with_name(reference.name + ".fai")
-    if beside.is_file() and beside.stat().st_mtime >= reference.stat().st_mtime:
-        return beside
-    own = held / "reference.fai"
-    with atomic.writing(own, "set TMPDIR to a folder with more room"), scratch.of_libraries(held):
-        pyfaidx.Faidx(str(reference), indexname=str(own)).close()
-    try:
-        with atomic.replacing(beside) as temporary:
-            shutil.copyfile(own, temporary)
-    except ResourceError:
-        # The folder cannot be written: the index serves this run only.
-        return own
-    return beside

@@ -121,6 +121,7 @@ def run(options: Options, console: Console) -> None:
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.EMBEDDINGS, options.input, endings, files.paths)
         with stop.at_once("nothing was embedded"):
+            files.remark(console)
             job = _assemble(options, model, files, own, console)
             made = _describe(options, job, files)
         ignored = {"precision"} if options.precision == "auto" else set[str]()

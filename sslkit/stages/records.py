@@ -15,7 +15,7 @@ from sslkit.console import Console
 from sslkit.data.repeats import Repeats, hashed
 from sslkit.data.tables import Reader
 from sslkit.errors import DataError, OnError
-from sslkit.files import scratch, sequences, source
+from sslkit.files import references, scratch, sequences, source
 from sslkit.files.columns import Columns
 from sslkit.stages import inherited
 from sslkit.stages.assemble import Parts
@@ -54,6 +54,11 @@ class Files:
     def __str__(self) -> str:
         shown = ", ".join(self.names[:3])
         return shown if len(self.names) <= 3 else f"{shown} and {len(self.names) - 3} more"
+
+    def remark(self, console: Console) -> None:
+        """Say what is odd about the reference."""
+        if self.reference and (remark := references.remark(self.reference)):
+            console.say(remark)
 
     def describe(self) -> tuple[Input, ...]:
         """Names, sizes and hashes, the reference last."""

@@ -46,6 +46,7 @@ def run(options: Options, console: Console) -> None:
         endings = table.ENDINGS if options.sequence_column else own
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.SCORES, options.input, endings, files.paths)
+        files.remark(console)
         with stop.at_once("nothing was scored"):
             job = _assemble(options, model, files, own, console)
             made = _describe(options, job, files)

@@ -130,6 +130,7 @@ def test_every_format_gives_the_same_vectors(folder: Path, embed: Embed) -> None
         )
     )
     columns = ["--sequence-column", "what", "--id-column", "who", "--label-column", "kind"]
+    (folder / "reference.fa.fai").write_text("")
     for name, words in {
         "a.csv": columns,
         "a.parquet": columns,
