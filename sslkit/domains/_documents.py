@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.domains._sentences import Beginnings, Documents, Places
-from sslkit.errors import DataError, OnError
+from sslkit.errors import OnError
 from sslkit.vocab.lookup import Lookup, hashes
 from sslkit.vocab.scheme import Slices
 from sslkit.vocab.splitting import Rule, SplitReader
@@ -65,12 +65,9 @@ class Stream:
     def __init__(
         self, name: str, rule: Rule, documents: Documents, encoder: Encoder, on_error: OnError
     ) -> None:
-        self._name = name
         self._watch = Beginnings(rule, documents)
         self._reader = SplitReader(name, self._watch, on_error)
         self._encoder = encoder
-        self._on_error = on_error
-        self._seen = 0
         # The first word begins a sentence and a document.
         self._sentence = self._document = True
 
@@ -80,14 +77,6 @@ class Stream:
         Raises:
             DataError: what is no text, where bad records stop the run.
         """
-        if self._on_error == "stop" and (at := block.find(0)) >= 0:
-            raise DataError(
-                "a file is not text",
-                where=f"{self._name}, byte {self._seen + at + 1}",
-                why="there is a byte 0",
-                do="convert it (iconv -t UTF-8), or pass such bytes over with --on-error skip",
-            )
-        self._seen += len(block)
         return self._numbered(self._reader.feed(block))
 
     def finish(self) -> tuple[Units, Places]:

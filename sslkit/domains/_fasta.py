@@ -60,6 +60,7 @@ class Scanner:
         self._line_start = True
         self._length = 0
         self._records = 0
+        self._has_zeros = False
         self.tally: Counter[str] = Counter()
 
     def feed(self, block: bytes) -> Codes:
@@ -68,12 +69,13 @@ class Scanner:
             return np.empty(0, np.uint8)
         if not self._records:
             block = block.removeprefix(codecs.BOM_UTF8)
+        self._has_zeros = self._has_zeros or b"\0" in block
         if b"\r" in block:
             block = block.replace(b"\r", b"\n")
         pieces = block.split(b"\n>") if b">" in block else [block]
         if self._in_title:
             title, found, text = pieces[0].partition(b"\n")
-            self._title += title[: max(0, _TITLE_BYTES - len(self._title))]
+            self._title = _shortened(self._title + title)
             self._in_title = not found and len(pieces) == 1
         elif self._line_start and pieces[0][:1] == b">":
             text, pieces = b"", [b"", pieces[0][1:], *pieces[1:]]
@@ -84,7 +86,7 @@ class Scanner:
         codes = self._read([text, *(part[2] for part in parts)], [part[0] for part in parts])
         if parts:
             self._in_title = not parts[-1][1]
-            self._title = parts[-1][0][:_TITLE_BYTES]
+            self._title = _shortened(parts[-1][0])
         return codes
 
     def finish(self) -> Codes:
@@ -117,6 +119,7 @@ class Scanner:
         self._title = state["title"].encode("latin-1")
         self._in_title, self._line_start = state["in_title"], state["line_start"]
         self._length, self._records = state["length"], state["records"]
+        self._has_zeros = b"\0" in self._title
         self.tally = Counter(state["tally"])
 
     def _read(self, texts: list[bytes], titles: list[bytes]) -> Codes:
@@ -190,6 +193,9 @@ class Scanner:
                 self.tally["bad_records"] += 1
         for number in np.flatnonzero(whole & (lengths == 0)).tolist():
             wrong[number] = "the sequence is empty"
+        for number in np.flatnonzero(whole).tolist() if self._has_zeros else ():
+            if problem := fasta.title_problem(titles[number]):
+                wrong[number] = problem
         for number in sorted(wrong):
             some_good = self.tally["records"] > 0 or bool(whole[:number].any())
             self._problem(self._records + number, titles[number], wrong[number], some_good)
@@ -222,3 +228,9 @@ def _kmers(texts: list[bytes]) -> dict[int, str]:
         if problem := kmers.problem_of_text(text):
             found[number] = problem
     return found
+
+
+def _shortened(title: bytes) -> bytes:
+    """The beginning of a title, in which a byte 0 stays to be seen."""
+    head, rest = title[:_TITLE_BYTES], title[_TITLE_BYTES:]
+    return head[:-1] + b"\0" if b"\0" in rest else head

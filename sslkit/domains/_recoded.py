@@ -18,18 +18,20 @@ _BLANK = re.compile(rb"[ \t\f]*(?:#[^\r\n]*)?")
 _NAMED = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 
-def decoded(data: bytes, name: str) -> str:
-    """The text of a Python file.
+def utf8(data: bytes, name: str) -> bytes:
+    """A Python file of any encoding in UTF-8; one in UTF-8 as it is, whether that is valid or not.
 
     Raises:
-        DataError: bytes that are no text in its encoding.
+        DataError: bytes that are no text in the encoding that the file names.
     """
     encoding = _encoding(data, name)
+    if encoding == "utf-8":
+        return data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.removeprefix(codecs.BOM_UTF8).decode(encoding)
+        return data.decode(encoding).encode()
     except UnicodeDecodeError as error:
         raise DataError(
-            f"a file is not {'UTF-8' if encoding == 'utf-8' else encoding} text",
+            f"a file is not {encoding} text",
             where=f"{name}, byte {error.start + 1}",
             why=f"{data[error.start : error.end]!r}: {error.reason}",
             do="convert it (iconv -t UTF-8), or pass such files over with --on-error skip",
@@ -110,7 +112,7 @@ class Reader:
         held = self._held
         if self._other():
             try:
-                held = decoded(held, self._name).encode()
+                held = utf8(held, self._name)
             except DataError:
                 if self._on_error == "stop":
                     raise

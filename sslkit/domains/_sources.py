@@ -44,60 +44,61 @@ class Sources:
         self._encoder = encoder
 
     def units(self, data: bytes) -> Units:
-        """The tokens of a piece of Python.
+        """The tokens of a piece of Python in UTF-8; without a tree where it does not parse.
 
         Raises:
-            DataError: it does not parse, or is no text.
+            DataError: it is no text.
         """
-        return self._python(data, "it")[0]
+        try:
+            module = _python.parse(data.decode())
+        except ValueError:
+            module = None
+        return self._read(data, SplitReader("it", self._rule("a.py"), "stop"), module)[0]
 
     def documents(self, data: bytes, name: str, on_error: OnError) -> list[tuple[str, Units]]:
         """What is added to the name of the file, and the units, of each document that has any.
 
-        With ``skip``, bytes that are no text separate tokens, as where they are counted; Python
-        has none in it.
+        With ``skip``, bytes that are no text separate tokens, as where they are counted. Python
+        that does not parse, such as Python 2, is read as other languages are.
 
         Raises:
-            DataError: Python that does not parse, what is no text, or no Python where its
+            DataError: what is no text; no Python, or Python that does not parse, where its
                 functions are asked for.
         """
         ending = Path(source.plain_name(Path(name))).suffix.lower()
-        if _lexical.language(name) == "python" and ending != _UNPARSED:
-            return self._python(data, name)[1]
-        if self._kind != "file":
+        is_python = _lexical.language(name) == "python"
+        if is_python:
+            data = _recoded.utf8(data, name)
+        module = None
+        if self._kind != "file" and (not is_python or ending == _UNPARSED):
             raise DataError(
                 f"documents={self._kind} is for Python", why=f"{ending or 'this'} has no tree"
             )
-        if on_error == "stop":
-            _refuse_zeros(data)
-        units, _ = self._read(data, SplitReader(name, self._rule(name), on_error), None)
-        return _whole(units)
-
-    def _python(self, data: bytes, name: str) -> tuple[Units, list[tuple[str, Units]]]:
-        _refuse_zeros(data)
-        text = _recoded.decoded(data, name)
-        try:
-            module = _python.parse(text)
-        except ValueError as error:
-            raise DataError(str(error)) from error
-        reader = SplitReader(name, self._rule("a.py"), "stop")
-        units, places = self._read(text.encode(), reader, np.frombuffer(module.painted, np.uint8))
-        if self._kind == "file":
-            return units, _whole(units)
+        if is_python and ending != _UNPARSED:
+            try:
+                module = _python.parse(data.decode())
+            except ValueError as error:
+                if self._kind != "file":
+                    raise DataError(str(error)) from error
+        reader = SplitReader(name, self._rule(name), on_error)
+        units, places = self._read(data, reader, module)
+        if module is None or self._kind == "file":
+            return _whole(units)
         found = []
         for one in module.functions if self._kind == "function" else module.classes:
             begin, end = np.searchsorted(places, [one.start, one.end])
             found.append((f":{one.line}:{one.name}", units[begin:end]))
-        return units, found
+        return found
 
     def _rule(self, name: str) -> Rule:
         return partial(_lexical.tokens, language=_lexical.language(name), split=self._split)
 
     def _read(
-        self, data: bytes, reader: SplitReader, painted: npt.NDArray[np.uint8] | None
+        self, data: bytes, reader: SplitReader, module: _python.Module | None
     ) -> tuple[Units, npt.NDArray[np.int64]]:
         """Units, and the first byte of each; those of Python are told by its tree as well."""
         units, places = [], []
+        painted = None if module is None else np.frombuffer(module.painted, np.uint8)
         done = 0
         for block in [*_blocks(data), b""]:
             base = done - reader.pending
@@ -109,11 +110,6 @@ class Sources:
             units.append(self._encoder.units(words) | kinds.astype(np.uint32) << KINDS)
             places.append(base + words.starts)
         return np.concatenate(units), np.concatenate(places)
-
-
-def _refuse_zeros(data: bytes) -> None:
-    if (at := data.find(0)) >= 0:
-        raise DataError("it is not text", why=f"byte {at + 1} is 0")
 
 
 def _blocks(data: bytes) -> Iterator[bytes]:

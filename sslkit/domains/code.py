@@ -8,8 +8,8 @@ of any language. A vocabulary says by which of both it was counted.
 
 In Python, a token has a class that the syntax tree tells (nothing is ever executed): annotation,
 definition, call, import, argument, attribute, keyword; a name is otherwise a ``name``, and the
-rest is operator, number or string, which is all that is known of other languages. Losses weigh
-tokens by their classes.
+rest is operator, number or string, which is all that is known of other languages and of Python
+that does not parse (Python 2, say). Losses weigh tokens by their classes.
 """
 
 import math
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains import _lexical, _recoded
+from sslkit.domains import _lexical, _python, _recoded
 from sslkit.domains._documents import Encoder
 from sslkit.domains._numbered import NOTHING, Numbered, reason
 from sslkit.domains._python import CLASSES, NUMBER
@@ -99,10 +99,26 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
         language = _lexical.language(name)
         rule = partial(_lexical.tokens, language=language, split=settings.split)
         made = SplitReader(name, rule, on_error)
-        return _recoded.Reader(name, made, on_error) if language == "python" else made
+        # The cells of a table are text already, whatever encoding one of them names.
+        is_table = source.plain_name(Path(name)).lower().endswith(table.ENDINGS)
+        if language == "python" and not is_table:
+            return _recoded.Reader(name, made, on_error)
+        return made
 
     # A comment or a string may reach over any line end.
     return Strings(reader, divide=b"")
+
+
+def problem(path: Path) -> str:
+    """Why a file is no Python that parses; empty where it does."""
+    name = source.plain_name(path)
+    with source.open_bytes(path) as stream:
+        data = stream.read()
+    try:
+        _python.parse(_recoded.utf8(data, name).decode())
+    except (DataError, ValueError) as error:
+        return str(error)
+    return ""
 
 
 class Domain(Numbered):
@@ -125,7 +141,7 @@ class Domain(Numbered):
         A file without a token, as many packages begin with, has none.
 
         Raises:
-            DataError: Python that does not parse, or bytes that are no text, with ``stop``.
+            DataError: bytes that are no text, with ``stop``; see ``_sources``.
         """
         name = source.plain_name(path)
         with source.open_bytes(path) as stream:

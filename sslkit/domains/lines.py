@@ -1,7 +1,8 @@
 """Lines, or one column of them, that are tokens already.
 
 Every line is a token as it stands, or with ``column`` the field of that number (from 1) between
-separators. Line ends of all kinds and the byte 0 end a line; empty tokens are not counted.
+separators. Line ends of all kinds end a line, and so does a byte that is no text where such
+bytes are passed over; empty tokens are not counted.
 """
 
 from collections.abc import Collection

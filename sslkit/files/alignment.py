@@ -15,13 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.errors import DataError
-from sslkit.files import fasta, source
+from sslkit.files import dialects, fasta, source
 from sslkit.types import Record
 
 #: Files of alignments by name; other FASTA may be aligned as well.
 STOCKHOLM_ENDINGS = (".sto", ".stk", ".stockholm")
-A3M_ENDINGS = (".a3m",)
-FASTA_ENDINGS = (".afa", *A3M_ENDINGS)
+FASTA_ENDINGS = (".afa", *dialects.A3M_ENDINGS)
 ENDINGS = (*STOCKHOLM_ENDINGS, *FASTA_ENDINGS)
 #: What stands in a row where it has no letter.
 GAPS = b"-.~"
@@ -121,7 +120,7 @@ def is_named(path: Path) -> bool:
 
 def _dropped(path: Path) -> bytes:
     """What belongs to no column: the insertions of A3M, and what stands beside them elsewhere."""
-    return _LOWER + b"." if source.plain_name(path).lower().endswith(A3M_ENDINGS) else b""
+    return _LOWER + b"." if dialects.is_a3m(path) else b""
 
 
 def is_stockholm(stream: io.BufferedReader) -> bool:
@@ -136,6 +135,9 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, b
     inside, at = False, 0
     for at, raw in enumerate(source.lines(stream), 1):
         line = source.decoded(raw).strip()
+        # Programs that keep alignments one behind the other end each with a byte 0.
+        if "\0" in line and _is_border(line.strip("\0")):
+            line = line.strip("\0")
         if line.startswith(SIGN.decode()):
             if inside:
                 raise _broken(path, at, "an alignment begins before the last one ended with //")
@@ -157,6 +159,10 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, b
         raise _broken(path, at, "the file ends without a line //: it is cut off")
     if not at:
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+
+
+def _is_border(line: str) -> bool:
+    return line in {"", "//"} or line.startswith(SIGN.decode())
 
 
 def _several(path: Path, rows: int) -> DataError:

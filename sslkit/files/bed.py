@@ -76,7 +76,7 @@ def _record(cells: list[str], genome: Reference | None, source_name: str, number
     marked = f"({strand})" if strand in {"+", "-"} else ""
     default = f"{chrom}:{start}-{end}{marked}" if end else str(number)
     name = name if name not in {"", "."} else default
-    problem = _problem(chrom, start, end, strand, genome)
+    problem = _problem(chrom, start, end, name, strand, genome)
     if problem:
         return Record(name, b"", source_name, number, error=problem)
     metadata = {"chrom": chrom, "start": start, "end": end, "strand": strand or "."}
@@ -86,7 +86,11 @@ def _record(cells: list[str], genome: Reference | None, source_name: str, number
     return Record(name, letters, source_name, number, metadata)
 
 
-def _problem(chrom: str, start: str, end: str, strand: str, genome: Reference | None) -> str:
+def _problem(
+    chrom: str, start: str, end: str, name: str, strand: str, genome: Reference | None
+) -> str:
+    if "\0" in chrom + name:
+        return "it is no text: it holds a byte 0"
     if not (start.isdecimal() and end.isdecimal()):
         return "columns 2 and 3 of BED are whole numbers, start and end"
     if int(start) >= int(end):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sslkit.errors import DataError
-from sslkit.files import kmers, source
+from sslkit.files import dialects, kmers, source
 from sslkit.types import Record
 
 ENDINGS = (".fa", ".fasta", ".fas", ".fna", ".ffn", ".frn", ".fsa")
@@ -35,7 +35,8 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
     for number, (title, letters, problem) in enumerate(_split(stream, path), 1):
         name, rest = named(title, number)
         metadata = {"title": rest} if rest else {}
-        yield Record(name, letters, str(path), number, metadata, problem)
+        problem = problem or title_problem(title)
+        yield Record(name, b"" if problem else letters, str(path), number, metadata, problem)
     if not number:
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
 
@@ -44,6 +45,11 @@ def named(title: bytes, number: int) -> tuple[str, str]:
     """Id and description of the record of that number, from its title line."""
     name, _, rest = source.decoded(title).replace("\t", " ").strip().partition(" ")
     return name or str(number), rest.strip()
+
+
+def title_problem(title: bytes) -> str:
+    """What is wrong with the title of a record; nothing where it is text."""
+    return "its title is no text: it holds a byte 0" if b"\0" in title else ""
 
 
 def _split(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes, bytes, str]]:
@@ -76,6 +82,7 @@ def pieces(
     Raises:
         DataError: text before the first title line.
     """
+    stream = dialects.plain(stream, path)
     title, in_title, seen, line_begins = b"", False, False, True
     if stream.peek(3).startswith(codecs.BOM_UTF8):
         stream.read(3)

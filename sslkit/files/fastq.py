@@ -60,7 +60,7 @@ def _record(head: bytes, lines: Iterator[bytes], source_name: str, number: int) 
         line = next(lines, b"")
         complete = bool(line)
         quality += line
-    problem = ""
+    problem = fasta.title_problem(head)
     if not complete:
         problem = "the file ends, or a line is blank, in the middle of it: it may be cut off"
     elif len(quality) > len(letters):

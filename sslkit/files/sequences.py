@@ -9,7 +9,7 @@ from itertools import islice
 from pathlib import Path
 
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import alignment, bed, fasta, fastq, genbank, kmers, source, table
+from sslkit.files import alignment, bed, dialects, fasta, fastq, genbank, kmers, source, table
 from sslkit.files.columns import Columns
 from sslkit.types import Record
 
@@ -177,6 +177,8 @@ def kind_of(
     for sign, kind in signs.items():
         if text.startswith(sign):
             return kind
+    if dialects.kind(text, path):
+        return "fasta"
     name = source.plain_name(path).lower()
     if has_reference or name.endswith(bed.ENDINGS):
         return "bed"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn, cast
 
 from sslkit.errors import DataError, UsageError
-from sslkit.files import zstd
+from sslkit.files import encoding, zstd
 
 #: Where ``-`` stands for standard input.
 STDIN = Path("-")
@@ -110,14 +110,29 @@ def reading(path: Path) -> Iterator[None]:
 
 @contextmanager
 def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
-    """A file's content, decompressed where its first bytes say so; ``-`` is standard input."""
+    """A file's content, decompressed where its first bytes say so; ``-`` is standard input.
+
+    Raises:
+        DataError: it is text in UTF-16 or UTF-32, by its first bytes, with a mark or without.
+    """
     with reading(path):
         raw = sys.stdin.buffer if path == STDIN else path.open("rb", buffering=0)
         try:
-            yield _decompressed(io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER), path)
+            stream = _decompressed(io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER), path)
+            _refuse_wide(stream.peek(encoding.HEAD)[: encoding.HEAD], path)
+            yield stream
         finally:
             if path != STDIN:
                 raw.close()
+
+
+def _refuse_wide(head: bytes, path: Path) -> None:
+    if name := encoding.wide(head):
+        raise DataError(
+            f"a file is {name} text, and UTF-8 is read",
+            where=str(path),
+            do=f"convert it: iconv -f {name} -t UTF-8",
+        )
 
 
 def as_text(stream: io.BufferedReader, errors: str = "strict") -> IO[str]:

@@ -130,7 +130,7 @@ def _content(
         told |= inspect_lines.inspect(stream, records, scheme)
         told["domain"] = kind
         if kind == "code" and path != source.STDIN:
-            inspect_lines.parsed(path, records.refused)
+            told |= inspect_lines.parsed(path, records.refused)
     elif kind == _PAIRS:
         text = schemes["text"]
         assert isinstance(text, Strings)

@@ -43,16 +43,15 @@ def pairs(path: Path, refused: Refused) -> dict[str, Any]:
     return {"pairs": {"count": count, "words": [first, second]}}
 
 
-def parsed(path: Path, refused: Refused) -> None:
-    """Python that does not parse counts as refused: it is counted, and not learned from.
+def parsed(path: Path, refused: Refused) -> dict[str, Any]:
+    """Whether Python parses: it is read either way, and without a tree has fewer classes.
 
     What has been refused for its bytes is not asked again.
     """
     if refused.count or code.language(str(path)) != "python":
-        return
-    for number, record in enumerate(code.Domain(code.Settings()).read(path, "skip"), 1):
-        if record.error:
-            refused.add(number, record.where, record.error)
+        return {}
+    problem = code.problem(path)
+    return {"parses": not problem, **({"parse_error": problem} if problem else {})}
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:

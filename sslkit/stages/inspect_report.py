@@ -80,6 +80,8 @@ def _records(found: Found) -> list[tuple[str, str]]:
         rows.append(("length", ", ".join(f"{name} {_number(length[name])}" for name in kept)))
     if found.get("tokens") is not None:
         rows.append(("tokens", f"{found['tokens']:,}"))
+    if problem := found.get("parse_error"):
+        rows.append(("no tree", f"{problem}: its tokens have no classes that a tree tells"))
     if pairs := found.get("pairs"):
         one, other = pairs["words"]
         rows.append(("pairs", f"{pairs['count']:,}, of {one:,} and {other:,} words"))

@@ -3,16 +3,17 @@
 import codecs
 import io
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, cast
 
 from sslkit.errors import OnError
-from sslkit.files import alignment, fastq, genbank, kmers, sequences, source, table
+from sslkit.files import alignment, dialects, fastq, genbank, kmers, sequences, source, table
 from sslkit.files.columns import Columns
+from sslkit.files.pieces import Pieces
 from sslkit.types import Record
 
 _BLOCK = 1 << 19
@@ -53,8 +54,7 @@ class Inputs:
     def open(self, path: Path) -> Iterator[IO[bytes]]:
         """A stream of what is to be counted."""
         with source.open_bytes(path) as stream:
-            made = self._converted(stream, path)
-            yield stream if made is None else cast(IO[bytes], io.BufferedReader(made, _BLOCK))
+            yield self._converted(stream, path)
 
     def mark(self, path: Path) -> bytes:
         """``divide``, or nothing where the bytes of a file are not what is counted."""
@@ -63,22 +63,27 @@ class Inputs:
         plain = head and not source.compression(head) and not self._is_table(path, head)
         if path.name.lower().endswith(self.whole):
             return b""
-        return self.divide if plain and not (self.fasta and _kind(head)) else b""
+        return self.divide if plain and not (self.fasta and _kind(head, path)) else b""
 
-    def _converted(self, stream: io.BufferedReader, path: Path) -> "_Stream | None":
+    def _converted(self, stream: io.BufferedReader, path: Path) -> IO[bytes]:
         if self._is_table(path, stream.peek(_HEAD)[:_HEAD]):
             bad: Counter[str] = Counter()
-            return _Stream(self._cells(stream, path, bad), bad)
-        if self.fasta:
-            kind = _kind(stream.peek(_HEAD)[:_HEAD])
-            if kind == "fastq":
-                return _Stream(self._reads(stream, path))
-            if kind == "genbank":
-                return _Stream(genbank.as_fasta(stream, path, self._check))
-            if kind == "stockholm":
-                rows = alignment.parse(stream, path)
-                return _Stream(_FASTA % (row.id.encode(), row.payload) for row in rows)
-        return None
+            return io.BufferedReader(Pieces(self._cells(stream, path, bad), bad), _BLOCK)
+        if not self.fasta:
+            return stream
+        kind = _kind(stream.peek(_HEAD)[:_HEAD], path)
+        if kind == "fastq":
+            pieces = self._reads(stream, path)
+        elif kind == "genbank":
+            pieces = genbank.as_fasta(stream, path, self._check)
+        elif kind == "stockholm":
+            rows = alignment.parse(stream, path)
+            pieces = (_FASTA % (row.id.encode(), row.payload) for row in rows)
+        elif kind == "rows":
+            pieces = self._records(alignment.parse_fasta(stream, path))
+        else:
+            return dialects.plain(stream, path)
+        return io.BufferedReader(Pieces(pieces), _BLOCK)
 
     def _cells(self, stream: io.BufferedReader, path: Path, bad: Counter[str]) -> Iterator[bytes]:
         for row in table.parse(stream, path, self.columns, self.on_error, LONGEST_ROW):
@@ -115,10 +120,13 @@ class Inputs:
             number += made.count(b"\n") // 2
             rest = rest[used:]
         if rest.strip() or not number:
-            left = cast(io.BufferedReader, io.BufferedReader(_Stream(chain([rest], blocks))))
-            for record in fastq.parse(left, path, number):
-                self._check(record)
-                yield _FASTA % (record.id.encode(), record.payload)
+            left = cast(io.BufferedReader, io.BufferedReader(Pieces(chain([rest], blocks))))
+            yield from self._records(fastq.parse(left, path, number))
+
+    def _records(self, found: Iterable[Record]) -> Iterator[bytes]:
+        for record in found:
+            self._check(record)
+            yield _FASTA % (record.id.encode(), record.payload)
 
     def _check(self, record: Record, *, skip_helps: bool = True) -> None:
         if record.error and self.on_error == "stop":
@@ -130,11 +138,12 @@ def _without_mark(head: bytes) -> bytes:
     return head.removeprefix(codecs.BOM_UTF8).lstrip()
 
 
-def _kind(head: bytes) -> str:
+def _kind(head: bytes, path: Path) -> str:
     """What a file of sequences that begins so must be turned into FASTA from; empty for FASTA."""
     signs = {b"@": "fastq", b"LOCUS ": "genbank", alignment.SIGN: "stockholm"}
     text = _without_mark(head)
-    return next((kind for sign, kind in signs.items() if text.startswith(sign)), "")
+    known = next((kind for sign, kind in signs.items() if text.startswith(sign)), "")
+    return known or ("rows" if alignment.is_named(path) else dialects.kind(head, path))
 
 
 def _four_lines(text: bytes) -> tuple[bytes, int]:
@@ -159,28 +168,4 @@ def _four_lines(text: bytes) -> tuple[bytes, int]:
 def passed_over(stream: IO[bytes]) -> int:
     """How many rows that cannot be used a stream, read to its end, has left out."""
     made = getattr(stream, "raw", None)
-    return made.bad.total() if isinstance(made, _Stream) else 0
-
-
-class _Stream(io.RawIOBase):
-    """Pieces of bytes as a stream; ``bad`` counts what was left out."""
-
-    def __init__(self, pieces: Iterator[bytes], bad: Counter[str] | None = None) -> None:
-        super().__init__()
-        self._pieces = pieces
-        self.bad = Counter() if bad is None else bad
-        self._rest = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        while not len(self._rest):
-            piece = next(self._pieces, None)
-            if piece is None:
-                return 0
-            self._rest = memoryview(piece)
-        some = min(len(buffer), len(self._rest))
-        buffer[:some] = self._rest[:some]
-        self._rest = self._rest[some:]
-        return some
+    return made.bad.total() if isinstance(made, Pieces) else 0

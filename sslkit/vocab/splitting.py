@@ -59,7 +59,7 @@ class SplitReader:
     Args:
         name: the file, for messages.
         rule: sees valid UTF-8 only, and no token in two pieces.
-        on_error: bytes that are no UTF-8, and tokens longer than LONGEST, stop the run, or
+        on_error: bytes 0 or that are no UTF-8, and tokens longer than LONGEST, stop the run, or
             separate tokens and are counted.
     """
 
@@ -99,16 +99,16 @@ class SplitReader:
         self.tally = Counter(state["tally"])
 
     def _split(self, data: bytes, *, final: bool) -> Slices:
-        if self._start == 0 and data.startswith(_BOM):
-            data = bytes(3) + data[3:]
-        valid = self._valid(data, final)
+        has_zeros = self._has_zeros(data)
+        mark = len(_BOM) if self._start == 0 and data.startswith(_BOM) else 0
+        valid = self._valid(bytes(mark) + data[mark:] if mark else data, final)
         buffer = np.zeros(len(valid) + SPARE, np.uint8)
         buffer[: len(valid)] = np.frombuffer(valid, np.uint8)
         cuts = self._rule(buffer[: len(valid)], final, self._within)
         sure, self._within = (len(valid), "") if final else (cuts.sure, cuts.within)
         # What stays in the rest is looked at again, and counted then.
-        if valid is not data and (replaced := valid.count(0, 0, sure) - data.count(0, 0, sure)):
-            self.tally["invalid_bytes"] += replaced
+        if (valid is not data or has_zeros) and (zeros := valid.count(0, mark, sure)):
+            self.tally["invalid_bytes"] += zeros
         whole = int(np.searchsorted(cuts.starts, sure))
         starts = cuts.starts[:whole]
         lengths = cuts.ends[:whole] - starts
@@ -118,6 +118,18 @@ class SplitReader:
             starts, lengths = starts[~long], lengths[~long]
         self._keep(data[sure : len(valid)], data[len(valid) :], sure)
         return Slices(buffer, starts, lengths)
+
+    def _has_zeros(self, data: bytes) -> bool:
+        at = data.find(0)
+        # Where an earlier byte is none of UTF-8, that one is named.
+        if at >= 0 and self._on_error == "stop" and self._valid(data[:at], True) is not None:
+            raise DataError(
+                "a file is not text",
+                where=f"{self._name}, byte {self._start + self._cut + at + 1}",
+                why="there is a byte 0",
+                do="convert it (iconv -t UTF-8), or pass such bytes over with --on-error skip",
+            )
+        return at >= 0
 
     def _keep(self, rest: bytes, tail: bytes, done: int) -> None:
         """Remember what is not finished; of a token that is too long only so much as tells it."""

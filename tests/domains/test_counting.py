@@ -11,8 +11,8 @@ from sslkit.domains import code, lines, molecule, protein, text
 from sslkit.errors import DataError
 
 
-def tokens(module, data, block, name="file", **values):
-    reader = module.counting(module.Settings(**values), "stop").reader(name, ())
+def tokens(module, data, block, name="file", on_error="stop", **values):
+    reader = module.counting(module.Settings(**values), on_error).reader(name, ())
     found = []
     for part in [*(data[at : at + block] for at in range(0, len(data), block)), None]:
         slices = reader.finish() if part is None else reader.feed(part)
@@ -81,8 +81,13 @@ def test_a_letter_that_is_no_residue_stops():
 @BLOCKS
 def test_nul_bytes_separate_tokens(block):
     for module in (text, lines):
-        assert tokens(module, b"ab\0\0cd\0", block) == ["ab", "cd"]
-    assert collections.Counter(tokens(code, b"ab\0\0cd\0", block, "a.c")) == {"ab": 1, "cd": 1}
+        assert tokens(module, b"ab\0\0cd\0", block, on_error="skip") == ["ab", "cd"]
+    counted = tokens(code, b"ab\0\0cd\0", block, "a.c", on_error="skip")
+    assert collections.Counter(counted) == {"ab": 1, "cd": 1}
+    for module in (text, lines, code):
+        with pytest.raises(DataError) as caught:
+            tokens(module, b"ab\0\0cd\0", block, "a.c")
+        assert caught.value.where == "a.c, byte 3"
 
 
 # What borders of blocks may tear apart: atoms, bonds, columns, ends of lines.
@@ -97,10 +102,10 @@ pieces = st.sampled_from(MARKS)
 def test_lines_and_molecules_do_not_depend_on_blocks(text, block):
     data = text.encode()
     for column in (0, 1, 2):
-        whole = tokens(lines, data, len(data) + 1, column=column)
-        assert tokens(lines, data, block, column=column) == whole
-    whole = tokens(molecule, data, len(data) + 1, canonical=False)
-    assert tokens(molecule, data, block, canonical=False) == whole
+        whole = tokens(lines, data, len(data) + 1, column=column, on_error="skip")
+        assert tokens(lines, data, block, column=column, on_error="skip") == whole
+    whole = tokens(molecule, data, len(data) + 1, canonical=False, on_error="skip")
+    assert tokens(molecule, data, block, canonical=False, on_error="skip") == whole
 
 
 LONG = 300_000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit import bases, rng
-from sslkit.domains.genome import Domain, Settings
+from sslkit.domains.genome import Domain, Settings, counting
 from sslkit.errors import DataError, UsageError
 from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
@@ -248,3 +248,19 @@ def test_the_twin_of_a_token_is_its_reverse_complement(k: int) -> None:
         other = other_strand(tokens[number])
         assert twin == (tokens.index(other) if other in tokens else spec.unknown)
     assert Domain(Settings(k=k, both_strands=False), vocabulary(tokens)).spec.twins is None
+
+
+def test_a_title_with_a_byte_0_is_bad_where_it_is_read_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "a.fa"
+    path.write_bytes(b">a\nACGT\n>b" + b"x" * 300 + b"\0\nACGT\n>c\nAC\0GT\n>d\nAC\n")
+    records = list(Domain(Settings(k=1, stride=1)).read(path, "skip"))
+    assert [bool(record.error) for record in records] == [False, True, True, False]
+    for block in (1, 7, 1000):
+        bad: set[int] = set()
+        survey = counting(Settings(k=1), "skip").survey
+        assert survey is not None
+        reader, data = survey(str(path), bad), path.read_bytes()
+        for at in range(0, len(data), block):
+            reader.feed(data[at : at + block])
+        reader.finish()
+        assert bad == {2, 3}

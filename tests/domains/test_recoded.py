@@ -44,7 +44,7 @@ def test_the_encoding_that_a_file_names(cookie: str, encoding: str, block: int) 
     assert [one for one in tokens(data, block) if one not in ("x", "1") or one in expected][
         -len(expected) :
     ] == expected
-    assert _recoded.decoded(data, "a.py") == (cookie + body).removeprefix("\ufeff")
+    assert _recoded.utf8(data, "a.py") == (cookie + body).removeprefix("\ufeff").encode()
 
 
 @given(

@@ -41,25 +41,25 @@ def matched(pattern: str, raw: str) -> list[str]:
 @example("a \n b  c\n\nd \0 e", 3)
 @example("  a\t b \n", 1)
 def test_tokens_are_the_matches_of_the_pattern(split: Any, raw: str, block: int) -> None:
-    scheme = text.counting(text.Settings(split=split), "stop")
+    scheme = text.counting(text.Settings(split=split), "skip")
     assert tokens(scheme, raw, block) == matched(scheme.pattern, raw.removeprefix("\ufeff"))
 
 
 @given(texts, st.integers(1, 50))
 def test_lines_are_the_matches_of_the_pattern(raw: str, block: int) -> None:
-    scheme = lines.counting(lines.Settings(), "stop")
+    scheme = lines.counting(lines.Settings(), "skip")
     assert tokens(scheme, raw, block) == matched(scheme.pattern, raw.removeprefix("\ufeff"))
 
 
 @given(texts, st.integers(1, 50))
 def test_pieces_lose_nothing(raw: str, block: int) -> None:
-    scheme = text.counting(text.Settings(split="pieces"), "stop")
+    scheme = text.counting(text.Settings(split="pieces"), "skip")
     assert "".join(tokens(scheme, raw, block)) == raw.removeprefix("\ufeff").replace("\0", "")
 
 
 @given(st.lists(texts, min_size=2, max_size=2))
 def test_pieces_may_be_divided_behind_every_line(parts: list[str]) -> None:
-    scheme = text.counting(text.Settings(split="pieces"), "stop")
+    scheme = text.counting(text.Settings(split="pieces"), "skip")
     first, second = parts[0] + "\n", parts[1].lstrip("\ufeff")
     together = tokens(scheme, first + second, 100)
     assert together == tokens(scheme, first, 100) + tokens(scheme, second, 100)
@@ -221,7 +221,10 @@ def test_a_long_document_is_read_as_several(
         (b" \n - \n", "it holds no word"),
         (b"good text\nbad \xff\xfe text", "byte 15"),
         (b"a\0b", "byte 2"),
-        ("utf sixteen".encode("utf-16"), "byte 4"),
+        ("utf sixteen".encode("utf-16"), "UTF-16"),
+        ("utf sixteen".encode("utf-16-be"), "UTF-16-BE"),
+        ("\u4e2d\u6587\u3002 ".encode("utf-32-le"), "UTF-32-LE"),
+        ("\u4e2d\u6587\u3002 a b c\n".encode("utf-16-le") * 20, "UTF-16-LE"),
     ],
 )
 def test_what_is_no_text(tmp_path: Path, raw: bytes, message: str) -> None:

@@ -139,3 +139,9 @@ def test_names_that_are_no_utf8_stay_apart() -> None:
     data = b"# STOCKHOLM 1.0\ncaf\xe9 MK-\ncaf\xea MKV\n//\n"
     found = alignment.parse(io.BufferedReader(io.BytesIO(data)), Path("x.sto"))
     assert [(r.id, r.payload) for r in found] == [("caf\u00e9", b"MK"), ("caf\u00ea", b"MKV")]
+
+
+def test_a_byte_0_may_stand_where_an_alignment_ends() -> None:
+    data = b"# STOCKHOLM 1.0\na MK\n//\n\0# STOCKHOLM 1.0\nb MKV\n//\n\0"
+    found = alignment.parse(io.BufferedReader(io.BytesIO(data)), Path("x.sto"))
+    assert [(r.id, r.payload) for r in found] == [("a", b"MK"), ("b", b"MKV")]

@@ -49,9 +49,9 @@ def test_bytes_that_are_no_utf8_separate_and_are_counted_once(data, block, stops
     plain = data.decode("utf-8", "replace").encode()
     found, tally = read(text, data, block, stops)
     assert found == [word.encode() for word in re.findall(r"\w+", data.decode("utf-8", "replace"))]
-    valid = data.decode("utf-8", "ignore").encode()
+    valid = data.decode("utf-8", "ignore").replace("\0", "").encode()
     assert tally.get("invalid_bytes", 0) == len(data) - len(valid)
-    assert bool(tally) == (plain != data)
+    assert bool(tally) == (plain != data or b"\0" in data)
     for module in (code, lines, molecule):
         assert read(module, data, block, stops) == read(module, data, len(data) + 1)
 
@@ -61,11 +61,11 @@ def test_stopping_names_the_first_bad_byte(data, block):
     reader = text.counting(text.Settings(), "stop").reader("f", ())
     # What is no UTF-8 becomes a lone surrogate, which no other byte does.
     escaped = data.decode("utf-8", "surrogateescape")
-    bad = re.search("[\udc80-\udcff]", escaped)
+    bad = re.search("[\udc80-\udcff\0]", escaped)
     if bad is None:
         read_all(reader, data, block)
         return
-    with pytest.raises(DataError, match="not UTF-8") as caught:
+    with pytest.raises(DataError, match=r"not UTF-8|not text") as caught:
         read_all(reader, data, block)
     assert caught.value.where == f"f, byte {len(escaped[: bad.start()].encode()) + 1}"
 
