@@ -35,8 +35,8 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
     for number, (title, letters, problem) in enumerate(_split(stream, path), 1):
         name, rest = named(title, number)
         metadata = {"title": rest} if rest else {}
-        problem = problem or title_problem(title)
-        yield Record(name, b"" if problem else letters, str(path), number, metadata, problem)
+        why = problem or title_problem(title)
+        yield Record(name, b"" if why else letters, str(path), number, metadata, why)
     if not number:
         raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
 

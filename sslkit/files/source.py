@@ -192,6 +192,13 @@ def digest(path: Path) -> str:
 
 
 def states(files: Iterable[Path]) -> list[list[Any]]:
-    """Path, size and time of change of each file, as JSON takes them; standard input has none."""
+    """Path, size and times of each file, as JSON takes them; standard input has none.
+
+    The time of writing is copied along with a file (rsync -a, mv, touch); that of its last change
+    on this disk (ctime) cannot be given.
+    """
     stats = [(path, None if path == STDIN else path.stat()) for path in files]
-    return [[str(path.absolute()), s and s.st_size, s and s.st_mtime_ns] for path, s in stats]
+    kinds = ("st_size", "st_mtime_ns", "st_ctime_ns")
+    return [
+        [str(f.absolute()), *(getattr(stat, kind, None) for kind in kinds)] for f, stat in stats
+    ]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sslkit.domains import protein
 from sslkit.errors import DataError
 from sslkit.files import dialects, fasta, sequences
+from sslkit.files.columns import Columns
 from sslkit.files.pieces import Pieces
 from sslkit.vocab.inputs import Inputs
 
@@ -33,7 +34,7 @@ PIR = (
 
 
 def counted(path: Path) -> list[tuple[str, str]]:
-    with Inputs(True, b"\n>", None, "stop").open(path) as stream:
+    with Inputs(True, b"\n>", Columns(), "stop").open(path) as stream:
         found = fasta.parse(io.BufferedReader(stream), path)
         return [(r.id, r.payload.replace(b"-", b"").decode()) for r in found]
 
@@ -49,7 +50,7 @@ def test_a3m(tmp_path: Path, case: str) -> None:
     path = tmp_path / "a.a3m"
     path.write_bytes(data)
     assert read(path) == counted(path) == list(zip(names, letters, strict=True))
-    assert Inputs(True, b"\n>", None, "stop").mark(path) == b""
+    assert Inputs(True, b"\n>", Columns(), "stop").mark(path) == b""
     if data.lstrip(b"\xef\xbb\xbf").startswith(b"#"):
         other = path.rename(tmp_path / "stdin")
         assert read(other) == counted(other) == list(zip(names, letters, strict=True))
@@ -107,6 +108,6 @@ def test_rows_of_other_lengths_are_bad_where_they_are_read_and_counted(
         with pytest.raises(DataError) as caught:
             reading(path)
         assert caught.value.where == f"{path}, record 2 (r)"
-    assert Inputs(True, b"\n>", None, "stop").mark(path) == b""
-    with Inputs(True, b"\n>", None, "skip").open(path) as stream:
+    assert Inputs(True, b"\n>", Columns(), "stop").mark(path) == b""
+    with Inputs(True, b"\n>", Columns(), "skip").open(path) as stream:
         assert stream.read() == b">q\n MKVL\n>r\n \n>s\n MK-L\n"

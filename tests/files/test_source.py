@@ -5,6 +5,7 @@ import gzip
 import lzma
 import os
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,3 +85,14 @@ def test_a_folder_that_may_not_be_read_is_no_empty_one(closed: str) -> None:
         assert str(folder / closed) in told.value.why
         assert told.value.exit_code == 3
         assert len(source.find([folder], (".fa",))) == 2
+
+
+def test_a_file_that_was_replaced_is_another_one_whatever_its_time_says(tmp_path: Path) -> None:
+    path = tmp_path / "a.fa"
+    path.write_text(">a\nACGT\n")
+    before, times = source.states([path]), path.stat()
+    assert source.states([path]) == before
+    time.sleep(0.01)
+    path.write_text(">a\nTTTT\n")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert source.states([path]) != before

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sslkit.stages import build_vocab, vocab_plan
+from sslkit.stages import vocab_plan
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 
@@ -156,17 +156,6 @@ def test_too_little_memory_is_refused_with_what_is_needed(corpus):
     done = sslkit("corpus/", "--mem", "64M", cwd=corpus[0])
     assert done.returncode == 4
     assert "allow at least" in done.stderr
-
-
-def test_a_file_that_was_replaced_is_another_one_whatever_its_time_says(tmp_path):
-    path = tmp_path / "a.fa"
-    path.write_text(">a\nACGT\n")
-    before, times = build_vocab._stats([path]), path.stat()
-    assert build_vocab._stats([path]) == before
-    time.sleep(0.01)
-    path.write_text(">a\nTTTT\n")
-    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-    assert build_vocab._stats([path]) != before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
