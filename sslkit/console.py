@@ -12,8 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from sslkit.errors import SslkitError
+from sslkit.escapes import visible
 
 _LOG_SECONDS = 30.0
+#: What makes the lines of a text of several.
+_BREAKS = "\n"
 
 
 class Progress:
@@ -52,7 +55,7 @@ class Progress:
             parts.append(f"{duration((self.total - self.done) / rate)} left")
         if self.note:
             parts.append(self.note)
-        return ", ".join(parts)
+        return visible(", ".join(parts))
 
 
 class _Live(Progress):
@@ -104,16 +107,16 @@ class Console:
     def say(self, text: str) -> None:
         """A message about the work, on stderr."""
         if not self.quiet:
-            print(text, file=self._err, flush=True)
+            print(visible(text), file=self._err, flush=True)
 
     def warn(self, text: str) -> None:
         """A message that quiet runs show too."""
-        print(f"warning: {text}", file=self._err, flush=True)
+        print(f"warning: {visible(text)}", file=self._err, flush=True)
 
     def fail(self, error: SslkitError) -> None:
         """An error as a user should see it; where nothing can be said the exit code stays."""
         with suppress(OSError):
-            print(f"sslkit: {error}", file=self._err, flush=True)
+            print(f"sslkit: {_lines(error)}", file=self._err, flush=True)
 
     @contextmanager
     def progress(self, label: str, total: float | None, unit: str) -> Iterator[Progress]:
@@ -132,14 +135,29 @@ class Console:
     def show(self, text: str) -> None:
         """A part of the outcome, on stdout, for a person; ``result`` gives machines the whole."""
         if not self.as_json and not self.quiet:
-            print(text, file=self._out, flush=True)
+            print(visible(text, _BREAKS), file=self._out, flush=True)
 
-    def result(self, values: Mapping[str, Any], text: str = "") -> None:
-        """The outcome of a command: one JSON object with ``--json``, else ``text``."""
+    def result(self, values: Mapping[str, Any], text: str = "", *, exact: bool = False) -> None:
+        """The outcome of a command: one JSON object with ``--json``, else ``text``.
+
+        Args:
+            exact: the text is a file of its own, and printed as it stands.
+        """
         if self.as_json:
-            print(json.dumps(values, indent=None, sort_keys=False), file=self._out, flush=True)
+            # JSON may hold a DEL as it is; a terminal need not see one.
+            line = json.dumps(values, indent=None, sort_keys=False).replace("\x7f", "\\u007f")
+            print(line, file=self._out, flush=True)
         elif text and not self.quiet:
-            print(text, file=self._out, flush=True)
+            print(text if exact else visible(text, _BREAKS), file=self._out, flush=True)
+
+
+def _lines(error: SslkitError) -> str:
+    """An error as text: names stay on their line, and an explanation of several is indented."""
+    lines = [visible(error.what)]
+    for name, text in error.details():
+        shown = visible(text) if name == "where" else visible(text, _BREAKS)
+        lines.append(f"  {name}: " + "\n    ".join(shown.split("\n")))
+    return "\n".join(lines)
 
 
 def human(value: float) -> str:

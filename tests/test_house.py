@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 #: From the ground up; a file imports from its own room and from lower floors only.
 FLOORS = (
-    ("errors", "limits", "interrupts", "conformance"),
+    ("errors", "limits", "interrupts", "conformance", "escapes"),
     ("types", "rng", "options", "sizes", "processor", "allocator", "streams", "third_party"),
     (
         "catalog",

@@ -15,6 +15,7 @@ from sslkit.cli.config import CONFIG_SET
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
+from sslkit.escapes import visible
 from sslkit.processor import spin_briefly
 from sslkit.third_party import PluginWarning
 
@@ -40,7 +41,7 @@ def _told(console: Console) -> Iterator[None]:
             if issubclass(category, PluginWarning):
                 console.warn(str(message))
             else:
-                usual(message, category, *where, **more)
+                usual(visible(str(message), "\n"), category, *where, **more)
 
         vars(warnings)["showwarning"] = show
         yield

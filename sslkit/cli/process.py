@@ -1,5 +1,6 @@
 """A process of ``sslkit``: its command line, and the exit code that it ends with."""
 
+import io
 import sys
 
 import typer
@@ -8,6 +9,7 @@ from sslkit import streams
 from sslkit.cli.commands import app
 from sslkit.console import Console
 from sslkit.errors import SslkitError
+from sslkit.escapes import visible
 
 
 def run() -> int:
@@ -18,7 +20,9 @@ def run() -> int:
         show = getattr(error, "show", None)
         if show is None:
             raise
-        show(sys.stderr)
+        text = io.StringIO()
+        show(text)
+        print(visible(text.getvalue(), "\n"), end="", file=sys.stderr)
         return error.exit_code
     if code:
         return int(code)

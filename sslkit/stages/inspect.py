@@ -18,6 +18,7 @@ from sslkit import catalog
 from sslkit.artifacts import manifest
 from sslkit.console import Console, Progress
 from sslkit.errors import DataError
+from sslkit.escapes import visible
 from sslkit.files import alignment, bed, fasta, fastq, genbank, sequences, source, table
 from sslkit.files.columns import Columns
 from sslkit.stages import (
@@ -80,7 +81,7 @@ def run(options: Options, console: Console) -> None:
             found.append(_held(path, options, schemes, progress))
         console.show(report.text(found[-1]) + "\n")
     following = inspect_next.commands(options.input, options.reference, options.names, found)
-    told = "\n".join(f"next: {command}" for command in following)
+    told = "\n".join(f"next: {visible(command)}" for command in following)
     console.result({"files": found, "next": following}, told)
     report.refuse(found)
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sslkit import sizes
 from sslkit.errors import DataError
+from sslkit.escapes import visible
 from sslkit.stages.labels import PER_TOKEN
 
 _CONTENT = {"genome": "DNA", "protein": "protein", "molecule": "molecules", "": "unknown letters"}
@@ -17,8 +18,8 @@ def text(found: Found) -> str:
     """What is known of one file."""
     if "error" in found:
         error = found["error"]
-        details = "".join(f"\n  {name}  {told}" for name, told in error.items() if name != "what")
-        return f"{found['file']}: {error['what']}{details}"
+        details = [f"{name}  {told}" for name, told in error.items() if name != "what"]
+        return "\n  ".join(map(visible, [f"{found['file']}: {error['what']}", *details]))
     packed = f", {found['compression']}" if found.get("compression") else ""
     size = f", {sizes.show(found['bytes'])}" if "bytes" in found else ""
     if found["kind"] == "artifact":
@@ -26,7 +27,7 @@ def text(found: Found) -> str:
     rows = [*_records(found), *_composition(found), *_table(found), *_refused(found)]
     wide = max(len(name) for name, _ in rows)
     lines = [f"  {name.ljust(wide)}  {told}" for name, told in rows]
-    return "\n".join([f"{found['file']}: {_title(found)}{packed}{size}", *lines])
+    return "\n".join(map(visible, [f"{found['file']}: {_title(found)}{packed}{size}", *lines]))
 
 
 def refuse(found: Sequence[Found]) -> None:

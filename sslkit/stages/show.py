@@ -14,6 +14,7 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.errors import DataError, UsageError
+from sslkit.escapes import visible
 from sslkit.files import source
 from sslkit.stages.subword_table import TOKENIZER, is_whole, tokenizer_of
 
@@ -94,7 +95,7 @@ def _plugin(kind: str, name: str, console: Console) -> None:
 
 def _artifact(path: Path, console: Console) -> None:
     path, made, holds = _opened(path)
-    text = [str(path), *_aligned(_lines(made, holds))]
+    text = [visible(str(path)), *_aligned(_lines(made, holds))]
     shown = {"path": str(path), "holds": holds, "manifest": dataclasses.asdict(made)}
     console.result(shown, "\n".join(text))
 
@@ -171,6 +172,6 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 def _aligned(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[str]:
     """Rows of text as lines, every column but the last one as wide as its widest cell."""
-    held = list(rows)
+    held = [tuple(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in list(zip(*held, strict=True))[:-1]]
     return ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in held]

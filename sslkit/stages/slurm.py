@@ -101,7 +101,7 @@ def run(options: Options, console: Console) -> None:
         destination.check(options.out, kinds.SCRIPT, options)
     text = script(options)
     if options.out is None:
-        console.result({"script": text}, text.rstrip("\n"))
+        console.result({"script": text}, text.rstrip("\n"), exact=True)
         return
     if options.out.exists() and not options.force:
         raise UsageError(f"{options.out} is there", do="give another --out, or --force")
