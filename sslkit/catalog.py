@@ -28,6 +28,7 @@ ROOMS = {
     "adaptation": "adapt",
     "task": "tasks",
 }
+_SHOWN = 40
 
 
 def _name(stem: str) -> str:
@@ -163,10 +164,32 @@ def _build(plugin: str, module: types.ModuleType, values: Mapping[str, Any]) -> 
             f"{plugin} has no setting {', '.join(strange)}",
             why="the artifact or configuration was written by another version",
         )
+    hints = typing.get_type_hints(module.Settings)
+    for option in dataclasses.fields(module.Settings):
+        value = values.get(option.name, option.default)
+        if value is not option.default and not _fits(value, hints[option.name]):
+            raise UsageError(
+                f"{plugin} refuses its settings",
+                why=f"{option.name} is {_type(hints[option.name])}, not {str(value)[:_SHOWN]!r}",
+            )
     try:
         return module.Settings(**values)
     except ValueError as error:
         raise UsageError(f"{plugin} refuses its settings", why=str(error)) from error
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value that was read from a file is of the type of a Settings field."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (types.UnionType, typing.Union):
+        return any(_fits(value, argument) for argument in arguments)
+    if origin is typing.Literal:
+        return type(value) is str and value in arguments
+    if hint is types.NoneType:
+        return value is None
+    if hint is float:
+        return type(value) in (int, float) and value == value  # NaN is not what it is
+    return type(value) is hint if hint in (bool, int, str) else True
 
 
 def _convert(name: str, text: str, hint: Any) -> Any:

@@ -20,7 +20,12 @@ _DAMAGE = (
     RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, LookupError, TypeError,
     AttributeError,
 )  # fmt: skip
-_FIELDS = {"manifest": str, "tensors": dict, "tokens": str, "counts": torch.Tensor}
+_FIELDS: dict[str, Any] = {
+    "manifest": str,
+    "tensors": dict,
+    "tokens": str | list,
+    "counts": torch.Tensor,
+}
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         {
             "manifest": checkpoint.manifest.to_json(),
             "tensors": checkpoint.tensors,
-            "tokens": "\n".join(checkpoint.tokens),
+            "tokens": _packed(checkpoint.tokens),
             "counts": checkpoint.counts,
             **({"learned": checkpoint.learned.plain()} if checkpoint.learned else {}),
         },
@@ -70,9 +75,58 @@ def load(path: Path) -> Checkpoint:
                 "this is not a checkpoint of sslkit", where=str(path), why=f"it lacks {name!r}"
             )
     made = manifest.from_json(held["manifest"], str(path))
-    tokens = tuple(held["tokens"].split("\n")) if held["tokens"] else ()
+    tokens = _unpacked(held["tokens"])
     origin = learned.of_checkpoint(held, made, str(path))
-    return Checkpoint(made, held["tensors"], tokens, held["counts"], origin)
+    counts, parts = held["counts"], held["tensors"]
+    if counts.shape != (len(tokens),) or bool((counts < 0).any()):
+        raise DataError(
+            "the vocabulary of a checkpoint is damaged",
+            where=str(path),
+            why=f"{len(tokens)} tokens, and counts of shape {list(counts.shape)}",
+        )
+    check_parts(parts, path)
+    return Checkpoint(made, parts, tokens, counts, origin)
+
+
+def _packed(tokens: tuple[str, ...]) -> str | list[str]:
+    """Tokens as a file holds them: one a line, or a list where a token is or has a line's end."""
+    lines = "\n".join(tokens)
+    return lines if _unpacked(lines) == tokens else list(tokens)
+
+
+def _unpacked(tokens: str | list[Any]) -> tuple[str, ...]:
+    if isinstance(tokens, str):
+        return tuple(tokens.split("\n")) if tokens else ()
+    return tuple(map(str, tokens))
+
+
+def check_parts(parts: Any, path: Path) -> None:
+    """Refuse what is not the ``state_dict`` of each part of a learner, by the part's name.
+
+    Raises:
+        DataError: it is something else, or a tensor claims more numbers than the file holds.
+    """
+    right = isinstance(parts, dict) and all(
+        isinstance(name, str) and isinstance(part, dict) and all(map(_is_entry, part.items()))
+        for name, part in parts.items()
+    )
+    if not right:
+        raise DataError(
+            "the tensors of a checkpoint are not as sslkit writes them",
+            where=str(path),
+            do="make it again",
+        )
+
+
+def _is_entry(entry: tuple[Any, Any]) -> bool:
+    """Whether it is a name and a dense tensor that is whole."""
+    name, value = entry
+    return (
+        isinstance(name, str)
+        and isinstance(value, torch.Tensor)
+        and value.layout == torch.strided
+        and value.nbytes <= value.untyped_storage().nbytes()
+    )
 
 
 def locate(path: Path) -> Path:

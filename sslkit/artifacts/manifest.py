@@ -6,7 +6,8 @@ Nothing in it depends on clock or host: two equal runs write equal manifests.
 import dataclasses
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -19,6 +20,26 @@ from sslkit.files import source
 FORMAT = 1
 #: Schema metadata key under which a Parquet artifact holds its manifest.
 METADATA_KEY = b"sslkit"
+#: The longest windows, in tokens, that an artifact can ask for.
+_MOST_CONTEXT = 2**24
+_FIELDS: Mapping[str, type] = {
+    "stage": str, "settings": dict, "plugins": dict, "inputs": list, "parents": dict,
+    "results": dict, "libraries": dict, "format": int,
+}  # fmt: skip
+_PLUGIN = {"name": (str,), "version": (int, str), "settings": (dict,)}
+_INPUT: Mapping[str, type] = {"path": str, "bytes": int, "sha256": str}
+#: What the settings that later stages take over can be.
+_SETTINGS: Mapping[str, Callable[[Any], bool]] = {
+    "context": lambda value: type(value) is int and 1 <= value <= _MOST_CONTEXT,
+    "seed": lambda value: type(value) is int,
+    "on_error": lambda value: value in ("stop", "skip"),
+    "canonical": lambda value: type(value) is bool,
+    "special": lambda value: type(value) is list and all(type(one) is str for one in value),
+    "subword": lambda value: value in (None, "bpe", "unigram"),
+    "max_size": lambda value: value is None or (type(value) is int and value > 0),
+    "min_count": lambda value: value is None or (type(value) is int and value >= 0),
+    "column": lambda value: value is None or type(value) is str,
+}
 _LIBRARIES = ("sslkit", "torch", "numpy", "pyarrow", "scikit-learn")
 
 
@@ -58,25 +79,112 @@ def make(stage: str, settings: Mapping[str, Any], **fields: Any) -> Manifest:
     return Manifest(stage=stage, settings=settings, libraries=_libraries(), **fields)
 
 
-def from_json(text: str, where: str) -> Manifest:
-    """Read a manifest back.
+def from_json(text: str | bytes, where: str) -> Manifest:
+    """Read a manifest back: every field of it has the type that stages rely on.
+
+    Its settings, plug-ins and results refuse, naming the artifact, to give what they lack.
 
     Raises:
-        DataError: not a manifest, or one of a format that this version does not know.
+        DataError: not a manifest, a damaged one, or one of a format that is not known here.
     """
     try:
         values = json.loads(text)
-        if values["format"] != FORMAT:
+        if _format(values) != FORMAT:
             raise DataError(
                 f"artifact format {values['format']} is not known here",
                 where=where,
                 why=f"this version reads format {FORMAT}",
                 do="use the version of sslkit that wrote it, or make the artifact again",
             )
+        _check(values)
         values["inputs"] = tuple(Input(**entry) for entry in values["inputs"])
+        for name in ("settings", "plugins", "results"):
+            values[name] = Stated.of(values.get(name, {}), where)
         return Manifest(**values)
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError("this is not an artifact of sslkit", where=where, why=str(error)) from error
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        raise DataError(
+            "this is not an artifact of sslkit, or a damaged one", where=where, why=str(error)
+        ) from error
+
+
+def from_metadata(metadata: Mapping[bytes, bytes] | None, where: str) -> Manifest | None:
+    """The manifest in the metadata of a Parquet schema; None where there is none.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    text = (metadata or {}).get(METADATA_KEY)
+    return None if text is None else from_json(text, where)
+
+
+class Stated(dict[str, Any]):
+    """What an artifact states; asked for something else, it says which artifact lacks it."""
+
+    where: str
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str) -> "Stated":
+        """The entries of a mapping, and of those in it."""
+        stated = cls({n: cls.of(v, where) if type(v) is dict else v for n, v in values.items()})
+        stated.where = where
+        return stated
+
+    def __missing__(self, name: str) -> Any:
+        raise DataError(
+            f"an artifact does not say its {name}",
+            where=self.where,
+            why="it is damaged, or was not made by the stage that this command takes it for",
+            do="make it again",
+        )
+
+
+@contextmanager
+def reading(what: str, where: str) -> Iterator[None]:
+    """Read what another run wrote; what is of another form ends in an error that names it.
+
+    Args:
+        what: is read, as ``a report of probes``.
+
+    Raises:
+        DataError: it is not as its stage writes it.
+    """
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(
+            f"{what} is damaged", where=where, why=f"{type(error).__name__}: {error}",
+            do="make it again",
+        ) from error  # fmt: skip
+
+
+def _format(values: Any) -> Any:
+    if not isinstance(values, dict):
+        raise TypeError("it is no JSON object")
+    return values["format"]
+
+
+def _check(values: Mapping[str, Any]) -> None:
+    """Refuse, as ``from_json`` does, entries of other types than those that are written."""
+    for name, kind in _FIELDS.items():
+        _need(type(values[name]) is kind, name)
+    for entry in values["plugins"].values():
+        _need(type(entry) is dict and set(entry) == set(_PLUGIN), "plugins")
+        for name, kinds in _PLUGIN.items():
+            _need(type(entry[name]) in kinds, f"plugins: {name}")
+    for entry in values["inputs"]:
+        _need(type(entry) is dict and set(entry) == set(_INPUT), "inputs")
+        _need(all(type(entry[n]) is kind for n, kind in _INPUT.items()), "inputs")
+        _need(entry["bytes"] >= 0, "inputs: bytes")
+    for name in ("parents", "libraries"):
+        _need(all(type(value) is str for value in values[name].values()), name)
+    for name, can_be in _SETTINGS.items():
+        if name in values["settings"]:
+            _need(can_be(values["settings"][name]), f"settings: {name}")
+
+
+def _need(right: bool, name: str) -> None:
+    if not right:
+        raise ValueError(f"its {name} cannot be what it says")
 
 
 def describe(paths: Iterable[Path]) -> tuple[Input, ...]:

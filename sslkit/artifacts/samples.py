@@ -31,8 +31,9 @@ def kept(folder: RunFolder) -> Iterator[tuple[Path, int, Parts]]:
     """
     for path in sorted(folder.samples.glob("*.pt")):
         held = checkpoint.read_tensors(path)
-        if not isinstance(held.get("tensors"), dict) or not path.stem.isdecimal():
+        if "tensors" not in held or not path.stem.isdecimal():
             raise DataError("this is not a sample of weights", where=str(path))
+        checkpoint.check_parts(held["tensors"], path)
         yield path, int(path.stem), held["tensors"]
 
 

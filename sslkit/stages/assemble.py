@@ -1,6 +1,6 @@
 """From names and artifacts to the parts of a run."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -10,16 +10,16 @@ import torch
 from torch import Tensor, nn
 
 from sslkit import catalog, rng
-from sslkit.artifacts import checkpoint, manifest, samples
+from sslkit.artifacts import checkpoint, manifest, plugins, samples
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.learned import Learned
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
 from sslkit.contracts import TokenDomain
 from sslkit.engine.learner import Learner
-from sslkit.errors import DataError
 from sslkit.files import source
 from sslkit.modules import Encoder
+from sslkit.stages import rebuild
 from sslkit.types import TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -76,24 +76,20 @@ def from_checkpoint(path: Path) -> Parts:
     path = checkpoint.locate(path)
     held = checkpoint.load(path)
     vocabulary = Vocabulary(held.tokens, held.counts.numpy())
-    module, settings = plugin("domain", held.manifest, path)
+    module, settings = plugins.restore("domain", held.manifest, path)
     name = held.manifest.plugins["domain"]["name"]
     catalog.check_records(name, module, f"{path} cannot read any")
-    domain: TokenDomain = module.Domain(settings, vocabulary)
-    encoder = _encoder(held.manifest, domain, path)
-    try:
-        encoder.load_state_dict(held.tensors["encoder"])
-    except (RuntimeError, KeyError) as error:
-        raise DataError(
-            "a checkpoint does not fit its own description", where=str(path), why=str(error)
-        ) from error
+    domain = domain_of(module, settings, vocabulary, path)
+    encoder = rebuild.rebuild(
+        _builder(held.manifest, domain, path), held.tensors.get("encoder", {}), str(path)
+    )
     return Parts(
-        domain_name=held.manifest.plugins["domain"]["name"],
+        domain_name=name,
         domain=domain,
         encoder=encoder.eval(),
         vocabulary=vocabulary,
         checkpoint=held,
-        context=int(held.manifest.settings["context"]),
+        context=held.manifest.settings["context"],
         path=path,
         sha256=source.digest(path),
     )
@@ -102,7 +98,20 @@ def from_checkpoint(path: Path) -> Parts:
 def untrained(parts: Parts, seed: int) -> Encoder:
     """An encoder of the same shape with fresh weights."""
     torch.manual_seed(int(rng.key(seed, "encoder") >> rng.SHIFT))
-    return _encoder(parts.manifest, parts.domain, parts.path).eval()
+    return _builder(parts.manifest, parts.domain, parts.path)().eval()
+
+
+def domain_of(
+    module: ModuleType, settings: Any, vocabulary: Vocabulary | None, path: Path
+) -> TokenDomain:
+    """A domain as an artifact describes it.
+
+    Raises:
+        DataError: its settings do not go together, or not with the vocabulary.
+    """
+    with rebuild.refused(str(path)):
+        domain: TokenDomain = module.Domain(settings, vocabulary)
+    return domain
 
 
 def moving(
@@ -147,32 +156,10 @@ def write(
     folder.clear()
 
 
-def plugin(kind: str, made: manifest.Manifest, path: Path) -> tuple[ModuleType, Any]:
-    """A plug-in and its settings as a manifest names them.
-
-    Args:
-        kind: as manifests name it; of several objectives the later ones as ``objective NAME``.
-
-    Raises:
-        DataError: it has another version now.
-    """
-    entry: Mapping[str, Any] = made.plugins[kind]
-    module = catalog.load(kind.partition(" ")[0], entry["name"])
-    if entry["version"] != module.VERSION:
-        raise DataError(
-            f"{kind} {entry['name']} has version {module.VERSION} here",
-            where=str(path),
-            why=f"the artifact was made with version {entry['version']}",
-            do="use the version of sslkit that wrote it, or make it again",
-        )
-    found = catalog.settings({entry["name"]: module}, {}, {entry["name"]: entry["settings"]})
-    return module, found[entry["name"]]
-
-
-def _encoder(made: manifest.Manifest, domain: TokenDomain, path: Path) -> Encoder:
-    module, settings = plugin("model", made, path)
-    encoder: Encoder = module.Model(settings, domain.spec)
-    return encoder
+def _builder(made: Manifest, domain: TokenDomain, path: Path) -> Callable[[], Encoder]:
+    """Makes encoders as a manifest describes them, with fresh weights."""
+    module, settings = plugins.restore("model", made, path)
+    return lambda: module.Model(settings, domain.spec)
 
 
 def _short(settings: Mapping[str, Any]) -> str:

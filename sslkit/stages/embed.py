@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 import pyarrow as pa
 
-from sslkit.artifacts import destination, embeddings, kinds, learned, manifest
+from sslkit.artifacts import destination, embeddings, kinds, learned, manifest, plugins
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import Parts, held_identity, working
 from sslkit.console import Console, human
@@ -115,9 +115,7 @@ def run(options: Options, console: Console) -> None:
     with ExitStack() as stack, stopping() as stop:
         with stop.at_once("nothing was embedded"):
             model = assemble.from_checkpoint(options.checkpoint)
-            module, _ = assemble.plugin("domain", model.manifest, model.path)
-        own = recognition.endings(module)
-        endings = table.ENDINGS if options.sequence_column else own
+from sslkit.artifacts import destination, embeddings, kinds, learned, manifest, plugins
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.EMBEDDINGS, options.input, endings, files.paths)
         with stop.at_once("nothing was embedded"):

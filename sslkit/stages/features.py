@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import catalog
-from sslkit.artifacts import embeddings, manifest
+from sslkit.artifacts import embeddings, manifest, plugins
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.console import Console, Progress
 from sslkit.contracts import Described, TokenDomain
@@ -207,8 +207,8 @@ def from_table(asked: Labels, path: Path, console: Console) -> Features:
     def compute() -> Mapping[str, Floats]:
         sets: dict[str, Floats] = {}
         if examples.units:
-            module, settings = assemble.plugin("domain", held.manifest, path)
-            sets = _floors(module.Domain(settings), examples)
+            module, settings = plugins.restore("domain", held.manifest, path)
+            sets = _floors(assemble.domain_of(module, settings, None, path), examples)
         return sets | {"embeddings": held.vectors[places].astype(np.float64)}
 
     console.say("no untrained encoder to compare with: that takes --checkpoint instead")
@@ -220,8 +220,8 @@ def _joined(
     asked: Labels, task: tuple[ModuleType, Any], held: Embeddings, path: Path, console: Console
 ) -> tuple[Examples, list[int]]:
     """Labelled records, and the row of the table that has each one's vector."""
-    module, settings = assemble.plugin("domain", held.manifest, path)
-    domain: TokenDomain = module.Domain(settings)
+    module, settings = plugins.restore("domain", held.manifest, path)
+    domain = assemble.domain_of(module, settings, None, path)
     examples = labels.read(*task, asked.files, domain, asked.on_error, console, asked.families)
     place: dict[str, int] = {}
     for row, name in enumerate(held.ids):

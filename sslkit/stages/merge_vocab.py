@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslkit import catalog, sizes
-from sslkit.artifacts import destination, kinds
+from sslkit import sizes
+from sslkit.artifacts import destination, kinds, plugins
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import UsageError
@@ -51,8 +51,7 @@ def run(options: Options, console: Console) -> None:
     held = [shares.load(path) for path in options.parts]
     made, tally = shares.join([share for share, _ in held])
     domain = made.plugins["domain"]
-    module = catalog.load("domain", domain["name"])
-    settings = catalog.settings({domain["name"]: module}, {}, {domain["name"]: domain["settings"]})
+    module, settings = plugins.restore("domain", made, options.parts[0])
     console.say(f"merges {len(held)} parts of {domain['name']}")
     what = ["merge", made.to_json(), str(out.absolute())]
     if (
@@ -62,8 +61,8 @@ def run(options: Options, console: Console) -> None:
     ):
         tidy(options.tmp, what)
         return
-    scheme = scheme_of(made, module, settings[domain["name"]])
-    subword_table.check(made.settings, scheme, plan, out)
+from sslkit import sizes
+from sslkit.artifacts import destination, kinds, plugins
     with stopping() as stop, workplace(options.tmp, what) as folder:
         work = vocab_table.Work(
             out,

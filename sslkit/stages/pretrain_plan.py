@@ -10,11 +10,12 @@ from typing import Any, Generic, TypeVar
 from sslkit import catalog
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Manifest
+from sslkit.artifacts.plugins import restore
 from sslkit.console import Console
 from sslkit.contracts import Domain, TokenDomain
 from sslkit.errors import DataError, UsageError
 from sslkit.options import Common
-from sslkit.stages import pretext, training_plan
+from sslkit.stages import assemble, pretext, training_plan
 from sslkit.stages.pretext import Pretexts
 from sslkit.vocab import vocabulary as vocabularies
 from sslkit.vocab.vocabulary import Vocabulary
@@ -110,6 +111,7 @@ def choose(
             f"{options.vocab} is a vocabulary of domain {inherited['name']}, not {name}",
             do=f"sslkit build-vocab --domain {name}, or leave --domain out",
         )
+    restore("domain", made, options.vocab)
     if made.settings.get("canonical"):
         raise UsageError(
             f"{options.vocab} merges reverse complements, and a model reads one strand",
@@ -143,10 +145,9 @@ def choose(
             f"--set causal={plugins['model'][2].causal} does not go with {options.objective}",
             do="leave it out: the objective decides it",
         )
-    try:
-        domain: TokenDomain = modules["domain"][1].Domain(settings[label["domain"]], vocab)
-    except UsageError as error:
-        raise DataError(error.what, where=str(options.vocab), do=error.do) from error
+    domain = assemble.domain_of(
+        modules["domain"][1], settings[label["domain"]], vocab, options.vocab
+    )
     for objective, module in objectives.items():
         needs = pretext.needs(module, domain.spec)
         catalog.check_fit(OBJECTIVE, objective, needs, name, modules["domain"][1].GIVES)

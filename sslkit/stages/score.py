@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from sslkit.artifacts import destination, kinds, manifest, scores
+from sslkit.artifacts import destination, kinds, manifest, plugins, scores
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import held_identity, working
 from sslkit.console import Console, human
@@ -41,9 +41,7 @@ def run(options: Options, console: Console) -> None:
     with ExitStack() as stack, stopping() as stop:
         with stop.at_once("nothing was scored"):
             model = assemble.from_checkpoint(options.checkpoint)
-            module, _ = assemble.plugin("domain", model.manifest, model.path)
-        own = recognition.endings(module)
-        endings = table.ENDINGS if options.sequence_column else own
+from sslkit.artifacts import destination, kinds, manifest, plugins, scores
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.SCORES, options.input, endings, files.paths)
         files.remark(console)

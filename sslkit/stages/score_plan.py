@@ -9,13 +9,14 @@ from typing import Any, Literal
 from torch import nn
 
 from sslkit import catalog
+from sslkit.artifacts import plugins
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, UsageError
 from sslkit.options import Common
 from sslkit.pretexts import Energy, Likelihood
-from sslkit.stages import assemble
+from sslkit.stages import assemble, rebuild
 from sslkit.stages.records import Files, Reading
 from sslkit.types import Array, Record
 
@@ -158,8 +159,9 @@ def _objective(
             do=f"there is: {', '.join(kinds) or 'nothing'}",
         )
     for name in [options.objective] if options.objective else kinds:
-        module, settings = assemble.plugin(kinds[name], made, model.path)
-        objective = module.Objective(settings, model.spec, model.vocabulary.counts)
+        module, settings = plugins.restore(kinds[name], made, model.path)
+        with rebuild.refused(str(model.path)):
+            objective = module.Objective(settings, model.spec, model.vocabulary.counts)
         if isinstance(objective, Likelihood | Energy):
             return name, objective, _head(objective, name if len(kinds) > 1 else "", model)
     able = [n for n, other in catalog.loadable("objective").items() if _can(other)]
@@ -176,17 +178,15 @@ def _can(module: Any) -> bool:
 
 def _head(objective: Any, name: str, model: assemble.Parts) -> nn.Module:
     """The trained head; of several objectives each has its ``name`` before its tensors."""
-    head: nn.Module = objective.head(model.encoder.width)
     held: Mapping[str, Any] = model.checkpoint.tensors.get("head", {})
     first = f"{name}." if name else ""
     mine = {key.removeprefix(first): v for key, v in held.items() if key.startswith(first)}
-    try:
-        head.load_state_dict(mine)
-    except RuntimeError as error:
-        raise DataError(
-            "a checkpoint does not fit its own description", where=str(model.path), why=str(error)
-        ) from error
-    return head
+
+    def build() -> nn.Module:
+        head: nn.Module = objective.head(model.encoder.width)
+        return head
+
+    return rebuild.rebuild(build, mine, str(model.path))
 
 
 def wild_type(options: Options, reading: Reading, model: assemble.Parts) -> Wild | None:

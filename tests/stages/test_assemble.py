@@ -15,7 +15,7 @@ from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.run import RunFolder
 from sslkit.domains import genome
 from sslkit.engine.learner import Learner
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError
 from sslkit.files import source
 from sslkit.models import transformer
 from sslkit.objectives import supervised
@@ -109,7 +109,7 @@ def test_a_plugin_that_is_not_here(made: Callable[..., Path], kind: str) -> None
     old = described()
     plugins = {name: dict(entry) for name, entry in old.plugins.items()}
     plugins[kind]["name"] = "phlogiston"
-    with pytest.raises(UsageError, match=f"there is no {kind} 'phlogiston'"):
+    with pytest.raises(DataError, match=f"there is no {kind} 'phlogiston'"):
         assemble.from_checkpoint(made(manifest=dataclasses.replace(old, plugins=plugins)))
 
 
