@@ -125,3 +125,36 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     checkpoint.save(tmp_path / "a.pt", Checkpoint(old, made.tensors, (), made.counts[:0]))
     with pytest.raises(DataError, match="format 99"):
         checkpoint.load(tmp_path / "a.pt")
+
+
+@pytest.mark.parametrize("tokens", [("\n", "a"), ("a\nb", "c"), ("", "a"), ("",), ("a", "b")])
+def test_tokens_come_back_whatever_letters_they_have(
+    tmp_path: Path, tokens: tuple[str, ...]
+) -> None:
+    made = example()
+    counts = torch.arange(len(tokens)) + 1
+    checkpoint.save(tmp_path / "a.pt", Checkpoint(made.manifest, made.tensors, tokens, counts))
+    assert checkpoint.load(tmp_path / "a.pt").tokens == tokens
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"counts": torch.tensor([5, -3])},
+        {"counts": torch.tensor([5, 3, 1])},
+        {"tokens": "A"},
+        {"tensors": {"encoder": 3}},
+        {"tensors": {"encoder": {"w": [1.0]}}},
+        {"tensors": {"encoder": {"w": torch.zeros(1).expand(10**12)}}},
+        {"tensors": {"encoder": {"w": torch.zeros(2, 2).to_sparse()}}},
+    ],
+)
+def test_fields_that_are_not_as_written_are_refused(
+    tmp_path: Path, broken: dict[str, object]
+) -> None:
+    path = tmp_path / "a.pt"
+    checkpoint.save(path, example())
+    torch.save(checkpoint.read_tensors(path) | broken, path)
+    with pytest.raises(DataError) as caught:
+        checkpoint.load(path)
+    assert caught.value.where == str(path)
