@@ -115,7 +115,9 @@ def run(options: Options, console: Console) -> None:
     with ExitStack() as stack, stopping() as stop:
         with stop.at_once("nothing was embedded"):
             model = assemble.from_checkpoint(options.checkpoint)
-from sslkit.artifacts import destination, embeddings, kinds, learned, manifest, plugins
+            module, _ = plugins.restore("domain", model.manifest, model.path)
+        own = recognition.endings(module)
+        endings = table.ENDINGS if options.sequence_column else own
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.EMBEDDINGS, options.input, endings, files.paths)
         with stop.at_once("nothing was embedded"):

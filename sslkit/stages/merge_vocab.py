@@ -61,8 +61,8 @@ def run(options: Options, console: Console) -> None:
     ):
         tidy(options.tmp, what)
         return
-from sslkit import sizes
-from sslkit.artifacts import destination, kinds, plugins
+    scheme = scheme_of(made, module, settings)
+    subword_table.check(made.settings, scheme, plan, out)
     with stopping() as stop, workplace(options.tmp, what) as folder:
         work = vocab_table.Work(
             out,

@@ -41,7 +41,9 @@ def run(options: Options, console: Console) -> None:
     with ExitStack() as stack, stopping() as stop:
         with stop.at_once("nothing was scored"):
             model = assemble.from_checkpoint(options.checkpoint)
-from sslkit.artifacts import destination, kinds, manifest, plugins, scores
+            module, _ = plugins.restore("domain", model.manifest, model.path)
+        own = recognition.endings(module)
+        endings = table.ENDINGS if options.sequence_column else own
         files = stack.enter_context(Files.found(options.input, options.reference, endings))
         destination.check_corpus(out, kinds.SCORES, options.input, endings, files.paths)
         files.remark(console)
