@@ -56,6 +56,10 @@ class DataError(SslkitError):
     exit_code = 3
 
 
+class EmptyFileError(DataError):
+    """A file holds nothing at all: where bad records are skipped, it is passed over."""
+
+
 class ResourceError(SslkitError):
     """Memory, disk or another resource is not enough for the work as asked."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from sslkit.artifacts import kinds
 from sslkit.artifacts.kinds import Kind
 from sslkit.errors import ResourceError, UsageError
-from sslkit.files import source
+from sslkit.files import folders, source
 
 #: What an output is called while it is written is so many bytes longer than its name.
 _LONGER_BY = 24
@@ -77,7 +77,7 @@ def check_corpus(
     written = [real / name if name else real for name in names]
     for path in asked:
         for file in written:
-            if source.stands_for(path, endings, file):
+            if folders.stands_for(path, endings, file):
                 raise UsageError(
                     f"{out} lies in {path}, which is read",
                     why=f"{file.name} would be part of it the next time",

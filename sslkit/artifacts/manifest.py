@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sslkit.errors import DataError
-from sslkit.files import source
+from sslkit.files import pipes, source
 
 #: Raised when the meaning of a field changes; an unknown format is refused.
 FORMAT = 1
@@ -187,19 +187,18 @@ def _need(right: bool, name: str) -> None:
         raise ValueError(f"its {name} cannot be what it says")
 
 
-def describe(paths: Iterable[Path]) -> tuple[Input, ...]:
-    """Sizes and hashes of input files; standard input has none."""
+def describe(paths: Iterable[Path], *, once: bool = False) -> tuple[Input, ...]:
+    """Sizes and hashes of input files.
+
+    Args:
+        once: whether files are read once, so that nothing is known of what comes from a pipe.
+    """
     return tuple(
-        Input(str(path), _size(path), source.digest(path))
-        if path != source.STDIN
-        else Input("-", 0, "")
+        Input(str(path), 0, "")
+        if once and pipes.is_pipe(path)
+        else Input(str(path), source.size(path), source.digest(path))
         for path in paths
     )
-
-
-def _size(path: Path) -> int:
-    with source.reading(path):
-        return path.stat().st_size
 
 
 def plugin(name: str, module: Any, settings: Any) -> dict[str, Any]:

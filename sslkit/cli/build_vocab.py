@@ -89,6 +89,7 @@ def build_vocab(
         Path | None,
         options.option("--tmp", help="Folder for temporary files. Default: SLURM_TMPDIR, TMPDIR."),
     ] = None,
+    all_files: options.AllFiles = False,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

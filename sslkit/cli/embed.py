@@ -54,6 +54,7 @@ def embed(
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
     label_column: options.KeptColumn = None,
+    all_files: options.AllFiles = False,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

@@ -19,6 +19,7 @@ def inspect(
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
     label_column: options.LabelColumn = None,
+    all_files: options.AllFiles = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

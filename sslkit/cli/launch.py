@@ -16,6 +16,7 @@ from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
 from sslkit.escapes import visible
+from sslkit.files import pipes
 from sslkit.processor import spin_briefly
 from sslkit.third_party import PluginWarning
 
@@ -78,7 +79,12 @@ def launch(context: typer.Context, stage: str) -> None:
         if hasattr(module.Options, "given"):
             values["given"] = frozenset(name for name in values if _is_given(context, name))
         # Until the stage's own work begins, which keeps what is done of it.
-        with _told(console), stopping() as stop, stop.at_once("nothing of it is kept"):
+        with (
+            _told(console),
+            stopping() as stop,
+            stop.at_once("nothing of it is kept"),
+            pipes.keeping(),
+        ):
             module.run(module.Options(**values), console)
     except SslkitError as error:
         console.fail(error)

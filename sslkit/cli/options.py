@@ -64,6 +64,11 @@ Families = Annotated[
     option("--families/--no-families", help="Keep look-alikes, as molecules of one scaffold, on "
            "one side of parts that are made here."),
 ]  # fmt: skip
+AllFiles = Annotated[
+    bool,
+    option("--all-files", help="Read of folders what is hidden, or lies in version control, "
+           "environments and caches, too."),
+]  # fmt: skip
 Reference = Annotated[
     Path | None, option("--reference", help="FASTA that the intervals of BED lie on.")
 ]

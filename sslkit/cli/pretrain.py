@@ -52,6 +52,7 @@ def pretrain(
     label_column: training.LabelColumn = None,
     id_column: training.IdColumn = None,
     stop_when_gain_below: training.StopWhenGainBelow = None,
+    all_files: options.AllFiles = False,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

@@ -44,6 +44,7 @@ def retrieve(
         str | None, options.option("--label-column", help="Of tables: column of the partner.")
     ] = None,
     id_column: options.IdColumn = None,
+    all_files: options.AllFiles = False,
     out: options.Out = None,
     seed: options.Seed = 1,
     threads: options.Threads = None,

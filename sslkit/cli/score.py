@@ -76,6 +76,7 @@ def score(
     sequence_column: options.SequenceColumn = None,
     id_column: options.IdColumn = None,
     label_column: options.KeptColumn = None,
+    all_files: options.AllFiles = False,
     out: options.Out = None,
     threads: options.Threads = None,
     device: options.Device = "auto",

@@ -8,7 +8,7 @@ from sslkit.contracts import Located, RecordDomain
 from sslkit.data import shards
 from sslkit.data.shards import Shard
 from sslkit.data.tables import Reader
-from sslkit.errors import DataError, OnError
+from sslkit.errors import DataError, EmptyFileError, OnError
 from sslkit.files import atomic
 from sslkit.types import Array
 
@@ -61,5 +61,9 @@ class _Encoded:
         self._path, self._reader, self._on_error = path, reader, on_error
 
     def units(self) -> Iterator[Array | None]:
-        for record in self._reader.read(self._path, self._on_error):
-            yield None if record.error else self._reader.domain.encode(record)
+        try:
+            for record in self._reader.read(self._path, self._on_error):
+                yield None if record.error else self._reader.domain.encode(record)
+        except EmptyFileError:
+            if self._on_error == "stop":
+                raise

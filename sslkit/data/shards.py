@@ -41,6 +41,11 @@ class Shard:
     offsets: npt.NDArray[np.int64]
     skipped: int
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether the file holds no record, good or bad."""
+        return len(self.offsets) == 1 and not self.skipped
+
 
 def shard_key(*parts: str) -> str:
     """The name of a shard: a hash of the file's content hash and all that shapes the units."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sslkit.contracts import RecordDomain
 from sslkit.errors import OnError
-from sslkit.files import ids, sequences, source, table
+from sslkit.files import ids, pipes, sequences, source, table
 from sslkit.files.columns import USUAL, Columns
 from sslkit.files.table import Row
 from sslkit.types import Record
@@ -42,7 +42,13 @@ class Reader:
         Raises:
             DataError: a table that lacks a column.
         """
-        tables = [path for path in paths if path.is_file() and self.is_table(path)]
+        tables = [
+            path
+            for path in paths
+            if (path.is_file() or pipes.is_pipe(path))
+            and not source.is_empty(path)
+            and self.is_table(path)
+        ]
         columns, note = ids.settle(tables, self.columns)
         names = {path: table.columns(path, columns).id for path in tables}
         prefixes = {path: ids.prefix(path, tables, name) for path, name in names.items()}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.errors import DataError
+from sslkit.errors import DataError, EmptyFileError
 from sslkit.files import fasta, kmers
 from sslkit.vocab.scheme import BREAK, Codes
 
@@ -92,7 +92,7 @@ class Scanner:
     def finish(self) -> Codes:
         """Nothing; checks that the last record is whole."""
         if not self._records:
-            raise DataError(
+            raise EmptyFileError(
                 "a file holds no sequence", where=self._name, why="it is empty", do="leave it out"
             )
         self._end(np.array([self._length]), [self._title])

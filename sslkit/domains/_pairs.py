@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.domains._documents import BETWEEN, Stream, Units
-from sslkit.errors import DataError, OnError
+from sslkit.errors import OnError
 from sslkit.files import sequences, source
 from sslkit.types import Record
 
@@ -35,7 +35,7 @@ def read(path: Path, stream: Callable[[], Stream], on_error: OnError) -> Iterato
                 yield record
             number += len(lines)
     if not number:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)
 
 
 def _records(lines: list[bytes], before: int, path: str, stream: Stream) -> Iterator[Record]:

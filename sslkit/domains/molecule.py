@@ -88,7 +88,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
             return Reader(name, cut, canonical=settings.canonical, on_error=on_error)
         return SplitReader(name, _smiles.rule, on_error)
 
-    return Strings(reader, whole=molecules.BLOCKS)
+    return Strings(reader, whole=molecules.BLOCKS, needs_tokens=True)
 
 
 class Domain(Tokenwise):

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from sslkit.domains import _pairs
 from sslkit.domains._documents import BEGINS, BETWEEN, Encoder, Stream, Units, documents
-from sslkit.domains._numbered import NOTHING, Numbered
+from sslkit.domains._numbered import Numbered
 from sslkit.domains._sentences import Documents
 from sslkit.domains._words import PATTERNS, RULES
 from sslkit.errors import OnError, UsageError
@@ -69,7 +69,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
         del skip  # text has no records that could be bad as a whole
         return SplitReader(name, rule, on_error)
 
-    return Strings(reader, pattern=PATTERNS[settings.split])
+    return Strings(reader, pattern=PATTERNS[settings.split], needs_tokens=True)
 
 
 class Domain(Numbered):
@@ -103,10 +103,7 @@ class Domain(Numbered):
                 whole = self.settings.documents == "file" and number == 1
                 yield Record(name if whole else f"{name}:{number}", units, str(path), number)
         if not number:
-            bad = Record(name, NOTHING, str(path), 1, error="it holds no word")
-            if on_error == "stop":
-                raise sequences.bad_record(bad)
-            yield bad
+            raise source.empty(path, "it holds no word")
 
     def _whole(self, raw: bytes) -> Units:
         text = self._stream("it", "file", "stop")

@@ -158,7 +158,7 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, b
     if inside:
         raise _broken(path, at, "the file ends without a line //: it is cut off")
     if not at:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)
 
 
 def _is_border(line: str) -> bool:

@@ -7,7 +7,6 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from sslkit.errors import DataError
 from sslkit.files import references, source
 from sslkit.files.references import Reference
 from sslkit.types import Record
@@ -42,7 +41,7 @@ def parse(stream: io.BufferedReader, path: Path, reference: Path) -> Iterator[Re
         for number, line in enumerate(_lines(stream), 1):
             yield _record(line, genome, str(path), number)
     if not number:
-        raise DataError("a file is empty", where=str(path), why="it holds no interval")
+        raise source.empty(path, "it holds no interval")
 
 
 def intervals(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
@@ -55,7 +54,7 @@ def intervals(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
     for number, line in enumerate(_lines(stream), 1):
         yield _record(line, None, str(path), number)
     if not number:
-        raise DataError("a file is empty", where=str(path), why="it holds no interval")
+        raise source.empty(path, "it holds no interval")
 
 
 def _lines(stream: io.BufferedReader) -> Iterator[list[str]]:

@@ -56,7 +56,7 @@ def read(text: IO[str], path: Path, limit: int) -> Delimited:
     lines = _bounded(text, path, limit)
     first, told = _first_line(lines)
     if not first:
-        raise DataError("a table is empty", where=str(path), do="leave the file out, or fill it")
+        raise source.empty(path, "it is a table without a row of names")
     mark = told or separator(path, first)
     csv.field_size_limit(limit)
     everything = chain([first], lines)

@@ -38,7 +38,7 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
         why = problem or title_problem(title)
         yield Record(name, b"" if why else letters, str(path), number, metadata, why)
     if not number:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)
 
 
 def named(title: bytes, number: int) -> tuple[str, str]:

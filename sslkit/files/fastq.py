@@ -44,7 +44,7 @@ def parse(stream: io.BufferedReader, path: Path, before: int = 0) -> Iterator[Re
         previous_is_whole = not record.error
         yield record
     if not number:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)
 
 
 def _record(head: bytes, lines: Iterator[bytes], source_name: str, number: int) -> Record:

@@ -62,7 +62,7 @@ def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
             letters, problem = b"", _NO_SEQUENCE
         yield Record(entry.id or str(number), letters, str(path), number, metadata, problem)
     if not number:
-        raise DataError("a file is empty", where=str(path), why="it holds no LOCUS")
+        raise source.empty(path, "it holds no LOCUS")
 
 
 def as_fasta(
@@ -83,7 +83,7 @@ def as_fasta(
     if found.name:
         raise _damaged(str(path), found.number, "Premature end of file in sequence data")
     if not found.number:
-        raise DataError("a file is empty", where=str(path), why="it holds no LOCUS")
+        raise source.empty(path, "it holds no LOCUS")
 
 
 class _Records:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sslkit.errors import DataError
 from sslkit.files import source
 
 #: Names of columns of SMILES, in lower case; above lines of SMILES they are a header.
@@ -226,4 +225,4 @@ def read(stream: IO[bytes], cut: Entries, path: Path) -> Iterator[Entry]:
             count += 1
             yield entry
     if not count:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)

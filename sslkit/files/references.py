@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from sslkit.errors import DataError, ResourceError, UsageError
-from sslkit.files import atomic, faidx, scratch, source
+from sslkit.files import atomic, faidx, pipes, scratch, source
 from sslkit.files.faidx import Index
 
 _COMPLEMENTS = bytes.maketrans(
@@ -58,7 +58,7 @@ def opened(path: Path) -> Iterator[Reference]:
         DataError: lines of uneven length, sequences of one name, no FASTA.
         ResourceError: no room in scratch for a decompressed reference.
     """
-    if not path.is_file():
+    if not path.is_file() and not pipes.is_pipe(path):
         raise UsageError(f"there is no reference {path}")
     with ExitStack() as stack:
         with source.reading(path):
@@ -113,7 +113,7 @@ def _index_path(path: Path) -> Path:
 def _decompressed(path: Path, folder: Path) -> Path:
     with source.open_bytes(path) as stream:
         if isinstance(stream.raw, io.FileIO):
-            return path
+            return pipes.kept(path)
         plain = folder / "reference.fa"
         with plain.open("wb", buffering=0) as target:
             scratch.copy(stream, target, folder.parent)

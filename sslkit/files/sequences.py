@@ -171,7 +171,7 @@ def kind_of(
     head = stream.peek(_HEAD)[:_HEAD]
     text = head.removeprefix(codecs.BOM_UTF8).lstrip()
     if not text:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)
     signs = {b">": "fasta", b"@": "fastq", b"LOCUS ": "genbank", b"PAR1": "table"}
     signs[alignment.SIGN] = "stockholm"
     for sign, kind in signs.items():

@@ -1,4 +1,4 @@
-"""Finding and opening input files: folders, globs, ``-``, plain or compressed."""
+"""Opening input files, pipes and ``-``, plain or compressed."""
 
 import bz2
 import codecs
@@ -6,19 +6,16 @@ import gzip
 import hashlib
 import io
 import lzma
-import os
-import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any, NoReturn, cast
+from typing import IO, Any, cast
 
-from sslkit.errors import DataError, UsageError
-from sslkit.files import encoding, zstd
+from sslkit.errors import DataError, EmptyFileError, UsageError
+from sslkit.files import concatenated, encoding, pipes, zstd
 
-#: Where ``-`` stands for standard input.
-STDIN = Path("-")
+STDIN = pipes.STDIN
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gz"),
@@ -26,69 +23,37 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\xfd7zXZ\x00", "xz"),
     (b"BZh", "bz2"),
 )
+#: What is not read, by its first bytes: its name, and what unpacks it.
+_ARCHIVES: tuple[tuple[bytes, str, str], ...] = (
+    (b"PK\x03\x04", "a zip archive", "unzip it"),
+    (b"\x1f\x9d", "compressed by compress", "uncompress it, or give zcat FILE |"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it with 7z x"),
+    (b"Rar!\x1a\x07", "a RAR archive", "unpack it with unrar x"),
+    (b"\x04\x22\x4d\x18", "compressed by lz4", "decompress it with lz4 -d"),
+    (b"LZIP\x01", "compressed by lzip", "decompress it with lzip -d"),
+)
+_TAR, _TAR_SIGN = 257, b"ustar"
 _BUFFER = 1 << 17
 _BROKEN = (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile)
-
-
-def find(paths: Iterable[str | Path], endings: tuple[str, ...]) -> list[Path]:
-    """The files that ``paths`` name, sorted within each of them.
-
-    A folder stands for all files below it whose name, less a compression ending, ends in one of
-    ``endings``; a file or a glob stands for itself, whatever its ending.
-
-    Raises:
-        UsageError: a path that does not exist, or nothing found at all.
-        DataError: a folder that cannot be read.
-    """
-    found: list[Path] = []
-    for path in map(Path, paths):
-        with reading(path):
-            found += _named(path, endings)
-    if not found:
-        named = ", ".join(map(str, paths))
-        raise UsageError(f"nothing to read in {named}", why=f"looked for {', '.join(endings)}")
-    return list(dict.fromkeys(found))
-
-
-def _named(path: Path, endings: tuple[str, ...]) -> list[Path]:
-    if path == STDIN or path.is_file():
-        return [path]
-    if path.is_dir():
-        below = sorted(f for f in _below(path) if f.is_file())
-        return [f for f in below if plain_name(f).lower().endswith(endings)]
-    if matches := sorted(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
-        return [f for f in matches if f.is_file()]
-    raise UsageError(f"there is no file or folder {path}")
-
-
-def stands_for(path: Path, endings: tuple[str, ...], file: Path) -> bool:
-    """Whether a folder or a glob takes in a file, which need not be there.
-
-    Args:
-        endings: as ``find`` takes them.
-        file: without links on its way.
-    """
-    if path == STDIN or path.is_file():
-        return False
-    real = Path(os.path.realpath(path))
-    if path.is_dir():
-        return real in file.parents and plain_name(file).lower().endswith(endings)
-    return file.match(str(real))
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    """All files of a folder and of those in it; one that cannot be read is no empty one."""
-
-    def refuse(error: OSError) -> NoReturn:
-        raise error
-
-    for here, _, names in os.walk(folder, onerror=refuse):
-        yield from (Path(here) / name for name in names)
 
 
 def plain_name(path: Path) -> str:
     """The file's name without the ending of its compression."""
     return path.stem if path.suffix.lower() in {".gz", ".bgz", ".zst", ".xz", ".bz2"} else path.name
+
+
+def empty(path: Path, why: str = "") -> EmptyFileError:
+    """The error for a file that holds nothing."""
+    return EmptyFileError(
+        "a file is empty", where=str(path), why=why, do="leave it out, or fill it"
+    )
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a file holds nothing but white space, as far as a look at its beginning tells."""
+    with open_bytes(path) as stream:
+        head = stream.peek(_BUFFER)
+    return len(head) < _BUFFER and not head.removeprefix(codecs.BOM_UTF8).strip()
 
 
 @contextmanager
@@ -109,20 +74,23 @@ def reading(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def open_bytes(path: Path) -> Iterator[io.BufferedReader]:
+def open_bytes(path: Path, *, once: bool = False) -> Iterator[io.BufferedReader]:
     """A file's content, decompressed where its first bytes say so; ``-`` is standard input.
+
+    Args:
+        once: whether nobody reads it again: what comes from a pipe is not kept then.
 
     Raises:
         DataError: it is text in UTF-16 or UTF-32, by its first bytes, with a mark or without.
     """
     with reading(path):
-        raw = sys.stdin.buffer if path == STDIN else path.open("rb", buffering=0)
+        raw = pipes.raw(path) if once else pipes.kept(path).open("rb", buffering=0)
         try:
             stream = _decompressed(io.BufferedReader(cast(io.RawIOBase, raw), _BUFFER), path)
             _refuse_wide(stream.peek(encoding.HEAD)[: encoding.HEAD], path)
             yield stream
         finally:
-            if path != STDIN:
+            if not (once and path == STDIN):
                 raw.close()
 
 
@@ -171,33 +139,63 @@ def unix_lines(stream: IO[bytes], size: int) -> Iterator[bytes]:
 
 def compression(head: bytes) -> str:
     """How a file that begins with these (six) bytes is compressed: gz, zst, xz, bz2, or not."""
+    if zstd.is_skippable(head):
+        return "zst"
     return next((name for magic, name in _MAGIC if head.startswith(magic)), "")
 
 
 def _decompressed(stream: io.BufferedReader, path: Path) -> io.BufferedReader:
+    _refuse_archive(stream, path)
     kind = compression(stream.peek(6)[:6])
     openers: dict[str, Callable[[Any], Any]] = {
         "gz": lambda raw: gzip.GzipFile(fileobj=raw),
-        "xz": lzma.LZMAFile,
-        "bz2": bz2.BZ2File,
+        "xz": lambda raw: concatenated.Reader(raw, lzma.LZMADecompressor, b"\xfd7zXZ\x00"),
+        "bz2": lambda raw: concatenated.Reader(raw, bz2.BZ2Decompressor, b"BZh"),
         "zst": lambda raw: zstd.Reader(raw, path),
     }
-    return io.BufferedReader(openers[kind](stream), _BUFFER) if kind else stream
+    if not kind:
+        return stream
+    # Two buffers: the outer one is filled however little a stream gives at once, so that a look
+    # at the first bytes sees them all.
+    inner = io.BufferedReader(openers[kind](stream), _BUFFER)
+    content: io.BufferedReader = io.BufferedReader(cast(io.RawIOBase, inner), _BUFFER)
+    _refuse_archive(content, path)
+    return content
+
+
+def _refuse_archive(stream: io.BufferedReader, path: Path) -> None:
+    """Refuse what holds other files, or is compressed in a way that is not read here.
+
+    Raises:
+        DataError: it names the kind and what unpacks it.
+    """
+    head = stream.peek(_BUFFER)
+    kinds = [(what, do) for magic, what, do in _ARCHIVES if head.startswith(magic)]
+    if head[_TAR : _TAR + len(_TAR_SIGN)] == _TAR_SIGN:
+        kinds = [("a tar archive", "unpack it with tar xf")]
+    for what, do in kinds:
+        raise DataError(f"a file is {what}", where=str(path), why="it is not read", do=do)
+
+
+def size(path: Path) -> int:
+    """Bytes of a file, or of what came from a pipe."""
+    with reading(path):
+        return pipes.kept(path).stat().st_size
 
 
 def digest(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
-    with reading(path), path.open("rb") as stream:
+    with reading(path), pipes.kept(path).open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def states(files: Iterable[Path]) -> list[list[Any]]:
-    """Path, size and times of each file, as JSON takes them; standard input has none.
+    """Path, size and times of each file, as JSON takes them; a pipe has none.
 
     The time of writing is copied along with a file (rsync -a, mv, touch); that of its last change
     on this disk (ctime) cannot be given.
     """
-    stats = [(path, None if path == STDIN else path.stat()) for path in files]
+    stats = [(path, None if pipes.is_pipe(path) else path.stat()) for path in files]
     kinds = ("st_size", "st_mtime_ns", "st_ctime_ns")
     return [
         [str(f.absolute()), *(getattr(stat, kind, None) for kind in kinds)] for f, stat in stats

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sslkit.files import source
+from sslkit.files import source, zstd
 
 _HEAD = 64
 _LZMA2 = 0x21
@@ -12,6 +12,10 @@ def memory(path: Path) -> int:
     """Bytes of the window; 0 where it is a few kilobytes, or cannot be told."""
     with source.reading(path), path.open("rb") as stream:
         head = stream.read(_HEAD)
+        while zstd.is_skippable(head):
+            at = stream.tell() - len(head) + 8 + int.from_bytes(head[4:8], "little")
+            stream.seek(at)
+            head = stream.read(_HEAD)
     sizes = {"xz": _xz, "zst": _zstd}
     size = sizes.get(source.compression(head[:6]))
     return size(head) if size and len(head) == _HEAD else 0

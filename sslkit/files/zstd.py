@@ -11,6 +11,11 @@ from sslkit.errors import UsageError
 _MODULE = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 
 
+def is_skippable(head: bytes) -> bool:
+    """Whether a frame without content begins so, as pzstd writes them (RFC 8878, 3.1.2)."""
+    return head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50
+
+
 class Reader(io.RawIOBase):
     """The content of a compressed stream of one frame or several.
 

@@ -15,7 +15,6 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from sslkit import catalog, sizes
@@ -23,9 +22,10 @@ from sslkit.artifacts import destination, kinds, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console, Progress, plural
 from sslkit.engine.signals import Stop, stopping
-from sslkit.errors import DataError, UsageError
-from sslkit.files import source, table
+from sslkit.errors import DataError
+from sslkit.files import pipes, source, table
 from sslkit.files.columns import Columns
+from sslkit.files.folders import Listing
 from sslkit.options import Common, thread_count
 from sslkit.stages import (
     recognition,
@@ -62,6 +62,7 @@ class Options(Common):
         engine, scheduler, tasks: whether, where and in how many tasks a Dask cluster counts.
         shard: ``i/n`` counts the i-th of n shares.
         tmp: where the folder for temporary files is made.
+        all_files: whether folders are read with what is no corpus.
     """
 
     corpus: list[Path]
@@ -82,6 +83,7 @@ class Options(Common):
     tasks: int | None
     shard: str | None
     tmp: Path | None
+    all_files: bool
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,23 @@ class _Job:
     """What a run is about, resolved."""
 
     out: Path
-    files: list[Path]
+    listing: Listing
     scheme: Scheme
     inputs: Inputs
     plan: Plan
     canonical: bool
     shard: tuple[int, int]
     lanes: int
+
+    @property
+    def files(self) -> list[Path]:
+        """What is counted, in order."""
+        return list(self.listing.files)
+
+    @property
+    def has_pipe(self) -> bool:
+        """Whether some of it can be read once only."""
+        return any(map(pipes.is_pipe, self.files))
 
 
 def run(options: Options, console: Console) -> None:
@@ -117,12 +129,20 @@ def run(options: Options, console: Console) -> None:
     plan = budget.plan(sizes.parse(options.mem))
     budget.tighten(plan)
     columns = Columns(options.sequence_column, options.label_column, options.id_column)
-    name, files = recognition.recognise(options.corpus, options.domain, columns)
+    name, listing = recognition.recognise(
+        options.corpus,
+        options.domain,
+        columns,
+        all_files=options.all_files,
+        on_error=options.on_error,
+    )
+    files = list(listing.files)
+    has_pipe = any(map(pipes.is_pipe, files))
     vocab_dask.check(options, files)
     module = catalog.load("domain", name)
     endings = (*recognition.endings(module), *(table.ENDINGS if options.sequence_column else ()))
     destination.check_corpus(out, kind, options.corpus, endings, files)
-    settings = domain_settings(options, name, module)
+    settings = vocab_scheme.settings(options.k, options.set, name, module)
     made = manifest.make(
         "build-vocab",
         _decisive(options),
@@ -131,13 +151,13 @@ def run(options: Options, console: Console) -> None:
     scheme = vocab_scheme.scheme_of(made, module, settings)
     subword_table.check(made.settings, scheme, plan, out)
     inputs = vocab_scheme.inputs_of(scheme, module, columns, options.on_error)
-    # Standard input comes once, and in order.
-    threads = 1 if source.STDIN in files else thread_count(options.threads)
+    # What comes from a pipe comes once, and in order.
+    threads = 1 if has_pipe else thread_count(options.threads)
     plan, lanes = plan_for(plan.total, scheme, files, threads)
     if plan.compiled:
         console.say("counts with compiled loops")
-    job = _Job(out, files, scheme, inputs, plan, options.canonical, shard, lanes)
-    console.say(f"reads {plural(len(files), 'file')} of {name} ({_shown(settings)})")
+    job = _Job(out, listing, scheme, inputs, plan, options.canonical, shard, lanes)
+    console.say(listing.summary(f"{name} ({vocab_scheme.shown(settings)})"))
     what = [json.loads(made.to_json()), source.states(files), str(out.absolute()), shard]
     spread = vocab_dask.Job(out, files, options, what)
     if out.exists() and not options.force and _finished(job, made, options, console):
@@ -154,8 +174,9 @@ def run(options: Options, console: Console) -> None:
 def _finished(job: _Job, made: Manifest, options: Options, console: Console) -> bool:
     """Whether what is there is what would be made; refuse to go on where it is something else."""
     if options.shard is None:
-        stated = dataclasses.replace(made, inputs=manifest.describe(job.files))
-        return vocab_table.finished(job.out, stated, console, options.plot)
+        stated = dataclasses.replace(made, inputs=manifest.describe(job.files, once=True))
+        left_out = job.listing.counts()
+        return vocab_table.finished(job.out, stated, console, options.plot, left_out)
     shares.check(job.out, made, job.shard)
     shares.tidy(job.out)
     console.say(f"{job.out} is finished already; nothing to do")
@@ -165,15 +186,14 @@ def _finished(job: _Job, made: Manifest, options: Options, console: Console) -> 
 def _work(
     job: _Job, made: Manifest, what: list[Any], options: Options, console: Console, stop: Stop
 ) -> None:
-    again = source.STDIN not in job.files
-    with workplace.workplace(options.tmp, what, keep=again) as folder:
+    with workplace.workplace(options.tmp, what, keep=not job.has_pipe) as folder:
         spills, tally = _count(job, folder, console, stop)
 
         def check() -> None:
             stop.check(f"the counts are in {folder}")
 
         def stated(files: list[Path]) -> Manifest:
-            described = manifest.describe(files)
+            described = manifest.describe(files, once=True)
             if source.states(job.files) != what[1]:
                 raise DataError("the corpus changed while it was read", do="start again")
             return dataclasses.replace(made, inputs=described)
@@ -184,24 +204,12 @@ def _work(
             share = shares.Share(whole, job.shard, tally, [str(path) for path in job.files])
             shares.write(job.out, merged, share, job.plan.counts)
             console.say(f"wrote {job.out}; sslkit merge-vocab puts all {job.shard[1]} together")
-            console.result({"part": str(job.out), **tally})
+            console.result({"part": str(job.out), **tally, "left_out": job.listing.counts()})
             return
         work = vocab_table.Work(job.out, job.scheme, folder, job.plan, job.lanes, check)
         results = vocab_table.write(work, spills, tally, lambda: stated(job.files))
-    vocab_table.tell(job.out, results, job.plan, console, options.plot)
-
-
-def domain_settings(options: Options, name: str, module: ModuleType) -> Any:
-    """The domain's settings.
-
-    Raises:
-        UsageError: a setting it does not have, or cannot have this value.
-    """
-    known = {field.name for field in dataclasses.fields(module.Settings)}
-    if options.k is not None and "k" not in known:
-        raise UsageError(f"tokens of {name} have no --k", do="leave it out")
-    given = {} if options.k is None else {"k": options.k}
-    return catalog.settings({name: module}, catalog.parse_pairs(options.set), {name: given})[name]
+    left_out = job.listing.counts()
+    vocab_table.tell(job.out, results, job.plan, console, options.plot, left_out)
 
 
 def _decisive(options: Options) -> dict[str, Any]:
@@ -215,6 +223,7 @@ def _decisive(options: Options) -> dict[str, Any]:
         "special": options.special or [],
         **({"id_column": options.id_column} if options.id_column else {}),
         **({"subword": options.subword} if options.subword else {}),
+        **({"all_files": True} if options.all_files else {}),
     }
 
 
@@ -284,11 +293,6 @@ def _locked(progress: Progress) -> Any:
 
 def _bytes(job: _Job, mine: list[list[parts.Part]]) -> int | None:
     """Bytes that will be read; None where compression hides how many."""
-    if source.STDIN in job.files or not all(job.inputs.mark(path) for path in job.files):
+    if job.has_pipe or not all(job.inputs.mark(path) for path in job.files):
         return None
     return sum(part.bytes for lane in mine for part in lane)
-
-
-def _shown(settings: Any) -> str:
-    values = dataclasses.asdict(settings)
-    return ", ".join(f"{key} {value}" for key, value in values.items()) or "no settings"

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from sslkit import rng
 from sslkit.artifacts.manifest import Input, Manifest
-from sslkit.console import Console, human
+from sslkit.console import Console, human, plural
 from sslkit.contracts import TokenDomain
 from sslkit.data import corpus, heldout, shards
 from sslkit.data.batching import Dealing, cropped
@@ -17,7 +17,7 @@ from sslkit.data.tables import Reader
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import source
+from sslkit.files import folders, pipes
 from sslkit.files.columns import USUAL, Columns
 from sslkit.types import Array, Arrays, Draws
 
@@ -50,26 +50,44 @@ class Cut:
 
 
 def files(
-    named: Sequence[Path] | None, endings: tuple[str, ...], made: Manifest, talk: Console
+    named: Sequence[Path] | None,
+    endings: tuple[str, ...],
+    made: Manifest,
+    talk: Console,
+    *,
+    all_files: bool = False,
+    on_error: OnError = "stop",
 ) -> list[Path]:
     """The files to train on: those named, or those that the vocabulary was made from.
 
+    Args:
+        all_files: as ``folders.find`` has it; a vocabulary that was made so is enough.
+        on_error: likewise.
+
     Raises:
-        UsageError: standard input, which cannot be read twice.
+        UsageError: standard input or a pipe, which cannot be read twice.
+        DataError: a link that leads nowhere.
     """
     if named:
-        found = source.find(named, endings)
+        inherited = bool(made.settings.get("all_files")) and not all_files
+        listing = folders.find(named, endings, all_files=all_files or inherited, on_error=on_error)
+        how = " (--all-files, as the vocabulary)" if inherited else ""
+        talk.say(listing.summary(made.plugins["domain"]["name"]) + how)
+        paths = list(listing.files)
+        unreadable = [path for path in paths if pipes.is_pipe(path)]
     else:
-        found = [Path(entry.path) for entry in made.inputs]
-        listed = ", ".join(map(str, found[:_NAMED_FILES]))
-        more = f" and {len(found) - _NAMED_FILES} more" if len(found) > _NAMED_FILES else ""
+        paths = [Path(entry.path) for entry in made.inputs]
+        listed = ", ".join(map(str, paths[:_NAMED_FILES]))
+        more = f" and {len(paths) - _NAMED_FILES} more" if len(paths) > _NAMED_FILES else ""
         talk.say(f"corpus of the vocabulary: {listed}{more}")
-    if source.STDIN in found:
+        unreadable = [Path(entry.path) for entry in made.inputs if not entry.sha256]
+    if unreadable:
+        name = "standard input" if unreadable[0] == pipes.STDIN else f"a pipe, {unreadable[0]}"
         raise UsageError(
-            "a corpus is read more than once, so it cannot come from standard input",
+            f"a corpus is read more than once, so it cannot come from {name}",
             do="write it to a file and name that",
         )
-    return found
+    return paths
 
 
 def windows(
@@ -120,8 +138,11 @@ def windows(
             do="add data that does not repeat itself",
         )
     skipped = sum(shard.skipped for shard in found)
+    empty = sum(shard.is_empty for shard in found)
+    passed = f" and {plural(empty, 'empty file')}" if empty else ""
     talk.say(
-        f"corpus: {human(total)} units in {len(inputs)} file(s), {skipped} records skipped; held "
+        f"corpus: {human(total)} units in {len(inputs) - empty} file(s), {skipped} records{passed} "
+        "skipped; held "
         f"out {human(int(split.held.length.sum()))} units, {split.copies} segments left out as "
         f"copies, {split.overlap:.1%} of what is held out still stands in the training part"
     )

@@ -9,7 +9,7 @@ import itertools
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,15 +27,16 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop, stopping
 from sslkit.engine.windows import Plan, count_windows
 from sslkit.errors import UsageError
-from sslkit.files import table
+from sslkit.files import folders, table
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
 from sslkit.stages import assemble, outputs, recognition
-from sslkit.stages.records import Files, Ids, Reading
+from sslkit.stages.records import Files, Ids, Reading, check_empty, empty_files
 from sslkit.types import Array, Record
 
 #: The share of a window that it has in common with the next where nothing else is asked for.
 _OVERLAP = 8
+_NOT_STATED = ("seen", "empty")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ class Options(Common):
     sequence_column: str | None
     id_column: str | None
     label_column: str | None
+    all_files: bool
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,12 @@ class Survey:
     truncated: int = 0
     tokens: int = 0
     seen: int = 0
+    empty: list[Path] = field(default_factory=list)
+
+    def results(self) -> dict[str, int]:
+        """What a manifest says of it."""
+        counts = {name: count for name, count in vars(self).items() if name not in _NOT_STATED}
+        return counts | empty_files(self.empty)
 
 
 def run(options: Options, console: Console) -> None:
@@ -118,7 +126,10 @@ def run(options: Options, console: Console) -> None:
             module, _ = plugins.restore("domain", model.manifest, model.path)
         own = recognition.endings(module)
         endings = table.ENDINGS if options.sequence_column else own
-        files = stack.enter_context(Files.found(options.input, options.reference, endings))
+        listing = folders.find(
+            options.input, endings, all_files=options.all_files, on_error=options.on_error
+        )
+        files = Files(listing, options.reference)
         destination.check_corpus(out, kinds.EMBEDDINGS, options.input, endings, files.paths)
         with stop.at_once("nothing was embedded"):
             files.remark(console)
@@ -130,18 +141,17 @@ def run(options: Options, console: Console) -> None:
         ):
             console.say(f"{job.out} is finished: nothing to do")
             outputs.tidy(job.out, made, embeddings.read_manifest)
-            _report(job.out, embeddings.read_manifest(job.out), console)
+            _report(job, embeddings.read_manifest(job.out), console)
             return
         with stop.at_once("the records were being checked"):
             survey = _survey(job, console)
         parts = stack.enter_context(working(job.out, outputs.identity(made), force=options.force))
         _embed(job, parts, survey, stop, console)
-        counts = {name: count for name, count in asdict(survey).items() if name != "seen"}
-        made = replace(made, results=counts)
+        made = replace(made, results=survey.results())
         # Written where a killed process leaves nothing that is not cleared away later.
         embeddings.write(parts.whole, parts.tables(), job.columns, made)
         parts.publish(job.out)
-        _report(job.out, made, console)
+        _report(job, made, console)
 
 
 def _assemble(
@@ -157,6 +167,7 @@ def _assemble(
     precision = begun["settings"]["precision"] if begun else options.precision
     runtime = runtimes.prepare(options.device, options.threads, precision)
     console.say(model.inherited())
+    console.say(files.listing.summary(model.domain_name))
     encoder = model.encoder.to(runtime.device)
     plan = _plan(options, model, encoder.depth)
     spans = options.per_token or options.reference is not None
@@ -214,7 +225,7 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
 def _survey(job: Job, console: Console) -> Survey:
     """Read everything once: check, count, and refuse what cannot be used."""
     found, names = Survey(), Ids()
-    for record in job.reading.records():
+    for record in job.reading.records(found.empty):
         found.records += 1
         names.add(record.id)
         tokens = 0 if record.error else job.model.domain.length(len(job.units(record)))
@@ -224,6 +235,7 @@ def _survey(job: Job, console: Console) -> Survey:
             found.tokens += tokens
             found.seen += count_windows(tokens, job.plan)[1]
             found.truncated += not job.plan.reads_all(tokens)
+    check_empty(found.records, found.empty, job.reading.files, console)
     console.say(f"found {human(found.records)} sequences of {human(found.tokens)} tokens")
     names.warn(console)
     if found.bad:
@@ -259,10 +271,11 @@ def _embed(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console)
         job.work().run(parts, stop, told)
 
 
-def _report(out: Path, made: Manifest, console: Console) -> None:
+def _report(job: Job, made: Manifest, console: Console) -> None:
     counts = made.results
     without = counts["bad"] + counts["too_short"]
+    left_out = {"left_out": job.reading.files.listing.counts()}
     console.result(
-        {"embeddings": str(out), **counts},
-        f"wrote {out}: {counts['records']} sequences, {without} of them without a vector",
+        {"embeddings": str(job.out), **counts, **left_out},
+        f"wrote {job.out}: {counts['records']} sequences, {without} of them without a vector",
     )

@@ -189,7 +189,9 @@ def _data(
     name, module, _ = chosen.plugins["domain"]
     own = recognition.endings(module)
     endings = table.ENDINGS if options.sequence_column else own
-    files = corpora.files(options.corpus, endings, made, talk)
+    files = corpora.files(
+        options.corpus, endings, made, talk, all_files=options.all_files, on_error=options.on_error
+    )
     out = options.out or Path("pretrained")
     destination.check_corpus(out, kinds.PRETRAINED, options.corpus or (), endings, files)
     inputs = manifest.describe(files)

@@ -19,7 +19,18 @@ from sslkit.artifacts import manifest
 from sslkit.console import Console, Progress
 from sslkit.errors import DataError
 from sslkit.escapes import visible
-from sslkit.files import alignment, bed, fasta, fastq, genbank, sequences, source, table
+from sslkit.files import (
+    alignment,
+    bed,
+    fasta,
+    fastq,
+    folders,
+    genbank,
+    pipes,
+    sequences,
+    source,
+    table,
+)
 from sslkit.files.columns import Columns
 from sslkit.stages import (
     inspect_lines,
@@ -55,6 +66,7 @@ class Options:
     sequence_column: str | None
     id_column: str | None
     label_column: str | None
+    all_files: bool
 
     @property
     def names(self) -> Columns:
@@ -74,16 +86,30 @@ def run(options: Options, console: Console) -> None:
         catalog.check_records(options.domain, module, "there is no file to inspect")
     schemes = _schemes(options.domain)
     endings = {end for name in schemes for end in catalog.load("domain", name).ENDINGS}
-    files = source.find(options.input, (*sorted(endings), *sequences.ENDINGS, *table.ENDINGS))
-    found: list[dict[str, Any]] = []
-    for path in files:
+    listing = folders.find(
+        options.input,
+        (*sorted(endings), *sequences.ENDINGS, *table.ENDINGS),
+        all_files=options.all_files,
+        on_error="skip",
+    )
+    found = [_broken(path) for path in listing.left_out.get(folders.DANGLING, ())]
+    for path in listing.files:
         with console.progress(f"inspect {path}", None, "letters") as progress:
             found.append(_held(path, options, schemes, progress))
         console.show(report.text(found[-1]) + "\n")
     following = inspect_next.commands(options.input, options.reference, options.names, found)
     told = "\n".join(f"next: {visible(command)}" for command in following)
-    console.result({"files": found, "next": following}, told)
+    if listing.left_out:
+        console.say(str(listing))
+    left_out = {reason: list(map(str, paths)) for reason, paths in listing.left_out.items()}
+    console.result({"files": found, "next": following, "left_out": left_out}, told)
     report.refuse(found)
+
+
+def _broken(path: Path) -> dict[str, Any]:
+    """What is told of a link that leads nowhere."""
+    error = folders.dangling([path])
+    return {"file": str(path), "error": {"what": error.what, **dict(error.details())}}
 
 
 def _schemes(domain: str | None) -> Schemes:
@@ -104,11 +130,11 @@ def _held(path: Path, options: Options, schemes: Schemes, progress: Progress) ->
     """What a file holds, or the error that it gives."""
     told: dict[str, Any] = {"file": str(path)}
     try:
-        if path != source.STDIN:
+        if not pipes.is_pipe(path):
             with source.reading(path), path.open("rb") as raw:
                 told["bytes"] = path.stat().st_size
                 told["compression"] = source.compression(raw.read(6)) or None
-        with source.open_bytes(path) as stream:
+        with source.open_bytes(path, once=True) as stream:
             told |= _content(path, stream, options, schemes, progress)
     except DataError as error:
         told["error"] = {"what": error.what, **dict(error.details())}
@@ -130,7 +156,7 @@ def _content(
     elif isinstance(scheme, Strings):
         told |= inspect_lines.inspect(stream, records, scheme)
         told["domain"] = kind
-        if kind == "code" and path != source.STDIN:
+        if kind == "code" and not pipes.is_pipe(path):
             told |= inspect_lines.parsed(path, records.refused)
     elif kind == _PAIRS:
         text = schemes["text"]
@@ -168,11 +194,11 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
     """
     head = stream.peek(_HEAD)[:_HEAD].removeprefix(codecs.BOM_UTF8).lstrip()
     if not head:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)
     if head.startswith(b"PAR1") and _is_ours(path):
         return _ARTIFACT
     columns = options.names.are_named
-    may_be_pairs = options.domain in {None, "text"} and path != source.STDIN and not columns
+    may_be_pairs = options.domain in {None, "text"} and not pipes.is_pipe(path) and not columns
     if may_be_pairs and table.are_pairs(head):
         return _PAIRS
     module = catalog.load("domain", options.domain) if options.domain else None
@@ -194,7 +220,7 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
 
 def _is_ours(path: Path) -> bool:
     """Whether a Parquet file is an artifact that says how it was made."""
-    if path == source.STDIN:
+    if pipes.is_pipe(path):
         return False
     try:
         with pq.ParquetFile(path) as file:
@@ -245,4 +271,4 @@ def _fasta(stream: io.BufferedReader, path: Path, records: Records) -> None:
             records.begin(name, named=bool(title.strip()))
     records.end()
     if not records.count:
-        raise DataError("a file is empty", where=str(path), do="leave it out, or fill it")
+        raise source.empty(path)

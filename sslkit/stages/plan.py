@@ -102,6 +102,7 @@ def _pretraining(options: Options) -> pretrain_plan.Options:
         valid=None,
         test=None,
         stop_when_gain_below=None,
+        all_files=False,
     )
 
 

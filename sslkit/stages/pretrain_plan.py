@@ -64,6 +64,7 @@ class Options(Common):
     label_column: str | None
     id_column: str | None
     stop_when_gain_below: float | None
+    all_files: bool
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from pathlib import Path
 from types import ModuleType
 
 from sslkit import catalog
-from sslkit.errors import UsageError
-from sslkit.files import source, table
+from sslkit.errors import OnError, UsageError
+from sslkit.files import folders, pipes, source, table
 from sslkit.files.columns import Columns
+from sslkit.files.folders import Listing
 
 
 def endings(module: ModuleType) -> tuple[str, ...]:
@@ -27,30 +28,45 @@ def of_column(column: str, domain: str | None = None) -> str:
     return ""
 
 
-def recognise(paths: list[Path], domain: str | None, columns: Columns) -> tuple[str, list[Path]]:
+def recognise(
+    paths: list[Path],
+    domain: str | None,
+    columns: Columns,
+    *,
+    all_files: bool = False,
+    on_error: OnError = "stop",
+) -> tuple[str, Listing]:
     """The kind of a corpus and its files.
 
     Where a column of sequences is named, a folder stands for the tables in it.
 
+    Args:
+        all_files, on_error: as ``folders.find`` has them.
+
     Raises:
         UsageError: nothing found, or several kinds.
+        DataError: a link that leads nowhere.
     """
+
+    def find(endings: tuple[str, ...]) -> Listing:
+        return folders.find(paths, endings, all_files=all_files, on_error=on_error)
+
     if columns.sequence is not None:
-        files = source.find(paths, table.ENDINGS)
+        listing = find(table.ENDINGS)
         domain = domain or of_column(columns.sequence)
         if not domain:
             raise _not_plain(f"the cells of column {columns.sequence!r} may be anything")
         catalog.check_records(domain, catalog.load("domain", domain), "there is nothing to count")
-        return domain, files
+        return domain, listing
     if domain:
         module = catalog.load("domain", domain)
         catalog.check_records(domain, module, "there is nothing to count")
-        return domain, source.find(paths, endings(module))
+        return domain, find(endings(module))
     modules = catalog.loadable("domain")
-    known = {name: tuple(getattr(found, "ENDINGS", ())) for name, found in modules.items()}
-    files = source.find(paths, tuple(sorted({end for ends in known.values() for end in ends})))
+    known = {name: tuple(getattr(module, "ENDINGS", ())) for name, module in modules.items()}
+    listing = find(tuple(sorted({end for ends in known.values() for end in ends})))
     kinds: dict[str, list[Path]] = {}
-    for path in files:
+    for path in listing.files:
         for name, ends in known.items():
             if source.plain_name(path).lower().endswith(ends):
                 kinds.setdefault(name, []).append(path)
@@ -60,11 +76,13 @@ def recognise(paths: list[Path], domain: str | None, columns: Columns) -> tuple[
             kinds.setdefault(kind, []).append(path)
     special = [name for name in kinds if not getattr(modules[name], "COMMON", False)]
     chosen = special or list(kinds)
-    if len(chosen) == 1 and named <= set(kinds[chosen[0]]):
+    if len(chosen) == 1 and named | set(filter(pipes.is_pipe, listing.files)) <= set(
+        kinds[chosen[0]]
+    ):
         mine = set(kinds[chosen[0]])
-        return chosen[0], [path for path in files if path in mine]
+        return chosen[0], listing.only([path for path in listing.files if path in mine])
     found = ", ".join(f"{len(held)} of {kind}" for kind, held in kinds.items())
-    raise _not_plain(found or f"no known ending, as in {files[0]}")
+    raise _not_plain(found or f"no known ending, as in {listing.files[0]}")
 
 
 def _not_plain(why: str) -> UsageError:

@@ -1,7 +1,6 @@
-"""The records of a stage that reads sequences of any kind of file, standard input included."""
+"""The records of a stage that reads sequences of any kind of file."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,12 +10,13 @@ import numpy.typing as npt
 
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input
-from sslkit.console import Console
+from sslkit.console import Console, plural
 from sslkit.data.repeats import Repeats, hashed
 from sslkit.data.tables import Reader
-from sslkit.errors import DataError, OnError
-from sslkit.files import references, scratch, sequences, source
+from sslkit.errors import DataError, EmptyFileError, OnError
+from sslkit.files import references, sequences
 from sslkit.files.columns import Columns
+from sslkit.files.folders import Listing
 from sslkit.stages import inherited
 from sslkit.stages.assemble import Parts
 from sslkit.types import Record
@@ -26,34 +26,19 @@ Span = npt.NDArray[np.int64] | None
 
 @dataclass(frozen=True)
 class Files:
-    """Files to read, in order; ``names`` are what the user calls them."""
+    """Files to read, in order, and the FASTA that intervals lie on."""
 
-    paths: tuple[Path, ...]
-    names: tuple[str, ...]
+    listing: Listing
     reference: Path | None
 
-    @staticmethod
-    @contextmanager
-    def found(
-        asked: list[Path], reference: Path | None, endings: tuple[str, ...] = sequences.ENDINGS
-    ) -> Iterator["Files"]:
-        """Find files, folders and globs. Standard input is kept in scratch, to be read twice.
-
-        Args:
-            endings: of the files that are taken from a folder.
-
-        Raises:
-            UsageError: nothing there.
-            ResourceError: no room for standard input.
-        """
-        paths = source.find(asked, endings)
-        with scratch.folder() as folder:
-            kept = [_kept(path, folder) for path in paths]
-            yield Files(tuple(kept), tuple(map(str, paths)), reference)
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files without the reference."""
+        return self.listing.files
 
     def __str__(self) -> str:
-        shown = ", ".join(self.names[:3])
-        return shown if len(self.names) <= 3 else f"{shown} and {len(self.names) - 3} more"
+        names = ", ".join(map(str, self.paths[:3]))
+        return names if len(self.paths) <= 3 else f"{names} and {len(self.paths) - 3} more"
 
     def remark(self, console: Console) -> None:
         """Say what is odd about the reference."""
@@ -62,18 +47,24 @@ class Files:
 
     def describe(self) -> tuple[Input, ...]:
         """Names, sizes and hashes, the reference last."""
-        found = manifest.describe(self.paths)
-        named = tuple(replace(one, path=n) for one, n in zip(found, self.names, strict=True))
-        return named + (manifest.describe([self.reference]) if self.reference else ())
+        return manifest.describe([*self.paths, *([self.reference] if self.reference else [])])
 
 
-def _kept(path: Path, folder: Path) -> Path:
-    if path != source.STDIN:
-        return path
-    copy = folder / "stdin"
-    with source.open_bytes(path) as stream, copy.open("wb", buffering=0) as target:
-        scratch.copy(stream, target, folder.parent)
-    return copy
+def check_empty(records: int, empty: list[Path], files: Files, console: Console) -> None:
+    """Say how many files are empty; refuse an input that holds no record at all.
+
+    Raises:
+        DataError: all files are empty.
+    """
+    if not records:
+        raise DataError("there is no record to read", where=str(files), do="name other files")
+    if empty:
+        console.warn(f"{plural(len(empty), 'empty file')} passed over, as {empty[0]}")
+
+
+def empty_files(empty: list[Path]) -> dict[str, int]:
+    """How many files hold nothing, for a manifest, where there are any."""
+    return {"empty_files": len(empty)} if empty else {}
 
 
 class Ids:
@@ -159,18 +150,30 @@ class Reading:
                 console.warn(note)
         return Reading(files, options.on_error, reader, options.label_column)
 
-    def records(self) -> Iterator[Record]:
+    def records(self, empty: list[Path] | None = None) -> Iterator[Record]:
         """All records in order, checked by the domain.
 
+        Args:
+            empty: gets the files that hold nothing, where these are passed over.
+
         Raises:
-            DataError: a bad record where these stop the run, or a table without the label column.
+            DataError: a bad record or an empty file where these stop the run, or a table without
+                the label column.
         """
-        for path, name in zip(self.files.paths, self.files.names, strict=True):
-            for found in self._read(path):
-                record = found if found.source == name else replace(found, source=name)
-                if self.label_column and not record.error:
-                    self._check_label(record, self.label_column)
-                yield record
+        for path in self.files.paths:
+            try:
+                yield from self._checked(path)
+            except EmptyFileError:
+                if self.on_error == "stop":
+                    raise
+                if empty is not None:
+                    empty.append(path)
+
+    def _checked(self, path: Path) -> Iterator[Record]:
+        for record in self._read(path):
+            if self.label_column and not record.error:
+                self._check_label(record, self.label_column)
+            yield record
 
     def _read(self, path: Path) -> Iterator[Record]:
         if self.files.reference is None:

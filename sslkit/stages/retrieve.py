@@ -1,6 +1,6 @@
 """retrieve: how well a model finds the partner of each record, as a sentence's translation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.engine.windows import Plan
 from sslkit.errors import DataError
-from sslkit.files import atomic, source
+from sslkit.files import atomic
 from sslkit.files.columns import Columns
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
@@ -49,6 +49,7 @@ class Options(Common):
     sequence_column: str | None
     label_column: str | None
     id_column: str | None
+    all_files: bool
 
     @property
     def columns(self) -> Columns:
@@ -66,9 +67,17 @@ def run(options: Options, console: Console) -> None:
         runtime = runtimes.prepare(options.device, options.threads, options.precision)
         parts = assemble.from_checkpoint(options.checkpoint)
         console.say(parts.inherited())
-        held = retrieve_pairs.read(options.input, options.columns, options.on_error, parts, console)
+        listing = retrieve_pairs.find(
+            options.input,
+            options.columns,
+            parts,
+            all_files=options.all_files,
+            on_error=options.on_error,
+        )
+        console.say(listing.summary("pairs"))
+        held = retrieve_pairs.read(listing.files, options.columns, options.on_error, parts, console)
         plan = features.plan_of(vars(options), parts.context, parts.encoder.depth)
-        made = _describe(options, parts, plan, runtime)
+        made = _describe(listing.files, options, parts, plan, runtime)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
         if not options.force and outputs.is_finished(
             out, made, _read_manifest, "retrieved pairs", ignored
@@ -86,7 +95,9 @@ def run(options: Options, console: Console) -> None:
         _show(judged, len(held.ids), out, console)
 
 
-def _describe(options: Options, parts: Parts, plan: Plan, runtime: Runtime) -> Manifest:
+def _describe(
+    files: Sequence[Path], options: Options, parts: Parts, plan: Plan, runtime: Runtime
+) -> Manifest:
     """The manifest without results: all that decides the bytes of the table."""
     return manifest.make(
         "retrieve",
@@ -94,7 +105,7 @@ def _describe(options: Options, parts: Parts, plan: Plan, runtime: Runtime) -> M
          "window": plan.window, "on_error": options.on_error, **_named(options),
          **runtime.describe()},
         plugins={k: parts.manifest.plugins[k] for k in ("domain", "model")},
-        inputs=manifest.describe(source.find(options.input, ())),
+        inputs=manifest.describe(files),
         parents={"checkpoint": parts.sha256},
     )  # fmt: skip
 

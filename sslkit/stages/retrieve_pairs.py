@@ -7,13 +7,19 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.console import Console
+from sslkit.artifacts import plugins
+from sslkit.console import Console, plural
 from sslkit.contracts import Paired, TokenDomain
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import ids, sequences, source, table
+from sslkit.files import folders, ids, sequences, source, table
 from sslkit.files.columns import Columns
+from sslkit.files.folders import Listing
+from sslkit.stages import recognition
 from sslkit.stages.assemble import Parts
 from sslkit.types import Array, Record
+
+#: Ending of files of pairs that no domain has.
+_PAIRS = ".tsv"
 
 Ints = npt.NDArray[np.int64]
 #: An id and the units of both sides; None for what is no pair.
@@ -29,25 +35,45 @@ class Pairs:
     tokens: tuple[list[Ints], list[Ints]]
 
 
-def read(
-    asked: Sequence[Path], columns: Columns, on_error: OnError, parts: Parts, console: Console
-) -> Pairs:
-    """Read everything.
+def find(
+    asked: Sequence[Path], columns: Columns, parts: Parts, *, all_files: bool, on_error: OnError
+) -> Listing:
+    """The files of pairs.
 
     Args:
-        asked: files of lines of two texts with a tab between; of tables where columns are named.
+        asked: files and folders: of lines of two texts with a tab between, of tables where columns
+            are named.
+        all_files, on_error: as ``folders.find`` has them.
 
     Raises:
         UsageError: the domain has no pairs.
-        DataError: fewer than two of them, or ids that repeat.
     """
-    domain = parts.domain
-    if not isinstance(domain, Paired):
+    if not isinstance(parts.domain, Paired):
         raise UsageError(
             f"{parts.domain_name} has no pairs of records that say the same",
             do="retrieve works with a checkpoint of the domain text",
         )
-    paths = source.find(asked, ())
+    module, _ = plugins.restore("domain", parts.manifest, parts.path)
+    endings = table.ENDINGS if columns.are_named else (*recognition.endings(module), _PAIRS)
+    return folders.find(asked, endings, all_files=all_files, on_error=on_error)
+
+
+def read(
+    paths: Sequence[Path], columns: Columns, on_error: OnError, parts: Parts, console: Console
+) -> Pairs:
+    """Read everything.
+
+    Args:
+        paths: what ``find`` found.
+
+    Raises:
+        DataError: fewer than two of them, or ids that repeat.
+    """
+    domain = parts.domain
+    assert isinstance(domain, Paired)
+    paths, empty = _without_empty(paths, on_error)
+    if empty:
+        console.warn(f"{plural(len(empty), 'empty file')} passed over, as {empty[0]}")
     if columns.are_named:
         columns, note = ids.settle(paths, columns)
         if note:
@@ -65,6 +91,14 @@ def read(
     units = [pair[1] for pair in pairs], [pair[2] for pair in pairs]
     tokens = _tokens(domain, units[0]), _tokens(domain, units[1])
     return Pairs([pair[0] for pair in pairs], units, tokens)
+
+
+def _without_empty(
+    paths: Sequence[Path], on_error: OnError
+) -> tuple[Sequence[Path], Sequence[Path]]:
+    """The files that hold something, and those that are passed over."""
+    empty = [path for path in paths if on_error == "skip" and source.is_empty(path)]
+    return [path for path in paths if path not in empty], empty
 
 
 def _of_lines(paths: Sequence[Path], on_error: OnError, domain: Paired) -> Iterator[_Pair]:

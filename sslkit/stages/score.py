@@ -6,7 +6,7 @@ run that was stopped goes on behind the last part and ends in the same bytes.
 """
 
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sslkit.artifacts import destination, kinds, manifest, plugins, scores
@@ -16,7 +16,7 @@ from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.signals import stopping
-from sslkit.files import table
+from sslkit.files import folders, table
 from sslkit.pretexts import Energy
 from sslkit.stages import (
     assemble,
@@ -26,7 +26,7 @@ from sslkit.stages import (
     score_tables,
     score_work,
 )
-from sslkit.stages.records import Files, Ids, Reading
+from sslkit.stages.records import Files, Ids, Reading, check_empty
 from sslkit.stages.score_plan import Options
 from sslkit.stages.score_tables import Form
 from sslkit.stages.score_work import Job, Survey
@@ -44,7 +44,10 @@ def run(options: Options, console: Console) -> None:
             module, _ = plugins.restore("domain", model.manifest, model.path)
         own = recognition.endings(module)
         endings = table.ENDINGS if options.sequence_column else own
-        files = stack.enter_context(Files.found(options.input, options.reference, endings))
+        listing = folders.find(
+            options.input, endings, all_files=options.all_files, on_error=options.on_error
+        )
+        files = Files(listing, options.reference)
         destination.check_corpus(out, kinds.SCORES, options.input, endings, files.paths)
         files.remark(console)
         with stop.at_once("nothing was scored"):
@@ -63,8 +66,7 @@ def run(options: Options, console: Console) -> None:
         identity = outputs.identity(made)
         parts = stack.enter_context(working(job.out, identity, force=options.force))
         score_work.score(job, parts, survey, stop, console)
-        counts = {name: count for name, count in asdict(survey).items() if name != "reads"}
-        made = replace(made, results=counts | score_tables.summary(parts.tables()))
+        made = replace(made, results=survey.results() | score_tables.summary(parts.tables()))
         # Written where a killed process leaves nothing that is not cleared away later.
         scores.write(parts.whole, parts.tables(), job.form.schema, made)
         parts.publish(job.out)
@@ -84,6 +86,7 @@ def _assemble(
     precision = begun["settings"]["precision"] if begun else options.precision
     runtime = runtimes.prepare(options.device, options.threads, precision)
     console.say(model.inherited())
+    console.say(files.listing.summary(model.domain_name))
     objective, scorer = score_plan.scorer(options, model, runtime)
     reading = Reading.of(options, files, model, own, console)
     wild = score_plan.wild_type(options, reading, model)
@@ -147,7 +150,7 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
 def _survey(job: Job, console: Console) -> Survey:
     """Read everything once: check, count, and refuse what cannot be used."""
     found, names = Survey(), Ids()
-    for example in job.examples():
+    for example in job.examples(empty=found.empty):
         names.add(example.id)
         length = job.length(example)
         found.records += 1
@@ -156,6 +159,7 @@ def _survey(job: Job, console: Console) -> Survey:
         found.length += length
         if not job.form.marginal:
             found.reads += job.scorer.reads(length)
+    check_empty(found.records, found.empty, job.reading.files, console)
     console.say(f"found {human(found.records)} sequences of {human(found.length)} tokens")
     names.warn(console)
     if found.bad:
@@ -185,7 +189,12 @@ def _report(job: Job, made: Manifest, console: Console) -> None:
         if counts.get(name) is not None
     )
     console.result(
-        {"scores": str(job.out), "objective": job.objective, **counts},
+        {
+            "scores": str(job.out),
+            "objective": job.objective,
+            **counts,
+            "left_out": job.reading.files.listing.counts(),
+        },
         f"wrote {job.out}: {counts['records']} sequences, {without} of them without a score"
         + (f"; {means}" if means else ""),
     )

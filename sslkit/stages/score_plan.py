@@ -14,6 +14,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, UsageError
+from sslkit.files import folders, sequences
 from sslkit.options import Common
 from sslkit.pretexts import Energy, Likelihood
 from sslkit.stages import assemble, rebuild
@@ -48,6 +49,7 @@ class Options(Common):
     sequence_column: str | None
     id_column: str | None
     label_column: str | None
+    all_files: bool
 
 
 @dataclass(frozen=True)
@@ -201,9 +203,9 @@ def wild_type(options: Options, reading: Reading, model: assemble.Parts) -> Wild
             return None
         found = _chosen(reading.records(), options.wild_type_id, str(reading.files))
     else:
-        with Files.found([options.wild_type], None) as files:
-            records = Reading(files, "stop", reading.reader).records()
-            found = _chosen(records, options.wild_type_id, str(files))
+        files = Files(folders.find([options.wild_type], sequences.ENDINGS), None)
+        records = Reading(files, "stop", reading.reader).records()
+        found = _chosen(records, options.wild_type_id, str(files))
     units = model.domain.encode(found) if not found.error else None
     if units is None or model.domain.length(len(units)) < 1:
         raise DataError(

@@ -4,7 +4,7 @@ import itertools
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from sslkit.engine.scoring import Scorer, Told
 from sslkit.engine.signals import Stop
 from sslkit.errors import DataError, RequeueError
 from sslkit.stages import assemble
-from sslkit.stages.records import Reading
+from sslkit.stages.records import Reading, empty_files
 from sslkit.stages.score_plan import Wild
 from sslkit.stages.score_tables import Beside, Example, Form
 from sslkit.types import Record
@@ -26,6 +26,7 @@ _LOT_BATCHES = 64
 #: A part is written when its writing costs little beside the work that it saves.
 _KEEP_SECONDS = 10.0
 _NOTHING = np.empty(0, np.uint8)
+_NOT_STATED = ("reads", "empty")
 
 
 @dataclass
@@ -41,6 +42,12 @@ class Survey:
     too_short: int = 0
     length: int = 0
     reads: int = 0
+    empty: list[Path] = field(default_factory=list)
+
+    def results(self) -> dict[str, int]:
+        """What a manifest says of it."""
+        counts = {name: count for name, count in vars(self).items() if name not in _NOT_STATED}
+        return counts | empty_files(self.empty)
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,17 @@ class Job:
         """How many tokens a record has."""
         return self.model.domain.length(len(example.units))
 
-    def examples(self, begin: int = 0) -> Iterator[Example]:
+    def examples(self, begin: int = 0, empty: list[Path] | None = None) -> Iterator[Example]:
         """The records from ``begin`` on.
+
+        Args:
+            empty: gets the files that hold nothing, where these are passed over.
 
         Raises:
             DataError: a bad one, where these stop the run.
         """
-        for row, record in enumerate(itertools.islice(self.reading.records(), begin, None), begin):
+        records = itertools.islice(self.reading.records(empty), begin, None)
+        for row, record in enumerate(records, begin):
             units = self.model.domain.encode(record) if not record.error else _NOTHING
             bad = bool(record.error)
             if self.form.marginal and self.wild and not bad and len(units) != len(self.wild.units):

@@ -107,8 +107,8 @@ def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
     elif path.name.endswith(TOKENIZER):
         # What it says of its making stands in the table that it belongs to.
         path = path.with_name(path.name.removesuffix(TOKENIZER) + ".parquet")
-    with source.open_bytes(path) as stream:
-        is_table = stream.peek(4).startswith(b"PAR1")
+    with source.reading(path), path.open("rb") as stream:
+        is_table = stream.read(4) == b"PAR1"
     if not is_table:
         held = checkpoint.load(path)
         holds = {

@@ -18,7 +18,7 @@ from typing import Any
 from sslkit.console import Console, human
 from sslkit.engine.signals import Stop
 from sslkit.errors import UsageError
-from sslkit.files import atomic, source
+from sslkit.files import atomic, pipes
 from sslkit.stages import vocab_plot
 from sslkit.vocab import cluster, shares
 from sslkit.vocab.cluster import Task
@@ -61,8 +61,8 @@ def check(options: Any, files: list[Path]) -> None:
         return
     if options.shard is not None:
         raise UsageError("--engine dask divides the corpus itself", do="leave --shard out")
-    if source.STDIN in files:
-        raise UsageError("workers cannot read this standard input", do="name files")
+    if any(map(pipes.is_pipe, files)):
+        raise UsageError("workers cannot read this standard input, or pipe", do="name files")
     if not _address(options):
         raise UsageError(
             "--engine dask needs a scheduler", do=f"name it with --scheduler, or set {_ADDRESS}"

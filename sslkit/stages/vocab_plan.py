@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sslkit.files import source, window
+from sslkit.files import pipes, window
 from sslkit.vocab import budget, dense
 from sslkit.vocab.budget import Plan
 from sslkit.vocab.kmers import have_compiled
@@ -21,7 +21,7 @@ def plan_for(total: int, scheme: Scheme, files: list[Path], threads: int) -> tup
     Raises:
         ResourceError: nothing useful is left for counts.
     """
-    named = [path for path in files if path != source.STDIN]
+    named = [path for path in files if not pipes.is_pipe(path)]
     # As many files are decompressed at once as there are threads.
     sizes = sorted(map(window.memory, named), reverse=True)
     compiled = total - sum(sizes[:1]) >= budget.TIGHT and _pays(scheme, named) and have_compiled()

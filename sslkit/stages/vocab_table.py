@@ -8,9 +8,8 @@ from typing import Any
 
 from sslkit import sizes
 from sslkit.artifacts.manifest import Input, Manifest
-from sslkit.console import Console, human
+from sslkit.console import Console, human, plural
 from sslkit.errors import DataError, UsageError
-from sslkit.files import source
 from sslkit.stages import subword_table, vocab_plot
 from sslkit.vocab import budget, combine, reading, vocabulary
 from sslkit.vocab.budget import Plan
@@ -19,10 +18,19 @@ from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Kmers, Scheme, Strings
 
 
-def finished(out: Path, made: Manifest, console: Console, plot: bool) -> bool:
+def finished(
+    out: Path,
+    made: Manifest,
+    console: Console,
+    plot: bool,
+    left_out: dict[str, int] | None = None,
+) -> bool:
     """Whether ``out`` holds just what would be made; drawn again where that is wanted.
 
     One whose tokenizer file is missing does not: it is made again.
+
+    Args:
+        left_out: how many files are not read, by reason, where that is known.
 
     Raises:
         UsageError: it holds something else.
@@ -40,8 +48,8 @@ def finished(out: Path, made: Manifest, console: Console, plot: bool) -> bool:
         if not beside.exists():
             return False
         why = f"{beside} is not what belongs to it"
-    elif any(held.path == str(source.STDIN) for held in made.inputs):
-        why = "the corpus comes from standard input, so nobody knows whether it is the same"
+    elif not all(held.sha256 for held in made.inputs):
+        why = "the corpus comes through a pipe, so nobody knows whether it is the same"
     if why:
         raise UsageError(
             f"{out} was made otherwise",
@@ -50,7 +58,8 @@ def finished(out: Path, made: Manifest, console: Console, plot: bool) -> bool:
         )
     console.say(f"{out} is finished already; nothing to do")
     drawn, text = vocab_plot.draw(out, console) if plot else ({}, "")
-    console.result({"vocab": str(out), **old.results, **drawn}, text)
+    more = {} if left_out is None else {"left_out": left_out}
+    console.result({"vocab": str(out), **old.results, **drawn, **more}, text)
     return True
 
 
@@ -156,7 +165,7 @@ def _results(files: int, tally: Counter[str], finish: Finish, cut: Cut) -> dict[
     if "windows" in met:
         met["skipped_windows"] = met.pop("windows") - finish.total
     return {
-        "files": files,
+        "files": files - tally["empty_files"],
         "tokens": finish.total,
         "distinct": finish.distinct,
         "size": cut.size,
@@ -167,8 +176,19 @@ def _results(files: int, tally: Counter[str], finish: Finish, cut: Cut) -> dict[
     }
 
 
-def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console, plot: bool) -> None:
-    """Say what was written and what it took, and draw it where that is wanted."""
+def tell(
+    out: Path,
+    results: dict[str, Any],
+    plan: Plan,
+    console: Console,
+    plot: bool,
+    left_out: dict[str, int] | None = None,
+) -> None:
+    """Say what was written and what it took, and draw it where that is wanted.
+
+    Args:
+        left_out: how many files were not read, by reason, where that is known.
+    """
     said = f"{human(results['tokens'])} tokens, {human(results['distinct'])} distinct"
     for key, words in (
         ("skipped_windows", "windows skipped for ambiguous letters"),
@@ -189,6 +209,8 @@ def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console, plot:
             f"{human(results['learned_words'])} most frequent words, "
             f"{results['learned_share']:.2%} of the corpus"
         )
+    if empty := results.get("empty_files"):
+        console.warn(f"{plural(empty, 'empty file')} passed over")
     if bad := results.get("bad_records"):
         console.warn(f"{human(bad)} bad records were passed over")
     console.say(f"wrote {out} ({human(results['size'])} tokens)")
@@ -201,4 +223,5 @@ def tell(out: Path, results: dict[str, Any], plan: Plan, console: Console, plot:
         f"{sizes.show(plan.total)} allowed"
     )
     measured = {"peak_bytes": peak, "memory_bytes": plan.total}
-    console.result({"vocab": str(out), **results, **drawn, **measured}, text)
+    more = {} if left_out is None else {"left_out": left_out}
+    console.result({"vocab": str(out), **results, **drawn, **measured, **more}, text)

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from sslkit.errors import DataError
+from sslkit.errors import DataError, EmptyFileError
+from sslkit.files import source
 from sslkit.vocab import budget, inputs, kmers, runs, words
 from sslkit.vocab.parts import Part
 from sslkit.vocab.runs import Run, Spill
-from sslkit.vocab.scheme import Kmers, Reader, Scheme
+from sslkit.vocab.scheme import Kmers, Reader, Scheme, Strings
 
 #: Bytes that are read at once.
 BLOCK = 1 << 19
@@ -140,14 +141,33 @@ class Count:
 
     def _read(self, number: int, resumed: dict[str, Any] | None) -> None:
         part = self._files.parts[number]
+        try:
+            reader = self._fed(part, number, resumed)
+        except EmptyFileError:
+            if not self._files.skip:
+                raise
+            self.tally["empty_files"] += 1
+            return
+        self._store.end()
+        self.tally += reader.tally
+
+    def _fed(self, part: Part, number: int, resumed: dict[str, Any] | None) -> Reader[Any]:
+        """The reader of a part that was read to its end.
+
+        Raises:
+            EmptyFileError: a file without a token, where it should have one.
+        """
         reader: Reader[Any] = self._scheme.reader(str(part.path), self._survey(part))
         done = part.start
+        has_tokens = bool(resumed) or not part.is_whole or not _needs_tokens(self._scheme)
         if resumed:
             reader.restore(resumed["state"])
             done = resumed["offset"]
         with self._files.open(part.path) as stream, self._named_from_the_start(part):
             for block in _blocks(stream, done, part.end):
-                self._store.add(reader.feed(block))
+                unit = reader.feed(block)
+                has_tokens = has_tokens or bool(len(unit.starts))
+                self._store.add(unit)
                 done += len(block)
                 stopped = self._watch.stopped()
                 if stopped or self._store.full():
@@ -159,9 +179,11 @@ class Count:
             if bad := inputs.passed_over(stream):
                 self.tally["bad_records"] += bad
         with self._named_from_the_start(part):
-            self._store.add(reader.finish())
-        self._store.end()
-        self.tally += reader.tally
+            unit = reader.finish()
+        if not (has_tokens or len(unit.starts) or reader.tally or bad):
+            raise source.empty(part.path, "it holds no token")
+        self._store.add(unit)
+        return reader
 
     @contextmanager
     def _named_from_the_start(self, part: Part) -> Iterator[None]:
@@ -200,6 +222,11 @@ class Count:
         end = {**end, "tally": dict(self.tally), "store": self._store.state()}
         self.spills.append(runs.seal(stem, found, {"from": self._reached, "to": end}))
         self._reached = end
+
+
+def _needs_tokens(scheme: Scheme) -> bool:
+    """Whether a file without a token is refused here; readers of FASTA ask for records."""
+    return isinstance(scheme, Strings) and scheme.needs_tokens
 
 
 def _blocks(stream: IO[bytes], start: int, end: int | None) -> Iterator[bytes]:

@@ -39,6 +39,7 @@ class Inputs:
             or lines of two texts.
         whole: endings of names of files that are not divided.
         on_error: whether records that cannot be read stop the run, or count as bad ones.
+        once: whether each file is opened once, so that pipes need not be kept.
     """
 
     fasta: bool
@@ -49,11 +50,12 @@ class Inputs:
     own: tuple[str, ...] = ()
     has_tables: bool = True
     has_pairs: bool = False
+    once: bool = False
 
     @contextmanager
     def open(self, path: Path) -> Iterator[IO[bytes]]:
         """A stream of what is to be counted."""
-        with source.open_bytes(path) as stream:
+        with source.open_bytes(path, once=self.once) as stream:
             yield self._converted(stream, path)
 
     def mark(self, path: Path) -> bytes:

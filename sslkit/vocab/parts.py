@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sslkit.errors import UsageError
-from sslkit.files import source
+from sslkit.files import pipes
 
 _BLOCK = 1 << 16
 
@@ -21,6 +21,11 @@ class Part:
     path: Path
     start: int = 0
     end: int | None = None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the whole file."""
+        return not self.start and (self.end is None or self.bytes >= self.path.stat().st_size)
 
     @property
     def bytes(self) -> int:
@@ -40,12 +45,12 @@ def divide(
         count: how many shares there are.
 
     Raises:
-        UsageError: standard input, which cannot be divided.
+        UsageError: standard input or a pipe, which cannot be divided.
     """
     if count == 1:
         return [Part(path) for path in paths]
-    if source.STDIN in paths:
-        raise UsageError("standard input cannot be divided", do="name files")
+    if any(map(pipes.is_pipe, paths)):
+        raise UsageError("standard input and pipes cannot be divided", do="name files")
     total = sum(path.stat().st_size for path in paths)
     low, high = total * (number - 1) // count, total * number // count
     found = []

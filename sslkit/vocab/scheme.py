@@ -112,6 +112,7 @@ class Strings:
         whole: endings of names of files that are not divided.
         pattern: a regular expression (Oniguruma) that finds them in text, for other programs;
             where the text itself is not enough, in the tokens with spaces between them.
+        needs_tokens: whether a file without a token is refused.
     """
 
     reader: Callable[[str, Collection[int]], Reader[Slices]]
@@ -120,6 +121,7 @@ class Strings:
     divide: bytes = b"\n"
     whole: tuple[str, ...] = ()
     pattern: str = r"\S+"
+    needs_tokens: bool = False
 
 
 Scheme: TypeAlias = Kmers | Strings

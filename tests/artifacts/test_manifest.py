@@ -18,7 +18,7 @@ def test_round_trip(tmp_path: Path) -> None:
     made = manifest.make(
         "pretrain",
         {"steps": 3, "rate": 1e-3, "name": None},
-        inputs=manifest.describe([path, Path("-")]),
+        inputs=manifest.describe([path, Path("-")], once=True),
         parents={"vocab.parquet": "00"},
         results={"loss": 2.5},
     )

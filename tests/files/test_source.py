@@ -1,36 +1,21 @@
-"""Finding and opening inputs."""
+"""Opening inputs."""
 
 import bz2
 import gzip
 import lzma
 import os
-import tempfile
+import struct
+import tarfile
 import time
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from backports import zstd
 
-from sslkit.errors import DataError, UsageError
-from sslkit.files import source
-
-
-def test_folders_globs_and_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("b.fa", "a.FA.gz", "deep/c.fa", "labels.csv"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    monkeypatch.chdir(tmp_path)
-    assert source.find(["."], (".fa",)) == [Path("a.FA.gz"), Path("b.fa"), Path("deep/c.fa")]
-    assert source.find(["*.fa", "b.fa", "labels.csv"], (".fa",)) == [
-        Path("b.fa"),
-        Path("labels.csv"),
-    ]
-    assert source.find([tmp_path / "*.csv"], ()) == [tmp_path / "labels.csv"]
-    with pytest.raises(UsageError, match="no file or folder nowhere"):
-        source.find(["nowhere"], (".fa",))
-    with pytest.raises(UsageError, match="nothing to read"):
-        source.find(["deep"], (".fq",))
+from sslkit.errors import DataError
+from sslkit.files import source, window
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress, lzma.compress, zstd.compress])
@@ -64,29 +49,6 @@ def test_plain_name() -> None:
     assert source.plain_name(Path("x/a.fa")) == "a.fa"
 
 
-@pytest.mark.parametrize("closed", ["", "inner"])
-def test_a_folder_that_may_not_be_read_is_no_empty_one(closed: str) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "corpus"
-        (folder / "inner").mkdir(parents=True)
-        (folder / "a.fa").write_text(">a\nACGT\n")
-        (folder / "inner" / "b.fa").write_text(">b\nACGT\n")
-        Path(name).chmod(0o755)
-        (folder / closed).chmod(0)
-        user = os.geteuid()
-        if user == 0:
-            os.seteuid(65534)  # To the superuser everything is open.
-        try:
-            with pytest.raises(DataError, match="cannot be read") as told:
-                source.find([folder], (".fa",))
-        finally:
-            os.seteuid(user)
-            (folder / closed).chmod(0o755)
-        assert str(folder / closed) in told.value.why
-        assert told.value.exit_code == 3
-        assert len(source.find([folder], (".fa",))) == 2
-
-
 def test_a_file_that_was_replaced_is_another_one_whatever_its_time_says(tmp_path: Path) -> None:
     path = tmp_path / "a.fa"
     path.write_text(">a\nACGT\n")
@@ -96,3 +58,68 @@ def test_a_file_that_was_replaced_is_another_one_whatever_its_time_says(tmp_path
     path.write_text(">a\nTTTT\n")
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert source.states([path]) != before
+
+
+def skippable(number: int, content: bytes) -> bytes:
+    return struct.pack("<II", 0x184D2A50 + number, len(content)) + content
+
+
+def read(path: Path, data: bytes) -> bytes:
+    path.write_bytes(data)
+    with source.open_bytes(path) as stream:
+        return stream.read()
+
+
+def test_zstandard_frames_without_content(tmp_path: Path) -> None:
+    path, frame = tmp_path / "a.zst", zstd.compress(b"one\n")
+    for number in (0, 5, 15):
+        none = skippable(number, b"0123")
+        assert read(path, none + frame + none + none + frame) == b"one\none\n"
+    assert read(path, skippable(0, b"")) == b""
+    with pytest.raises(DataError, match="damaged"):
+        read(path, skippable(0, b"0123") + frame[:-4])
+
+
+def test_the_window_stands_behind_frames_without_content(tmp_path: Path) -> None:
+    options = {zstd.CompressionParameter.window_log: 23}
+    frame = zstd.ZstdCompressor(options=options).compress(b"ab" * 9_000_000)
+    path = tmp_path / "a.zst"
+    path.write_bytes(frame)
+    assert (plain := window.memory(path)) >= 1 << 23
+    path.write_bytes(skippable(3, bytes(100)) + frame)
+    assert window.memory(path) == plain
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_streams_behind_each_other(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
+    path, first, second = tmp_path / "a", pack(b"one\n" * 99_999), pack(b"two\n")
+    whole = b"one\n" * 99_999 + b"two\n"
+    assert read(path, first + second) == whole
+    assert read(path, first + bytes(8) + second + bytes(512)) == whole
+    # What a plain tool would pass over is data that somebody lost.
+    for rest in (b"plain text", second[:9]):
+        with pytest.raises(DataError, match="damaged"):
+            read(path, first + rest)
+
+
+def test_archives_are_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.fa", ">a\nACGT\n")
+    member = tmp_path / "a.fa"
+    member.write_text(">a\nACGT\n")
+    with tarfile.open(tmp_path / "a.tar.gz", "w:gz") as archive_of_tar:
+        archive_of_tar.add(member, "a.fa")
+    (tmp_path / "a.fa.Z").write_bytes(b"\x1f\x9d\x90>\xc2")
+    for name, words in (("a.zip", "zip"), ("a.tar.gz", "tar xf"), ("a.fa.Z", "zcat")):
+        with pytest.raises(DataError) as refused, source.open_bytes(tmp_path / name):
+            pass
+        assert words in refused.value.do
+        assert refused.value.where == str(tmp_path / name)
+
+
+def test_a_look_at_the_first_bytes_sees_them_all(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(b"".join(gzip.compress(bytes([letter])) for letter in b"id,sequence\n"))
+    with source.open_bytes(path) as stream:
+        assert stream.peek(12)[:12] == b"id,sequence\n"

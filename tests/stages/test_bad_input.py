@@ -197,3 +197,52 @@ def test_a_full_disk(folder: Path, command: Command, blocks: int, words: tuple[s
     assert not list((folder / "finetuned").rglob("checkpoint.pt"))
     assert not [name for name in made if name.endswith(".part")]
     command(*words)
+
+
+EMPTY = {
+    "a.fa": b">a\nACGTACGTACGTACGTACGTACGTACGTACGTAC\n" * 9,
+    "a.fq": b"@a\nACGTACGTAC\n+\nIIIIIIIIII\n",
+    "a.gb": b"LOCUS       A 10 bp DNA\nORIGIN\n        1 acgtacgtac\n//\n",
+    "a.sto": b"# STOCKHOLM 1.0\na MKVL\n//\n",
+    "a.smi": b"CCO a\nCCC b\n",
+    "a.csv": b"id,smiles\na,CCO\n",
+    "a.txt": b"one two three four\nfive six\n",
+}
+DOMAINS = {".sto": "protein", ".smi": "molecule", ".csv": "molecule", ".txt": "text"}
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_empty_files_are_passed_over_and_counted(
+    tmp_path: Path, command: Command, name: str
+) -> None:
+    folder, ending = tmp_path / "some", Path(name).suffix
+    folder.mkdir()
+    (folder / name).write_bytes(EMPTY[name])
+    more = ["--domain", DOMAINS.get(ending, "genome")]
+    more += ["--column", "smiles"] if ending == ".csv" else []
+    alone = command("build-vocab", "some", *more, "-o", "alone.parquet", "--json").json
+    for number, nothing in enumerate((b"", b"\n\r\n", gzip.compress(b""))):
+        (folder / f"b{number}{ending}").write_bytes(nothing)
+    refused = command("build-vocab", "some", *more, check=3)
+    assert f"some/b0{ending}" in refused.err
+    made = command("build-vocab", "some", *more, "--on-error", "skip", "--json").json
+    same = ("files", "tokens", "distinct")
+    assert [made[key] for key in same] == [alone[key] for key in same]
+    assert made["empty_files"] == 3
+
+
+def test_every_stage_passes_over_empty_files(folder: Path, command: Command) -> None:
+    corpus, skip = folder / "corpus", ("--on-error", "skip")
+    (corpus / "nothing.fa").write_bytes(b"")
+    (corpus / "blank.fa.gz").write_bytes(gzip.compress(b"\n"))
+    for stage, more in STAGES.items():
+        assert "corpus/blank.fa.gz" in command(stage, "corpus", *more, "-o", "x", check=3).err
+    command("pretrain", "corpus", *TINY, *SAME, *skip, "-o", "other")
+    for stage in ("embed", "score"):
+        found = command(stage, "corpus", *SAME, *skip, "--json").json
+        assert (found["records"], found["bad"], found["empty_files"]) == (23, 0, 2)
+    # Where nothing is left there is nothing to do.
+    for stage in ("embed", "score"):
+        command(stage, corpus / "nothing.fa", *SAME, *skip, "-o", f"{stage}.parquet", check=3)
+        assert not (folder / f"{stage}.parquet").exists()
+    command("build-vocab", corpus / "nothing.fa", *skip, "-o", "none.parquet", check=3)
