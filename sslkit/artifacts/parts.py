@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sslkit.artifacts.content import by_content
 from sslkit.artifacts.kinds import JOB, is_unused, parts_of
 from sslkit.artifacts.run import differences
 from sslkit.errors import SslkitError, UsageError
@@ -107,7 +108,7 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
     with _alone(out) as folder:
         mine = _plain(identity)
         held = held_identity(out)
-        if held is not None and (found := differences(held, mine)):
+        if held is not None and (found := differences(by_content(held), by_content(mine))):
             if not force and _files(folder):
                 raise UsageError(
                     f"{folder} holds parts of an unfinished run with other settings",
@@ -139,7 +140,9 @@ def tidy(out: Path, jobs: Sequence[Mapping[str, Any]]) -> None:
         return
     with suppress(SslkitError, OSError), _alone(out):
         left = held_identity(out)
-        if left in [_plain(job) for job in jobs] or (left is None and not _files(folder)):
+        mine = [by_content(_plain(job)) for job in jobs]
+        empty = left is None and not _files(folder)
+        if empty or (left is not None and by_content(left) in mine):
             Parts(folder).remove()
 
 

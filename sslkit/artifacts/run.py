@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sslkit.artifacts import checkpoint
+from sslkit.artifacts.content import by_content
 from sslkit.artifacts.kinds import RUN
 from sslkit.errors import DataError, ResourceError, UsageError
 from sslkit.files import atomic, lock
 
 _STATE = "state.pt"
 _LOCK = "lock"
+#: What shapes the rounding of a run, of every part of it: no reason to refuse to go on.
+_ROUNDING = "rounding"
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,32 @@ class RunFolder:
         """A setting, which for ``auto`` stays what it came to when the run was begun."""
         return str(self.identity().get(name, asked)) if asked == "auto" else asked
 
+    def threads(self, given: int | None, *, force: bool) -> int | None:
+        """The threads to run with: where none are given, those of the unfinished run."""
+        if given is None and self.state.is_file() and not force:
+            begun = self.identity().get(_ROUNDING, [])
+            return int(begun[-1]["threads"]) if begun else None
+        return given
+
+    def note(self, rounding: Mapping[str, Any]) -> list[str]:
+        """Keep what shapes the rounding of the run from here on.
+
+        Returns:
+            in what it differs from what the run was begun or last continued with, one phrase each.
+        """
+        identity = self.identity()
+        parts = identity.get(_ROUNDING, [])
+        if parts and parts[-1] == dict(rounding):
+            return []
+        identity[_ROUNDING] = [*parts, dict(rounding)]
+        self._write(identity)
+        return differences(parts[-1], rounding) if parts else []
+
+    def roundings(self) -> dict[str, Any]:
+        """For a manifest: what shaped the rounding of each part of a run that changed it."""
+        parts = self.identity().get(_ROUNDING, [])
+        return {_ROUNDING: parts} if len(parts) > 1 else {}
+
     @contextmanager
     def alone(self, warn: Callable[[str], None], *, force: bool = False) -> Iterator[None]:
         """Keep other processes from the folder while the block runs; the system does so.
@@ -130,7 +159,7 @@ class RunFolder:
         """
         mine = json.loads(json.dumps(identity))
         if held := self.identity():
-            found = differences(held, mine)
+            found = differences(_decisive(held), _decisive(mine))
             if found and not force and (self.state.is_file() or self.checkpoint.is_file()):
                 raise UsageError(
                     f"{self.path} holds another run",
@@ -156,9 +185,13 @@ class RunFolder:
         with suppress(OSError):
             self.samples.rmdir()
         # First of all what says whose the folder is.
-        atomic.write_text(self.path / RUN, json.dumps(mine, indent=1, sort_keys=True) + "\n")
+        self._write(mine)
         atomic.write_text(self.config, config)
         return "new"
+
+    def _write(self, identity: Mapping[str, Any]) -> None:
+        text = json.dumps(identity, indent=1, sort_keys=True) + "\n"
+        atomic.write_text(self.path / RUN, text)
 
     def clear(self) -> None:
         """Remove what only an unfinished run needs, and what killed processes were writing."""
@@ -175,6 +208,11 @@ class RunFolder:
         if own.exists() or self.state.exists():
             with suppress(ResourceError, OSError), lock.holding(own, "works here", "wait for it"):
                 self.clear()
+
+
+def _decisive(identity: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides the result, wherever the files lie."""
+    return by_content({name: value for name, value in identity.items() if name != _ROUNDING})
 
 
 def differences(held: Mapping[str, Any], mine: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -57,6 +57,13 @@ class Runtime:
             "threads": self.threads,
         }
 
+    def bytes_depend_on(self, seed: int | None = None) -> str:
+        """What besides inputs and settings decides the bytes of results, for people."""
+        parts = {} if seed is None else {"seed": seed}
+        words = {**parts, "threads": self.threads, "device": self.device.type}
+        words |= {"precision": self.precision, "torch": torch.__version__}
+        return "bytes depend on: " + ", ".join(f"{name} {word}" for name, word in words.items())
+
 
 def prepare(
     device: str,

@@ -22,8 +22,7 @@ from sslkit.artifacts import destination, kinds, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console, Progress, plural
 from sslkit.engine.signals import Stop, stopping
-from sslkit.errors import DataError
-from sslkit.files import pipes, source, table
+from sslkit.files import pipes, table
 from sslkit.files.columns import Columns
 from sslkit.files.folders import Listing
 from sslkit.options import Common, thread_count
@@ -38,6 +37,7 @@ from sslkit.stages import (
 from sslkit.stages.vocab_plan import plan_for
 from sslkit.vocab import budget, combine, counting, parts, runs, shares, workplace
 from sslkit.vocab.budget import Plan
+from sslkit.vocab.contents import Contents
 from sslkit.vocab.inputs import Inputs
 from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Scheme
@@ -98,6 +98,7 @@ class _Job:
     canonical: bool
     shard: tuple[int, int]
     lanes: int
+    corpus: Contents
 
     @property
     def files(self) -> list[Path]:
@@ -156,9 +157,12 @@ def run(options: Options, console: Console) -> None:
     plan, lanes = plan_for(plan.total, scheme, files, threads)
     if plan.compiled:
         console.say("counts with compiled loops")
-    job = _Job(out, listing, scheme, inputs, plan, options.canonical, shard, lanes)
+    # Workers of a cluster read it where it lies, and hash it there.
+    hashed = shares.inputs_of(files, shard) if options.engine != "dask" else []
+    corpus = Contents.of(files, hashed)
+    job = _Job(out, listing, scheme, inputs, plan, options.canonical, shard, lanes, corpus)
     console.say(listing.summary(f"{name} ({vocab_scheme.shown(settings)})"))
-    what = [json.loads(made.to_json()), source.states(files), str(out.absolute()), shard]
+    what = [json.loads(made.to_json()), corpus.key, str(out.absolute()), shard]
     spread = vocab_dask.Job(out, files, options, what)
     if out.exists() and not options.force and _finished(job, made, options, console):
         workplace.tidy(options.tmp, what)
@@ -173,11 +177,12 @@ def run(options: Options, console: Console) -> None:
 
 def _finished(job: _Job, made: Manifest, options: Options, console: Console) -> bool:
     """Whether what is there is what would be made; refuse to go on where it is something else."""
+    inputs = job.corpus.inputs(shares.inputs_of(job.files, job.shard))
+    stated = dataclasses.replace(made, inputs=inputs)
     if options.shard is None:
-        stated = dataclasses.replace(made, inputs=manifest.describe(job.files, once=True))
         left_out = job.listing.counts()
         return vocab_table.finished(job.out, stated, console, options.plot, left_out)
-    shares.check(job.out, made, job.shard)
+    shares.check(job.out, stated, job.shard, job.files)
     shares.tidy(job.out)
     console.say(f"{job.out} is finished already; nothing to do")
     return True
@@ -193,10 +198,7 @@ def _work(
             stop.check(f"the counts are in {folder}")
 
         def stated(files: list[Path]) -> Manifest:
-            described = manifest.describe(files, once=True)
-            if source.states(job.files) != what[1]:
-                raise DataError("the corpus changed while it was read", do="start again")
-            return dataclasses.replace(made, inputs=described)
+            return dataclasses.replace(made, inputs=job.corpus.inputs(files))
 
         if options.shard is not None:
             merged = combine.reduce(spills, folder, job.plan.counts, check)

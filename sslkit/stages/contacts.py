@@ -79,9 +79,10 @@ def run(options: Options, console: Console) -> None:
     with threadpool_limits(runtime.threads):
         scores = _scores(work, rounds, options.seed, console)
     found = contact_report.results(work.families, scores, _JUDGED, options.seed, _how(options))
-    made = manifest.make(**described, results=found)
+    made = manifest.make(**described, results=found | {"threads": runtime.threads})
     report.write(out, made)
     console.say(f"wrote {out / report.NAME}")
+    console.say(runtime.bytes_depend_on(options.seed))
     if options.plot is not None:
         atomic.write_bytes(options.plot, contact_plot.png(_panels(work.families, scores)))
         console.say(f"wrote {options.plot}")

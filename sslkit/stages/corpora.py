@@ -53,6 +53,7 @@ def files(
     named: Sequence[Path] | None,
     endings: tuple[str, ...],
     made: Manifest,
+    vocab: Path,
     talk: Console,
     *,
     all_files: bool = False,
@@ -61,6 +62,8 @@ def files(
     """The files to train on: those named, or those that the vocabulary was made from.
 
     Args:
+        made: what the vocabulary says of its making.
+        vocab: its file.
         all_files: as ``folders.find`` has it; a vocabulary that was made so is enough.
         on_error: likewise.
 
@@ -76,7 +79,7 @@ def files(
         paths = list(listing.files)
         unreadable = [path for path in paths if pipes.is_pipe(path)]
     else:
-        paths = [Path(entry.path) for entry in made.inputs]
+        paths = [_located(entry, vocab.parent) for entry in made.inputs]
         listed = ", ".join(map(str, paths[:_NAMED_FILES]))
         more = f" and {len(paths) - _NAMED_FILES} more" if len(paths) > _NAMED_FILES else ""
         talk.say(f"corpus of the vocabulary: {listed}{more}")
@@ -88,6 +91,23 @@ def files(
             do="write it to a file and name that",
         )
     return paths
+
+
+def _located(entry: Input, beside: Path) -> Path:
+    """A file of the corpus that a vocabulary names, from here or from the vocabulary's folder.
+
+    Raises:
+        UsageError: it is in neither place.
+    """
+    path = Path(entry.path)
+    for place in (path, beside / path):
+        if place == pipes.STDIN or not entry.sha256 or place.exists():
+            return place
+    raise UsageError(
+        f"the corpus of the vocabulary is not there any more: {path}",
+        why="the vocabulary names the files that it was made from",
+        do="say where they are now: sslkit pretrain FOLDER",
+    )
 
 
 def windows(

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from sslkit.artifacts import destination, embeddings, kinds, learned, manifest, plugins
 from sslkit.artifacts.manifest import Manifest
-from sslkit.artifacts.parts import Parts, held_identity, working
+from sslkit.artifacts.parts import Parts, working
 from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.embedding import Cursor, Example, Work
@@ -152,6 +152,7 @@ def run(options: Options, console: Console) -> None:
         embeddings.write(parts.whole, parts.tables(), job.columns, made)
         parts.publish(job.out)
         _report(job, made, console)
+        console.say(job.runtime.bytes_depend_on())
 
 
 def _assemble(
@@ -162,10 +163,8 @@ def _assemble(
     console: Console,
 ) -> Job:
     out = options.out or Path(embeddings.NAME)
-    begun = held_identity(out) if options.precision == "auto" and not options.force else None
-    # `auto` times this machine: a run that goes on elsewhere must not change its mind.
-    precision = begun["settings"]["precision"] if begun else options.precision
-    runtime = runtimes.prepare(options.device, options.threads, precision)
+    precision, threads = outputs.settled(out, options.precision, options.threads, options.force)
+    runtime = runtimes.prepare(options.device, threads, precision)
     console.say(model.inherited())
     console.say(files.listing.summary(model.domain_name))
     encoder = model.encoder.to(runtime.device)

@@ -25,6 +25,7 @@ from sslkit.stages import corpora, counts, inherited, memory_plan, recognition, 
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretrain_plan import Chosen, Options
+from sslkit.vocab.contents import names_and_hashes
 from sslkit.vocab.vocabulary import Vocabulary
 
 #: The default number of steps reads the corpus so many times, within limits.
@@ -190,11 +191,15 @@ def _data(
     own = recognition.endings(module)
     endings = table.ENDINGS if options.sequence_column else own
     files = corpora.files(
-        options.corpus, endings, made, talk, all_files=options.all_files, on_error=options.on_error
+        *(options.corpus, endings, made, options.vocab, talk),
+        all_files=options.all_files,
+        on_error=options.on_error,
     )
     out = options.out or Path("pretrained")
     destination.check_corpus(out, kinds.PRETRAINED, options.corpus or (), endings, files)
     inputs = manifest.describe(files)
+    if not options.corpus and names_and_hashes(inputs) != names_and_hashes(made.inputs):
+        talk.warn(f"the corpus is not what it was when {options.vocab} was made from it")
     cut = corpora.Cut(
         window=options.window,
         heldout=options.heldout,

@@ -45,7 +45,8 @@ def run(options: Options, console: Console) -> None:
     with world() as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         precision = training_plan.precision(folder, options.precision, options.optimizer)
-        runtime = runtimes.prepare(options.device, options.threads, precision, processes)
+        threads = training_plan.threads(folder, options.threads, options.force, talk)
+        runtime = runtimes.prepare(options.device, threads, precision, processes)
         with stop.at_once("nothing was begun"):
             resolved = resolve(options, talk)
         processes.share(_rows(resolved), "--batch")
@@ -53,7 +54,9 @@ def run(options: Options, console: Console) -> None:
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
             config = to_toml("finetune", {**vars(options), "force": None, "given": None})
-            folder.claim(decisive, config, force=options.force)
+            training_plan.claim(
+                *(folder, decisive, config, options.force, runtime, processes.size, talk)
+            )
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
@@ -167,7 +170,7 @@ def _finish(
     inherited = {k: v for k, v in trained.items() if not training_plan.is_training(k)}
     made = manifest.make(
         "finetune",
-        decisive | {"context": parts.context} | runtime.describe(),
+        decisive | {"context": parts.context} | runtime.describe() | folder.roundings(),
         plugins=inherited | decisive["plugins"],
         inputs=manifest.describe(resolved.examples.labelled.files),
         parents={str(parts.path): parts.sha256},
@@ -178,4 +181,5 @@ def _finish(
     training_picture.draw(folder, talk)
     assemble.write(folder, learner.parts(), made, parts.vocabulary, resolved.learned)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
+    talk.say(runtime.bytes_depend_on(resolved.options.seed))
     report.show(made, folder, talk)

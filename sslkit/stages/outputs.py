@@ -58,6 +58,22 @@ def is_finished(
     return True
 
 
+def settled(out: Path, precision: str, threads: int | None, force: bool) -> tuple[str, int | None]:
+    """Precision and threads of a table: of an unfinished one those that it was begun with.
+
+    Where none are asked for, that is: ``auto`` times the machine, and threads are its own, and a
+    run that goes on elsewhere must not change its mind.
+    """
+    begun = None if force else parts.held_identity(out)
+    if begun is None:
+        return precision, threads
+    settings = begun["settings"]
+    return (
+        settings["precision"] if precision == "auto" else precision,
+        settings["threads"] if threads is None else threads,
+    )
+
+
 def tidy(out: Path, made: Manifest, read: Callable[[Path], Manifest]) -> None:
     """Remove parts that a run left which was killed after its last step.
 

@@ -42,9 +42,8 @@ def run(options: Options, console: Console) -> None:
         talk = console if processes.leads else Console(quiet=True)
         options = feeds.settled_by_domain(options)
         precision = training_plan.precision(folder, options.precision, options.optimizer)
-        runtime = runtimes.prepare(
-            options.device, options.threads, precision, processes, double=True
-        )
+        threads = training_plan.threads(folder, options.threads, options.force, talk)
+        runtime = runtimes.prepare(options.device, threads, precision, processes, double=True)
         kept = f"what was encoded is in {options.shards}"
         with stop.at_once(kept):
             feed = feeds.of(options, processes, talk)
@@ -57,7 +56,8 @@ def run(options: Options, console: Console) -> None:
         identity = _identity(options, feed, runtime, steps) | begun.identity() | watching.identity
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
-            folder.claim(identity, _config(options, feed), force=options.force)
+            config, company = _config(options, feed), (runtime, processes.size)
+            training_plan.claim(folder, identity, config, options.force, *company, talk)
         processes.wait()
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
@@ -67,11 +67,7 @@ def run(options: Options, console: Console) -> None:
             return
         with stop.at_once(kept):
             work, read = feed.work(learner, runtime)
-        parameters = sum(p.numel() for p in learner.parameters())
-        how = f"{steps} steps of {read} in {_company(runtime, processes)}"
-        talk.say(f"training {parameters:,} parameters for {how}")
-        for line in feed.told(learner):
-            talk.say(line)
+        _begin(feed, learner, f"{steps} steps of {read} in {_company(runtime, processes)}", talk)
         reached = Training(
             learner=learner,
             rates=Rates({}),
@@ -84,14 +80,23 @@ def run(options: Options, console: Console) -> None:
         metrics = reached | watching.results(talk)
         tensors = learner.parts(keep=processes.leads)
         if processes.leads:
-            described = _described(identity, feed, runtime, processes, metrics, begun)
+            whole = identity | folder.roundings()
+            described = _described(whole, feed, runtime, processes, metrics, begun)
             for line in feed.finish(learner, metrics, folder, runtime):
                 talk.say(line)
             training_picture.draw(folder, talk)
             assemble.write(folder, tensors, described, feed.vocabulary)
-            talk.say(f"wrote {folder.checkpoint}")
+            talk.say(f"wrote {folder.checkpoint}; {runtime.bytes_depend_on(options.seed)}")
             _report(folder, feed.chosen.pretexts, metrics, talk)
         processes.wait()
+
+
+def _begin(feed: Feed, learner: Learner, how: str, talk: Console) -> None:
+    """Say what is trained, and how."""
+    parameters = sum(p.numel() for p in learner.parameters())
+    talk.say(f"training {parameters:,} parameters for {how}")
+    for line in feed.told(learner):
+        talk.say(line)
 
 
 def _config(options: Options, feed: Feed) -> str:

@@ -71,11 +71,13 @@ def _probe(options: Options, console: Console) -> None:
             progress.advance(1, model.name)
     _warn(features, exam, results, console)
     title = _title(options, exam, results, treated)
-    made = manifest.make(**described, results=report.results(title, exam, results))
+    found = report.results(title, exam, results) | {"threads": runtime.threads}
+    made = manifest.make(**described, results=found)
     table = out / predictions.NAME
     predictions.save(table, _predictions(features, exam, results), made.to_json())
     report.write(out, made)
     console.say(f"wrote {out / report.NAME} and {table}")
+    console.say(runtime.bytes_depend_on(options.seed))
     report.show(made, console)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sslkit import tables
 from sslkit.artifacts import kinds, manifest
+from sslkit.artifacts.content import by_content
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import differences
 from sslkit.console import Console
@@ -52,7 +53,8 @@ def held(out: Path, described: Mapping[str, Any], *, force: bool) -> Manifest | 
     theirs = manifest.from_json(path.read_text("utf-8"), str(path))
     mine = json.loads(json.dumps(asdict(manifest.make(**described))))
     known = json.loads(theirs.to_json())
-    if found := differences(known | {"results": None}, mine | {"results": None}):
+    theirs_plain, mine_plain = (by_content(one | {"results": None}) for one in (known, mine))
+    if found := differences(theirs_plain, mine_plain):
         raise UsageError(
             f"{out} holds another run",
             why="; ".join(found),

@@ -93,6 +93,7 @@ def run(options: Options, console: Console) -> None:
         made = replace(made, results={"pairs": len(held.ids), "models": judged})
         _write(out, held, found["pretrained"], made.to_json())
         _show(judged, len(held.ids), out, console)
+        console.say(runtime.bytes_depend_on(options.seed))
 
 
 def _describe(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sslkit.artifacts import destination, kinds, manifest, plugins, scores
 from sslkit.artifacts.manifest import Manifest
-from sslkit.artifacts.parts import held_identity, working
+from sslkit.artifacts.parts import working
 from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.scoring import Scorer
@@ -71,6 +71,7 @@ def run(options: Options, console: Console) -> None:
         scores.write(parts.whole, parts.tables(), job.form.schema, made)
         parts.publish(job.out)
         _report(job, made, console)
+        console.say(job.scorer.runtime.bytes_depend_on())
 
 
 def _assemble(
@@ -81,10 +82,8 @@ def _assemble(
     console: Console,
 ) -> Job:
     out = options.out or Path(scores.NAME)
-    begun = held_identity(out) if options.precision == "auto" and not options.force else None
-    # `auto` times this machine: a run that goes on elsewhere must not change its mind.
-    precision = begun["settings"]["precision"] if begun else options.precision
-    runtime = runtimes.prepare(options.device, options.threads, precision)
+    precision, threads = outputs.settled(out, options.precision, options.threads, options.force)
+    runtime = runtimes.prepare(options.device, threads, precision)
     console.say(model.inherited())
     console.say(files.listing.summary(model.domain_name))
     objective, scorer = score_plan.scorer(options, model, runtime)

@@ -113,12 +113,13 @@ def run(options: Options, console: Console) -> None:
             results.append(_examined(f"{name} logistic", sight, work.tagged, exam, console))
     tagging_report.warn(work.tagged, exam, results, console)
     found = tagging_report.results(options.task, work.tagged, exam, results)
-    made = manifest.make(**described, results=found)
+    made = manifest.make(**described, results=found | {"threads": runtime.threads})
     task = catalog.load("task", options.task).Task(work.settings)
     table = out / tags.NAME
     tags.save(table, tagging_report.table(task, work.tagged, exam, results), made.to_json())
     report.write(out, made)
     console.say(f"wrote {out / report.NAME} and {table}")
+    console.say(runtime.bytes_depend_on(options.seed))
     report.show(made, console)
 
 

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from sslkit import catalog
 from sslkit.artifacts import samples
 from sslkit.artifacts.run import RunFolder
+from sslkit.console import Console
 from sslkit.engine.learner import Learner
 from sslkit.engine.plan import Plan
+from sslkit.engine.runtime import Runtime
 from sslkit.engine.steering import Steering
 from sslkit.errors import UsageError
+from sslkit.options import thread_count
 from sslkit.steering import Course
 
 #: The kinds of plug-in; a second optimizer carries its name behind the kind.
@@ -85,6 +89,38 @@ def precision(folder: RunFolder, asked: str, optimizer: str) -> str:
                 )
             return "fp32" if settled == "auto" else settled
     return settled
+
+
+def threads(folder: RunFolder, given: int | None, force: bool, talk: Console) -> int | None:
+    """The threads of a run: those it was begun with, where none are given; says so."""
+    chosen = folder.threads(given, force=force)
+    if chosen is not None and given is None and chosen != thread_count(None):
+        talk.say(f"threads {chosen}, as this run was begun: another number rounds otherwise")
+    return chosen
+
+
+def claim(
+    folder: RunFolder,
+    identity: Mapping[str, Any],
+    config: str,
+    force: bool,
+    runtime: Runtime,
+    processes: int,
+    talk: Console,
+) -> None:
+    """Make a folder this run's own and note what shapes its rounding; warn where that changed.
+
+    Raises:
+        UsageError, DataError: the folder holds another run, or does not say which.
+    """
+    if folder.claim(identity, config, force=force) == "finished":
+        return
+    now = {**runtime.describe(), "processes": processes, "torch": torch.__version__}
+    if changed := folder.note(now):
+        talk.warn(
+            f"{folder.path} goes on otherwise than it was begun: {'; '.join(changed)}. "
+            "Its bytes will be those of no run in one piece"
+        )
 
 
 def rate(asked: float | None, plugins: Plugins, usual: float) -> float:

@@ -13,6 +13,7 @@ from sslkit.errors import DataError, UsageError
 from sslkit.stages import subword_table, vocab_plot
 from sslkit.vocab import budget, combine, reading, vocabulary
 from sslkit.vocab.budget import Plan
+from sslkit.vocab.contents import names_and_hashes
 from sslkit.vocab.finish import Cut, Finish
 from sslkit.vocab.runs import Spill
 from sslkit.vocab.scheme import Kmers, Scheme, Strings
@@ -41,7 +42,7 @@ def finished(
         why = f"by {old.stage}"
     elif found := _differences(_identity(old), _identity(made)):
         why = "; ".join(found)
-    elif old.inputs != made.inputs:
+    elif names_and_hashes(old.inputs) != names_and_hashes(made.inputs):
         why = _changed(old.inputs, made.inputs)
     elif not subword_table.is_whole(out, old):
         beside = subword_table.tokenizer_of(out)
@@ -82,7 +83,7 @@ def _differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
 
 
 def _changed(before: tuple[Input, ...], now: tuple[Input, ...]) -> str:
-    old, new = ({held.path: held for held in side} for side in (before, now))
+    old, new = (dict(names_and_hashes(side)) for side in (before, now))
     for path in sorted({*old, *new}):
         if old.get(path) != new.get(path):
             state = "is new" if path not in old else "is gone" if path not in new else "changed"

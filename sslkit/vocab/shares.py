@@ -19,6 +19,7 @@ from sslkit.artifacts.manifest import Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic, folder
 from sslkit.vocab import combine, runs
+from sslkit.vocab.contents import names_and_hashes
 from sslkit.vocab.keys import KINDS
 from sslkit.vocab.runs import Run, Spill
 
@@ -156,16 +157,28 @@ def _stated(path: Path) -> Share:
         ) from error
 
 
-def check(path: Path, made: Manifest, shard: tuple[int, int]) -> None:
+def check(path: Path, made: Manifest, shard: tuple[int, int], files: Sequence[Path]) -> None:
     """Refuse to take a share for another one.
 
+    Args:
+        made: with the inputs that begin in this share.
+        files: all files of the corpus, in order.
+
     Raises:
-        UsageError: it was made with other settings, or is another share.
+        UsageError: it was made with other settings, of other files, or is another share.
     """
     held = _stated(path)
+    why = ""
     if _settings(held.made) != _settings(made) or held.shard != shard:
+        why = "its settings are others"
+    elif _names(held.files) != _names(files) or (
+        names_and_hashes(held.made.inputs) != names_and_hashes(made.inputs)
+    ):
+        why = "the corpus differs"
+    if why:
         raise UsageError(
             f"{path} was made otherwise",
+            why=why,
             do="write elsewhere with -o, or overwrite it with --force",
         )
 
@@ -180,7 +193,7 @@ def join(found: Sequence[Share]) -> tuple[Manifest, Counter[str]]:
     total = first.shard[1]
     for share in found:
         same = _settings(share.made) == _settings(first.made)
-        if not same or share.files != first.files or share.shard[1] != total:
+        if not same or _names(share.files) != _names(first.files) or share.shard[1] != total:
             raise UsageError(
                 "the parts do not belong together",
                 why=f"parts {first.shard[0]} and {share.shard[0]} were made otherwise",
@@ -192,10 +205,17 @@ def join(found: Sequence[Share]) -> tuple[Manifest, Counter[str]]:
             "these are not all parts, once each",
             why=f"missing: {', '.join(map(str, missing)) or 'none'}; there are {total}",
         )
-    described = {entry.path: entry for share in found for entry in share.made.inputs}
-    inputs = tuple(described[path] for path in first.files)
+    described = {share.shard[0]: share.made.inputs for share in found}
+    # As ``inputs_of`` dealt them out; each machine may have had them in a folder of its own.
+    places = (divmod(place, total) for place in range(len(first.files)))
+    inputs = tuple(described[number + 1][at] for at, number in places)
     tally: Counter[str] = sum((share.tally for share in found), Counter())
     return dataclasses.replace(first.made, inputs=inputs), tally
+
+
+def _names(files: Sequence[str | Path]) -> list[str]:
+    """Files without the folders that they lie in."""
+    return [Path(path).name for path in files]
 
 
 def _settings(made: Manifest) -> Any:

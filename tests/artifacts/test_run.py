@@ -229,3 +229,19 @@ def test_a_run_that_is_killed_as_it_begins_has_options_of_its_own(
     monkeypatch.undo()
     assert folder.claim({"seed": 2}, "new", force=True) == "unfinished"
     assert folder.config.read_text() == "new"
+
+
+def test_threads_stay_what_they_were_and_a_change_is_noted(folder: RunFolder) -> None:
+    folder.claim({"corpus": {"a/x.fa": "1"}}, "", force=False)
+    assert folder.note({"threads": 4}) == []
+    assert folder.threads(None, force=False) is None
+    folder.state.touch()
+    assert folder.claim({"corpus": {"b/x.fa": "1"}}, "", force=False) == "unfinished"
+    assert folder.threads(None, force=False) == 4
+    assert folder.threads(2, force=False) == 2
+    assert folder.threads(None, force=True) is None
+    assert folder.roundings() == {}
+    assert len(folder.note({"threads": 2})) == 1
+    assert folder.roundings() == {"rounding": [{"threads": 4}, {"threads": 2}]}
+    with pytest.raises(UsageError):
+        folder.claim({"corpus": {"b/x.fa": "2"}}, "", force=False)
