@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sslkit.artifacts import manifest
+from sslkit.artifacts import likeness, manifest
 from sslkit.artifacts.manifest import METADATA_KEY, Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
@@ -154,6 +154,16 @@ def write(path: Path, tables: Iterable[pa.Table], columns: pa.Schema, made: Mani
             writer.write_table(group.cast(columns), row_group_size=size)
             written += len(group)
     return written
+
+
+def mean_correlation(tables: Iterable[pa.Table]) -> float | None:
+    """The mean correlation over all pairs of vectors; see ``artifacts.likeness``."""
+    alike = likeness.Likeness()
+    for group in recut(tables, likeness.ROWS):
+        for column in group["embedding"].chunks:
+            width = column.type.list_size
+            alike.add(column.flatten().to_numpy(zero_copy_only=False).reshape(-1, width))
+    return alike.mean
 
 
 def recut(tables: Iterable[pa.Table], size: int) -> Iterator[pa.Table]:

@@ -22,7 +22,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 from sslkit.modules import Attentive, Encoder
-from sslkit.probes.contacts import Floats, Regression
+from sslkit.probes.contacts import LONG_RANGE, Floats, Regression
 from sslkit.stages import assemble, contact_maps, contact_plot, contact_report, labels
 from sslkit.stages import probe_report as report
 from sslkit.stages.assemble import Parts
@@ -79,6 +79,7 @@ def run(options: Options, console: Console) -> None:
     with threadpool_limits(runtime.threads):
         scores = _scores(work, rounds, options.seed, console)
     found = contact_report.results(work.families, scores, _JUDGED, options.seed, _how(options))
+    _check_judged(found)
     made = manifest.make(**described, results=found | {"threads": runtime.threads})
     report.write(out, made)
     console.say(f"wrote {out / report.NAME}")
@@ -154,6 +155,22 @@ def _describe(options: Options, work: _Work) -> dict[str, Any]:
         "inputs": manifest.describe(files),
         "parents": {str(work.parts.path): work.parts.sha256},
     }
+
+
+def _check_judged(found: Mapping[str, Any]) -> None:
+    """Refuse a report in which nothing could be judged.
+
+    Raises:
+        DataError: no judged family has a pair of residues that is far enough apart.
+    """
+    of_all = [value["value"] for model in found["models"] for value in model["metrics"].values()]
+    if all(value is None for value in of_all):
+        raise DataError(
+            "no contacts can be judged",
+            why=f"no known pair of residues is {LONG_RANGE} apart in the sequences of the "
+            f"{len(found['families'])} judged families",
+            do="add families of longer proteins",
+        )
 
 
 def _how(options: Options) -> str:

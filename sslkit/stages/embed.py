@@ -30,7 +30,7 @@ from sslkit.errors import UsageError
 from sslkit.files import folders, table
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
-from sslkit.stages import assemble, outputs, recognition
+from sslkit.stages import assemble, collapse, outputs, recognition
 from sslkit.stages.records import Files, Ids, Reading, check_empty, empty_files
 from sslkit.types import Array, Record
 
@@ -147,7 +147,8 @@ def run(options: Options, console: Console) -> None:
             survey = _survey(job, console)
         parts = stack.enter_context(working(job.out, outputs.identity(made), force=options.force))
         _embed(job, parts, survey, stop, console)
-        made = replace(made, results=survey.results())
+        alike = embeddings.mean_correlation(parts.tables())
+        made = replace(made, results={**survey.results(), "mean_correlation": alike})
         # Written where a killed process leaves nothing that is not cleared away later.
         embeddings.write(parts.whole, parts.tables(), job.columns, made)
         parts.publish(job.out)
@@ -274,6 +275,7 @@ def _report(job: Job, made: Manifest, console: Console) -> None:
     counts = made.results
     without = counts["bad"] + counts["too_short"]
     left_out = {"left_out": job.reading.files.listing.counts()}
+    collapse.warn(str(job.out), counts.get("mean_correlation"), console)
     console.result(
         {"embeddings": str(job.out), **counts, **left_out},
         f"wrote {job.out}: {counts['records']} sequences, {without} of them without a vector",

@@ -14,7 +14,7 @@ from sslkit.data.splits import PARTS, Split
 from sslkit.engine.tagged_rows import TaggedRows
 from sslkit.errors import DataError, UsageError
 from sslkit.objectives import supervised, supervised_units
-from sslkit.stages import labels, lineage, tagged
+from sslkit.stages import labels, lineage, sufficiency, tagged
 from sslkit.stages.assemble import Parts
 from sslkit.stages.finetune_options import Options
 from sslkit.stages.labels import Examples
@@ -79,6 +79,9 @@ def of_records(
     examples = _marked(examples, options, parts, talk)
     split = _divided(examples, options.seed, talk)
     train = split.rows("train")
+    sufficiency.check(
+        *(examples, [train], split.rows("test"), task[0].METRICS, "name records with --test")
+    )
     window = _window(options, parts, examples)
     tokens = [parts.domain.length(len(units)) for units in examples.units]
     if cut := sum(n > window for n in tokens):
@@ -119,6 +122,13 @@ def of_units(
     for name in PARTS:
         if not held.known(split.rows(name)):
             raise _empty(examples, name, "known label")
+    if np.count_nonzero(held.counts(split.rows("train"))) < 2:
+        raise DataError(
+            "all known labels of the training part are of one class",
+            where=", ".join(map(str, examples.labelled.files)),
+            why="with fewer than two there is nothing to learn",
+            do="add records",
+        )
     rows = TaggedRows(
         domain=parts.domain,
         units=examples.units,

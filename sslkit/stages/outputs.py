@@ -65,12 +65,10 @@ def settled(out: Path, precision: str, threads: int | None, force: bool) -> tupl
     run that goes on elsewhere must not change its mind.
     """
     begun = None if force else parts.held_identity(out)
-    if begun is None:
-        return precision, threads
-    settings = begun["settings"]
+    settings = (begun or {}).get("settings", {})
     return (
-        settings["precision"] if precision == "auto" else precision,
-        settings["threads"] if threads is None else threads,
+        settings.get("precision", precision) if precision == "auto" else precision,
+        settings.get("threads") if threads is None else threads,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sslkit import catalog
-from sslkit.artifacts import destination, kinds, manifest, predictions
+from sslkit.artifacts import destination, kinds, likeness, manifest, predictions
 from sslkit.artifacts.predictions import Predictions
 from sslkit.console import Console
 from sslkit.data import splits
@@ -25,7 +25,7 @@ from sslkit.errors import UsageError
 from sslkit.probes import comparison, intervals, linear, majority, neighbours
 from sslkit.probes.comparison import Exam, Model, Probe, Result
 from sslkit.probes.training import Training
-from sslkit.stages import contacts, labels, lineage, tagging
+from sslkit.stages import collapse, contacts, labels, lineage, sufficiency, tagging
 from sslkit.stages import features as featured
 from sslkit.stages import probe_report as report
 from sslkit.stages.features import Features, Floats, Labels
@@ -63,7 +63,8 @@ def _probe(options: Options, console: Console) -> None:
         report.show(held, console)
         return
     exam, treated = _exam(options, features, console)
-    models = _models(features.compute(), exam)
+    sets = features.compute()
+    models = _models(sets, exam)
     results = []
     with threadpool_limits(runtime.threads), console.progress("probe", None, "models") as progress:
         for model in models:
@@ -71,7 +72,13 @@ def _probe(options: Options, console: Console) -> None:
             progress.advance(1, model.name)
     _warn(features, exam, results, console)
     title = _title(options, exam, results, treated)
-    found = report.results(title, exam, results) | {"threads": runtime.threads}
+    alike = {n: likeness.of(vectors) for n, vectors in sets.items() if n in _ENCODED}
+    judged = list(alike)[-1]
+    collapse.warn(f"the {judged} encoder", alike[judged], console)
+    found = report.results(title, exam, results) | {
+        "threads": runtime.threads,
+        "mean_correlation": alike,
+    }
     made = manifest.make(**described, results=found)
     table = out / predictions.NAME
     predictions.save(table, _predictions(features, exam, results), made.to_json())
@@ -137,12 +144,6 @@ def _exam(options: Options, features: Features, console: Console) -> tuple[Exam,
         found = labels.divide(examples, {"test": options.test_share}, options.seed, console)
         train = np.sort(np.concatenate([found.rows("train"), found.rows("valid")]))
         rounds = [(train, found.rows("test"))]
-        if not len(rounds[0][1]):
-            raise UsageError(
-                "there is no test record",
-                why="the checkpoint was fine-tuned on all of them" if found.dropped else "",
-                do="raise --test-share, or give --test",
-            )
         way = (
             f"{options.test_share:.0%} held out, {_strata(features)}"
             if "test" in found.made
@@ -155,6 +156,13 @@ def _exam(options: Options, features: Features, console: Console) -> tuple[Exam,
     if examples.told:
         treated += f"\n{examples.told}"
     module, _ = features.task
+    sufficiency.check(
+        examples,
+        [train for train, _ in rounds],
+        np.concatenate([tested for _, tested in rounds]),
+        module.METRICS,
+        "name records with --test" if options.folds else "take --folds, or a larger --test-share",
+    )
     exam = Exam(
         values=examples.targets.values,
         groups=examples.together,

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit import tables
-from sslkit.artifacts import destination, kinds, manifest
+from sslkit.artifacts import destination, kinds, likeness, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.engine import runtime as runtimes
@@ -25,7 +25,7 @@ from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
 from sslkit.probes import intervals, retrieval
 from sslkit.probes.retrieval import Found
-from sslkit.stages import assemble, features, outputs, retrieve_pairs
+from sslkit.stages import assemble, collapse, features, outputs, retrieve_pairs
 from sslkit.stages.assemble import Parts
 from sslkit.stages.retrieve_pairs import Pairs
 
@@ -86,6 +86,7 @@ def run(options: Options, console: Console) -> None:
             results = _read_manifest(out).results
             _show(results["models"], results["pairs"], out, console)
             return
+        _warn_of_known(parts, made, console)
         found = _found(held, parts, plan, runtime, options.seed, console)
         judged = {
             name: [_judged(one, options.seed) for one in both] for name, both in found.items()
@@ -117,6 +118,17 @@ def _named(options: Options) -> dict[str, str]:
     return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
 
 
+def _warn_of_known(parts: Parts, made: Manifest, console: Console) -> None:
+    """Warn where the pairs are those that the encoder was trained on."""
+    known = {entry.sha256 for entry in parts.manifest.inputs}
+    for entry in made.inputs:
+        if entry.sha256 in known:
+            console.warn(
+                f"{parts.path} was trained on {entry.path}: what is found there says nothing of "
+                "pairs that it has not seen"
+            )
+
+
 def _read_manifest(path: Path) -> Manifest:
     """What a table says of its making.
 
@@ -144,6 +156,8 @@ def _found(
                 for side in held.units
             )
         if name == "pretrained":
+            alike = likeness.of(np.concatenate([first, second]))
+            collapse.warn(f"the {name} encoder", alike, console)
             found["token by token"] = _translated(held, parts, ready, plan, runtime, console)
         found[name] = retrieval.search(first, second), retrieval.search(second, first)
     return found

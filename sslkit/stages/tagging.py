@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from sslkit import catalog
-from sslkit.artifacts import manifest, tags
+from sslkit.artifacts import likeness, manifest, tags
 from sslkit.console import Console
 from sslkit.contracts import TokenDomain
 from sslkit.data import splits
@@ -27,7 +27,16 @@ from sslkit.engine.windows import Plan
 from sslkit.errors import DataError, UsageError
 from sslkit.modules import Encoder
 from sslkit.probes import surroundings, units
-from sslkit.stages import assemble, features, inherited, labels, lineage, tagged, tagging_report
+from sslkit.stages import (
+    assemble,
+    collapse,
+    features,
+    inherited,
+    labels,
+    lineage,
+    tagged,
+    tagging_report,
+)
 from sslkit.stages import probe_report as report
 from sslkit.stages.assemble import Parts
 from sslkit.stages.probe_plan import Options
@@ -258,6 +267,8 @@ def _examined(name: str, sight: Sight, held: Tagged, exam: Exam, console: Consol
         for one in exam.rounds:
             values = [held.tags.values[row][at] for row, at in one.drawn.units.items()]
             seen = _collected(sight, one.drawn, progress.advance)
+            if name.startswith(_PRETRAINED):
+                collapse.warn(f"units of the {_PRETRAINED} encoder", likeness.of(seen), console)
             fitted = units.fit(seen, np.concatenate(values), one.drawn.learned)
             del seen
             chosen.append({"penalty": fitted.penalty})
