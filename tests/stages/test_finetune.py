@@ -307,11 +307,12 @@ def test_constant_predictions_are_told(folder: Path, command: Command) -> None:
 
 
 def test_a_class_that_a_part_lacks_is_told(folder: Path, command: Command) -> None:
-    labels(folder, lambda n: int(n == 0), 60)
-    done = command(*TINY, "--labels", "own.csv", "--json")
-    assert "class 1 is missing from the valid part" in done.err
-    assert "class 1 is missing from the test part" in done.err
-    assert done.json["metrics"]["auc"]["value"] is None
+    labels(folder, lambda n: 2 if n == 0 else n % 2, 60)
+    words = (*TINY, "--task", "classification", "--labels", "own.csv")
+    done = command(*words, "--json")
+    assert "class 2 is missing from the valid part" in done.err
+    assert "class 2 is missing from the test part" in done.err
+    assert done.json["metrics"]["auc"]["value"] is not None
     assert "NaN" not in done.out
 
 
