@@ -57,6 +57,17 @@ def check(out: Path, kind: Kind, options: Any, *, do: str = _ELSEWHERE) -> None:
             check(kinds.parts_of(out), kinds.parts(kind.stage), options, do=do)
 
 
+def check_folder(path: Path, do: str) -> None:
+    """Refuse what cannot be the folder of a cache or of temporary files, there or not.
+
+    Raises:
+        UsageError: it is a file, or lies below one.
+    """
+    _check_parents(path, do)
+    if os.path.lexists(path) and not path.is_dir():
+        raise UsageError(f"{path} is no folder", do=do)
+
+
 def check_corpus(
     out: Path, kind: Kind, asked: Iterable[Path], endings: tuple[str, ...], files: Iterable[Path]
 ) -> None:

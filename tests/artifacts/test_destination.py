@@ -233,6 +233,17 @@ def test_an_output_does_not_hold_an_input(tmp_path: Path) -> None:
     assert refused(run, kinds.PRETRAINED, Options(input=[tmp_path])) is None
 
 
+def test_a_folder_for_a_cache(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    (tmp_path / "there").mkdir()
+    for name in ("file", "file/x", "file/x/y", "link", "link/x"):
+        with pytest.raises(UsageError):
+            destination.check_folder(tmp_path / name, "name another")
+    for name in ("there", "there/x", "new", "new/x"):
+        destination.check_folder(tmp_path / name, "name another")
+
+
 def test_an_output_does_not_become_part_of_the_corpus(tmp_path: Path) -> None:
     corpus = tmp_path / "corpus"
     corpus.mkdir()
