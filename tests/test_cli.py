@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import typer
 
 from sslkit.cli.commands import app
 
@@ -126,3 +127,83 @@ def test_a_pipe_that_breaks_in_the_work_is_a_failure(
 
     monkeypatch.setattr("sslkit.stages.show.run", broken)
     assert "Broken pipe" in command("show", check=1).err
+
+
+def _commands() -> dict[str, Any]:
+    """Commands with their parameters, by name."""
+    return dict(vars(typer.main.get_command(app))["commands"])
+
+
+def _variables() -> dict[str, dict[str, str]]:
+    """The help of the option that each variable sets, by variable and command."""
+    variables: dict[str, dict[str, str]] = {}
+    for name, command in _commands().items():
+        for parameter in command.params:
+            if not parameter.opts[0].startswith("-") or parameter.name == "help":
+                continue
+            own = f"SSLKIT_{name}_{parameter.name}".replace("-", "_").upper()
+            variable = parameter.envvar or (own if parameter.allow_from_autoenv else None)
+            assert not (parameter.envvar and parameter.allow_from_autoenv)
+            if variable is not None:
+                variables.setdefault(variable, {})[name] = parameter.help
+    return variables
+
+
+def test_a_variable_means_the_same_in_all_commands() -> None:
+    said_twice = {v for v, helps in _variables().items() if len(set(helps.values())) > 1}
+    # They differ in their defaults alone.
+    assert said_twice == {"SSLKIT_DOMAIN", "SSLKIT_K"}
+    assert all(re.fullmatch(r"SSLKIT_[A-Z_]+", variable) for variable in _variables())
+
+
+def test_no_variable_sets_where_a_command_writes() -> None:
+    words = {variable.rpartition("_")[2] for variable in _variables()}
+    assert not words & {"OUT", "PLOT", "FORCE"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "command", "read"),
+    [
+        ("SSLKIT_THREADS", "embed", True),
+        ("SSLKIT_EMBED_WINDOW", "embed", True),
+        ("SSLKIT_SCORE_WINDOW", "embed", False),
+        ("SSLKIT_WINDOW", "embed", False),
+        ("SSLKIT_PRETRAIN_STEPS", "pretrain", True),
+        ("SSLKIT_PRETRAIN_STEPS", "finetune", False),
+        ("SSLKIT_BUILD_VOCAB_MEM", "build-vocab", True),
+        ("SSLKIT_MEM", "build-vocab", False),
+        ("SSLKIT_MEM", "slurm", False),
+        ("SSLKIT_OUT", "embed", False),
+        ("SSLKIT_EMBED_OUT", "embed", False),
+        ("SSLKIT_PLOT", "scaling", False),
+        ("SSLKIT_PROBE_PLOT", "probe", False),
+        ("SSLKIT_FORCE", "merge-vocab", False),
+        ("SSLKIT_FAMILIES", "probe", True),
+    ],
+)
+def test_which_variables_are_read(
+    variable: str, command: str, read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    needed = {"finetune": ["--task", "x"], "probe": ["--task", "x"], "slurm": ["--", "show"]}
+    words = needed.get(command, []) if command in {"pretrain", *needed} else ["x"]
+    parsed = _commands()[command]
+    with typer.Context(typer.main.get_command(app), auto_envvar_prefix="SSLKIT") as above:
+        context = parsed.make_context(command, list(words), parent=above)
+    sources = {name: context.get_parameter_source(name).name for name in context.params}
+    assert [n for n, where in sources.items() if where == "ENVIRONMENT"] == (
+        [variable.removeprefix("SSLKIT_").lower().removeprefix(f"{command}_".replace("-", "_"))]
+        if read
+        else []
+    )
+
+
+def test_a_variable_that_is_not_read_is_named(command: Run, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "a.fa").write_text(">a\nACGTACGTAC\n")
+    for variable in ("SSLKIT_OUT", "SSLKIT_MEM", "SSLKIT_BUILD_VOCAB_K", "SSLKIT_OVERLAP"):
+        monkeypatch.setenv(variable, "7")
+    said = command("build-vocab", "a.fa", "-q").err
+    assert sorted(re.findall(r"SSLKIT_\w+", said)) == [
+        *("SSLKIT_BUILD_VOCAB_K", "SSLKIT_BUILD_VOCAB_MEM", "SSLKIT_K", "SSLKIT_MEM", "SSLKIT_OUT"),
+    ]
+    assert (tmp_path / "vocab.parquet").is_file()

@@ -17,7 +17,13 @@ def test_the_chain_runs_in_sample_data(tmp_path: Path) -> None:
     for folder in ("corpus", "labels"):
         shutil.copytree(ROOT / "sample_data" / folder, tmp_path / folder)
     # The words are the README's; variables only make it short.
-    few = {"SSLKIT_STEPS": "2", "SSLKIT_BATCH_TOKENS": "256", "SSLKIT_THREADS": "1"}
+    few = {
+        f"SSLKIT_{name}": value
+        for name, value in {
+            "PRETRAIN_STEPS": "2", "PRETRAIN_BATCH_TOKENS": "256", "FINETUNE_STEPS": "2",
+            "THREADS": "1",
+        }.items()
+    }  # fmt: skip
     environment = os.environ | few
     for line in block.strip().splitlines():
         name, *words = shlex.split(line)

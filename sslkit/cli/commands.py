@@ -5,6 +5,7 @@ from inspect import cleandoc
 
 import typer
 
+from sslkit.cli import options
 from sslkit.cli.build_vocab import build_vocab
 from sslkit.cli.doctor import doctor
 from sslkit.cli.embed import embed
@@ -28,12 +29,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     # With a default for its own --help the parser checks no value before a command's help is
     # shown, and need not load what it checks values with: that takes as long as all the rest.
-    context_settings={"help_option_names": ["-h", "--help"], "default_map": {"help": False}},
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "default_map": {"help": False},
+        "auto_envvar_prefix": options.PREFIX,
+    },
     help="""Example: sslkit inspect corpus/ && sslkit build-vocab corpus/ && sslkit pretrain
 
     Self-supervised pretraining pipelines for scientific data, stage by stage. Each stage reads
-    what the one before it wrote. Options come from flags, then SSLKIT_* variables (SSLKIT_SEED=7),
-    then --config file.toml.
+    what the one before it wrote. Options come from flags, then variables (SSLKIT_SEED=7, or
+    SSLKIT_EMBED_WINDOW=512 where an option means something else in another stage), then --config
+    file.toml.
     """,
 )
 

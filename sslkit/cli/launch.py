@@ -3,6 +3,7 @@
 import errno
 import importlib
 import math
+import os
 import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 import typer
 
 from sslkit.cli.config import CONFIG_SET
+from sslkit.cli.options import unread
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
@@ -74,6 +76,9 @@ def launch(context: typer.Context, stage: str) -> None:
         quiet=bool(context.params.get("quiet")), as_json=bool(context.params.get("json"))
     )
     spin_briefly()
+    if os.environ.get("RANK", "0") == "0":
+        for sentence in unread(context):
+            console.warn(sentence)
     try:
         module = importlib.import_module(f"sslkit.stages.{stage}")
         if hasattr(module.Options, "given"):

@@ -1,5 +1,7 @@
 """The flags that all commands share, so that they read the same everywhere."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,12 +11,52 @@ from sslkit.cli.config import read_config
 from sslkit.errors import OnError
 from sslkit.options import MOST_THREADS
 
+#: What variables begin with.
+PREFIX = "SSLKIT"
+#: Options that no variable sets: one that is forgotten would send every stage to one place.
+_OUTPUTS = {"--out", "--plot", "--force"}
+#: Options that mean something else in another command, whose name their variables carry.
+_OWN = {
+    *("--batch-tokens", "--id-column", "--label-column", "--labels", "--learning-rate", "--mem"),
+    *("--objective", "--optimizer", "--overlap", "--precision", "--schedule", "--set", "--steps"),
+    *("--sequence-column", "--task", "--test", "--valid", "--weight-decay", "--window"),
+}
+
 
 def option(*names: str, help: str, **more: Any) -> Any:
-    """A ``typer.Option`` that the variable SSLKIT_<LONG NAME> sets as well."""
-    long = max(names, key=len)
-    variable = "SSLKIT_" + long.removeprefix("--").replace("-", "_").upper()
-    return typer.Option(*names, help=help, envvar=variable, show_envvar=False, **more)
+    """A ``typer.Option`` that a variable sets as well, unless it is about outputs.
+
+    That is SSLKIT_<OPTION>, or SSLKIT_<COMMAND>_<OPTION> where the option means something else in
+    another command.
+    """
+    long = max(names, key=len).partition("/")[0]
+    is_common = long not in _OWN | _OUTPUTS
+    return typer.Option(
+        *names,
+        help=help,
+        envvar=_variable(long.removeprefix("--")) if is_common else None,
+        allow_from_autoenv=long in _OWN,
+        show_envvar=False,
+        **more,
+    )
+
+
+def _variable(*words: str) -> str:
+    return "_".join([PREFIX, *words]).replace("-", "_").upper()
+
+
+def unread(context: typer.Context) -> Iterator[str]:
+    """What to say of variables that are set for the options of a command but are not read."""
+    for parameter in context.command.params:
+        (flag, *_) = [name for name in parameter.opts if name.startswith("--")] or [""]
+        if not flag or flag == "--help":
+            continue
+        common = _variable(flag.removeprefix("--"))
+        own = _variable(str(context.info_name), flag.removeprefix("--"))
+        reads = "" if flag in _OUTPUTS else own if flag in _OWN else common
+        for variable in {common, own} - {reads}:
+            if os.environ.get(variable):
+                yield f"{variable} is set but not read: use {reads or flag}"
 
 
 Out = Annotated[Path | None, option("-o", "--out", help="Where to write.")]

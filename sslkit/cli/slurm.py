@@ -47,10 +47,9 @@ def slurm(
             "way; as many as a step and writing the state take, and a minute more.",
         ),
     ] = 180,
-    # Without a variable: SSLKIT_MEM is what build-vocab may take.
     mem: Annotated[
         str | None,
-        typer.Option("--mem", help="Memory of a node, as 16G. Default: the cluster's."),
+        options.option("--mem", help="Memory of a node, as 16G. Default: the cluster's."),
     ] = None,
     cpus: Annotated[
         int | None,
