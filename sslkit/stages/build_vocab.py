@@ -159,9 +159,7 @@ def run(options: Options, console: Console) -> None:
     plan, lanes = plan_for(plan.total, scheme, files, threads)
     if plan.compiled:
         console.say("counts with compiled loops")
-    # Workers of a cluster read it where it lies, and hash it there.
-    hashed = shares.inputs_of(files, shard) if options.engine != "dask" else []
-    corpus = Contents.of(files, hashed)
+    corpus = Contents.of(files, [] if options.engine == "dask" else shares.inputs_of(files, shard))
     job = _Job(out, listing, scheme, inputs, plan, options.canonical, shard, lanes, corpus)
     console.say(listing.summary(f"{name} ({vocab_scheme.shown(settings)})"))
     what = [json.loads(made.to_json()), corpus.key, str(out.absolute()), shard]

@@ -26,7 +26,7 @@ class Contents:
 
     @classmethod
     def of(cls, files: Sequence[Path], hashed: Sequence[Path]) -> "Contents":
-        """Look at all files, and at the content of some of them."""
+        """Look at all files, and at the content of some: of those that are read in this process."""
         stats = source.states(files)
         regular = [path for path in hashed if not pipes.is_pipe(path)]
         return cls(files, dict(zip(regular, manifest.describe(regular), strict=True)), stats)
