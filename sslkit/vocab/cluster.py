@@ -164,7 +164,9 @@ def _error(outcome: Outcome) -> SslkitError:
     _, _, text = outcome.err.rpartition("sslkit: ")
     kinds = {kind.exit_code: kind for kind in SslkitError.__subclasses__()}
     kind = kinds.get(outcome.code, SslkitError)
-    return kind(text.strip() or f"a task ended with {outcome.code}")
+    what, *lines = text.strip().splitlines() or [f"a task ended with {outcome.code}"]
+    details = dict(line.strip().split(": ", 1) for line in lines if ": " in line)
+    return kind(what, **{name: details.get(name, "") for name in ("where", "why", "do")})
 
 
 def perform(task: Task) -> Outcome:

@@ -90,6 +90,10 @@ def test_what_is_finished_is_not_counted_again(
     assert "2 tasks, 2 of them done" in on_dask("corpus", "--tasks", "2").err
     assert (tmp_path / "vocab.parquet").is_file()
     assert not folder.exists()
+    # As after a kill between the table and the removal of the shares.
+    (folder / "part-1-of-2").mkdir(parents=True)
+    assert "is finished already" in on_dask("corpus", "--tasks", "2").err
+    assert not folder.exists()
 
 
 def test_bad_data_is_told_as_in_one_run(on_dask: Run, command: Run, tmp_path: Path) -> None:
