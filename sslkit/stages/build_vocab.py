@@ -146,11 +146,8 @@ def run(options: Options, console: Console) -> None:
     endings = (*recognition.endings(module), *(table.ENDINGS if options.sequence_column else ()))
     destination.check_corpus(out, kind, options.corpus, endings, files)
     settings = vocab_scheme.settings(options.k, options.set, name, module)
-    made = manifest.make(
-        "build-vocab",
-        _decisive(options),
-        plugins={"domain": manifest.plugin(name, module, settings)},
-    )
+    plugins = {"domain": manifest.plugin(name, module, settings)}
+    made = manifest.make("build-vocab", _decisive(options), plugins=plugins)
     scheme = vocab_scheme.scheme_of(made, module, settings)
     subword_table.check(made.settings, scheme, plan, out)
     inputs = vocab_scheme.inputs_of(scheme, module, columns, options.on_error)
