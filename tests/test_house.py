@@ -49,7 +49,7 @@ LEVELS = {room: level for level, rooms in enumerate(FLOORS) for room in rooms}
 #: heavy and seldom asked for.
 LATE = {
     "__main__.py", "catalog.py", "cli/launch.py", "domains/_descriptors.py", "domains/_rdkit.py",
-    "engine/distributed.py", "engine/sharded.py", "files/genbank.py", "files/structure.py",
+    "engine/distributed.py", "engine/sharded.py", "files/structure.py",
     "files/zstd.py", "figures.py", "stages/watching.py", "vocab/cluster.py", "vocab/kmers.py",
     "vocab/tokenizer.py",
 }  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.domains._alike import Alike, Watch
 from sslkit.errors import DataError, EmptyFileError
 from sslkit.files import fasta, kmers
 from sslkit.vocab.scheme import BREAK, Codes
@@ -35,6 +36,7 @@ class Scanner:
         meaning: what the letters are, as in "not a letter of DNA or RNA".
         bad: where given, numbers of bad records are put here instead of stopping.
         gaps: letters that stand for nothing, which are left out.
+        alike: what makes a record of these letters bad.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Scanner:
         skip: Collection[int] = (),
         bad: set[int] | None = None,
         gaps: bytes = b"",
+        alike: Alike | None = None,
     ) -> None:
         self._name = name
         self._dropped = _BLANKS + gaps
@@ -61,6 +64,7 @@ class Scanner:
         self._length = 0
         self._records = 0
         self._has_zeros = False
+        self._watch = None if alike is None else Watch(alike, self._dropped)
         self.tally: Counter[str] = Counter()
 
     def feed(self, block: bytes) -> Codes:
@@ -95,7 +99,9 @@ class Scanner:
             raise EmptyFileError(
                 "a file holds no sequence", where=self._name, why="it is empty", do="leave it out"
             )
-        self._end(np.array([self._length]), [self._title])
+        problem = "" if self._watch is None else self._watch.problem
+        problems = {0: problem} if problem and self._records not in self._skip else {}
+        self._end(np.array([self._length]), [self._title], problems)
         return np.empty(0, np.uint8)
 
     @property
@@ -112,6 +118,7 @@ class Scanner:
             "length": self._length,
             "records": self._records,
             "tally": dict(self.tally),
+            "watch": None if self._watch is None else self._watch.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -120,6 +127,8 @@ class Scanner:
         self._in_title, self._line_start = state["in_title"], state["line_start"]
         self._length, self._records = state["length"], state["records"]
         self._has_zeros = b"\0" in self._title
+        if self._watch is not None:
+            self._watch.restore(state["watch"])
         self.tally = Counter(state["tally"])
 
     def _read(self, texts: list[bytes], titles: list[bytes]) -> Codes:
@@ -143,8 +152,9 @@ class Scanner:
             codes[borders] = BREAK
         skipped = [n for n in range(len(texts)) if self._skip and self._records + n in self._skip]
         problems = self._invalid(codes, starts, texts, skipped)
-        if b" " in joined:
-            problems |= {n: why for n, why in _kmers(texts).items() if n not in skipped}
+        others = _kmers(texts) if b" " in joined else {}
+        others |= {} if self._watch is None else self._watch.add(texts, codes, starts)
+        problems |= {n: why for n, why in others.items() if n not in skipped}
         lengths[0] += self._length
         self._length = int(lengths[-1])
         self._end(lengths[:-1], [self._title, *titles], problems)
@@ -174,7 +184,7 @@ class Scanner:
         self,
         lengths: npt.NDArray[np.int64],
         titles: list[bytes],
-        problems: dict[int, str] | None = None,
+        problems: Mapping[int, str],
     ) -> None:
         """Tally records that are whole, the first of them the one that was being read.
 
@@ -183,7 +193,7 @@ class Scanner:
             titles: of them, and perhaps of one that is not whole yet.
             problems: of them by their places among the titles.
         """
-        wrong = dict(problems or {})
+        wrong = dict(problems)
         whole = np.ones(len(lengths), np.bool_)
         if not self._records:
             whole[:1] = False
@@ -223,7 +233,8 @@ def _kmers(texts: list[bytes]) -> dict[int, str]:
     """What is wrong with texts that are overlapping k-mers, by their places."""
     found = {}
     for number, text in enumerate(texts):
-        if b" " not in text:
+        # What was turned into FASTA begins with a blank.
+        if text.find(b" ", 1) < 0:
             continue
         if problem := kmers.problem_of_text(text):
             found[number] = problem

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.domains import _fasta
+from sslkit.domains._alike import Alike
 from sslkit.domains._substitution import RESIDUES
 from sslkit.files.alignment import GAPS
 from sslkit.types import Array
@@ -68,11 +69,17 @@ def kmer_codes(codes: Array, k: int) -> npt.NDArray[np.int64]:
     return values
 
 
+#: What a protein is not, though all letters of bases stand for amino acids as well.
+BASES = Alike(b"ACGTUN", 50, STOP, "DNA or RNA")
+
+
 def scanner(
     name: str, k: int, *, skip: Collection[int] = (), bad: set[int] | None = None
 ) -> _fasta.Scanner:
     """Reads the letters of a FASTA file; gaps are left out, what is no residue is a break."""
-    return _fasta.Scanner(name, _COUNTED, k, "a protein", skip=skip, bad=bad, gaps=GAPS)
+    return _fasta.Scanner(
+        name, _COUNTED, k, "a protein", skip=skip, bad=bad, gaps=GAPS, alike=BASES
+    )
 
 
 class Reader:

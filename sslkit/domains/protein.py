@@ -41,8 +41,6 @@ LETTERS = _residues.LETTERS
 
 # Codes of longer ones are no 64-bit numbers.
 _LONGEST_READ = 14
-# So many letters of bases, and no other ones, are no protein.
-_BASES, _SURELY = b"ACGTUN", 50
 _SINGLE = len(_substitution.RESIDUES)
 
 
@@ -235,9 +233,7 @@ def _problem(letters: bytes) -> str:
     if strange := letters.translate(None, LETTERS):
         at = letters.index(strange[:1]) + 1
         return f"{chr(strange[0])!r} at residue {at} is not a letter of a protein"
-    if len(letters) >= _SURELY and not letters.upper().translate(None, _BASES):
-        return f"its {len(letters)} letters are all {_BASES.decode()}: it looks like DNA or RNA"
-    return ""
+    return _residues.BASES.problem(letters)
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:

@@ -1,16 +1,16 @@
-"""GenBank flat files: sequence, accession and what they say of the organism."""
+"""GenBank flat files: sequence, accession and what they say of the organism.
 
-import importlib
+One reader serves all stages. It gives a record in pieces, so that counting holds none whole, and
+what is wrong with it behind them: the file may end in the middle of it, another one may begin, or
+it may have another length than its LOCUS says.
+"""
+
 import io
 import re
-import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from Bio import BiopythonParserWarning
-
-from sslkit.errors import DataError
 from sslkit.files import source
 from sslkit.types import Record
 
@@ -19,17 +19,56 @@ ENDINGS = (".gb", ".gbk", ".gbff", ".genbank")
 _BLOCK = 1 << 19
 _LINE = 1 << 12
 _LENGTH = re.compile(rb"\s(\d+) (?:bp|aa|rc)\b")
+_SEQUENCE_ENDS = re.compile(rb"\n(?=//|[A-Z])")
+_NO_LETTERS = b"0123456789 \t\n"
 _NO_SEQUENCE = "it has no sequence of its own, only its length or its parts"
+#: Fields whose text is kept, by the words that begin their lines; blanks go on with a field.
+_FIELDS = {b"DEFINITION": "title", b"ACCESSION": "accession", b"VERSION": "version",
+           b"  ORGANISM": "organism"}  # fmt: skip
+
+
+@dataclass
+class Head:
+    """What stands before a sequence.
+
+    Attributes:
+        name: of its LOCUS.
+        length: of its sequence, as its LOCUS says; None where it does not.
+        fields: the first lines of text by name, and all of a title.
+    """
+
+    number: int
+    name: str
+    length: int | None
+    fields: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """The accession with its version, or what there is of it, or the name."""
+        words = (self.fields.get(name, "").split() for name in ("version", "accession"))
+        return next((found[0] for found in words if found), self.name or str(self.number))
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """Title and organism."""
+        title = self.fields.get("title", "").removesuffix(".")
+        organism = self.fields.get("organism", "")
+        return {"title": title, **({"organism": organism} if organism else {})}
+
+
+#: What is wrong with the record that is whole now; empty for nothing.
+End = str
+Piece = Head | bytes | End
 
 
 def read(path: Path) -> Iterator[Record]:
-    """The sequences of a GenBank file in order, letters as bytes.
+    """The sequences of a GenBank file in order, letters as bytes in upper case.
 
     The id is the accession with its version; ``metadata`` holds title and organism. A record
-    without a sequence (a CONTIG line only) carries ``error``.
+    without a sequence (a CONTIG line only), or that is damaged, carries ``error``.
 
     Raises:
-        DataError: a file without a record, or one that cannot be parsed.
+        DataError: a file without a record.
     """
     with source.open_bytes(path) as stream:
         yield from parse(stream, path)
@@ -37,32 +76,16 @@ def read(path: Path) -> Iterator[Record]:
 
 def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
     """``read`` from an open stream; ``path`` is its name in errors."""
-    # Loaded with the first such file: every command would take as long to start as NumPy does.
-    sequences: Any = importlib.import_module("Bio.Seq")
-    found = importlib.import_module("Bio.SeqIO").parse(source.as_text(stream), "genbank")
-    number = 0
-    while True:
-        try:
-            with warnings.catch_warnings():
-                for damage in ("Premature end of file", "Expected sequence length"):
-                    warnings.filterwarnings("error", damage, BiopythonParserWarning)
-                entry = next(found, None)
-        except (ValueError, AttributeError, IndexError, BiopythonParserWarning) as error:
-            # Bio's parser shows some kinds of damage as a warning or as one of the middle two.
-            raise _damaged(str(path), number + 1, str(error)) from error
-        if entry is None:
-            break
-        number += 1
-        metadata = {"title": entry.description}
-        if organism := entry.annotations.get("organism"):
-            metadata["organism"] = organism
-        try:
-            letters, problem = bytes(entry.seq), ""
-        except sequences.UndefinedSequenceError:
-            letters, problem = b"", _NO_SEQUENCE
-        yield Record(entry.id or str(number), letters, str(path), number, metadata, problem)
-    if not number:
-        raise source.empty(path, "it holds no LOCUS")
+    head = Head(0, "", None)
+    letters = io.BytesIO()
+    for piece in pieces(stream, path):
+        if isinstance(piece, Head):
+            head, letters = piece, io.BytesIO()
+        elif isinstance(piece, bytes):
+            letters.write(piece)
+        else:
+            payload = b"" if piece else letters.getvalue().upper()
+            yield Record(head.id, payload, str(path), head.number, head.metadata, piece)
 
 
 def as_fasta(
@@ -72,84 +95,135 @@ def as_fasta(
 
     Args:
         path: its name in errors.
-        refuse: called with a record without a sequence; where it returns, an empty one is given.
+        refuse: called with a bad record; where it returns, the record ends with a byte 0, which
+            no sequence has.
 
     Raises:
-        DataError: a file without a record, cut off, or with another length than it says.
+        DataError: a file without a record.
     """
-    found = _Records(str(path), refuse)
+    head = Head(0, "", None)
+    for piece in pieces(stream, path):
+        if isinstance(piece, Head):
+            head = piece
+            yield b">%s\n" % head.id.encode()
+        elif isinstance(piece, bytes):
+            yield piece
+        else:
+            if piece:
+                refuse(Record(head.id, b"", str(path), head.number, error=piece))
+            yield b"\0\n" if piece else b"\n"
+
+
+def pieces(stream: io.BufferedReader, path: Path) -> Iterator[Piece]:
+    """Each record as its head, its letters in pieces, and what is wrong with it.
+
+    Raises:
+        DataError: a file without a record.
+    """
+    reader = _Reader()
     for block in source.unix_lines(stream, _BLOCK):
-        yield from found.feed(block)
-    if found.name:
-        raise _damaged(str(path), found.number, "Premature end of file in sequence data")
-    if not found.number:
+        yield from reader.feed(block)
+    yield from reader.finish()
+    if not reader.number:
         raise source.empty(path, "it holds no LOCUS")
 
 
-class _Records:
+class _Reader:
     """What was met of a file: whose record, and how much of its sequence."""
 
-    def __init__(self, where: str, refuse: Callable[[Record], None]) -> None:
-        self._where = where
-        self._refuse = refuse
+    def __init__(self) -> None:
         self._rest = b""
+        self._head: Head | None = None
+        self._field = ""
         self._inside = False
-        self._length = self._expected = 0
+        self._length = 0
         self.number = 0
-        self.name = ""
 
-    def feed(self, block: bytes) -> Iterator[bytes]:
+    def feed(self, block: bytes) -> Iterator[Piece]:
+        """The pieces that a block completes."""
         self._rest += block
         while True:
-            yield from self._letters() if self._inside else self._head()
+            yield from self._letters() if self._inside else self._lines()
             if not self._inside and b"\n" not in self._rest:
                 # Of a line that has no end yet, only its first words matter.
                 self._rest = self._rest[:_LINE]
                 return
-            if self._inside and b"\n//" not in self._rest:
+            if self._inside and not _SEQUENCE_ENDS.search(self._rest):
                 return
 
-    def _head(self) -> Iterator[bytes]:
+    def finish(self) -> Iterator[Piece]:
+        """What the end of the file completes: a last line, or a record that is cut off."""
+        yield from self.feed(b"\n")
+        if self._inside:
+            yield from self._end("the file ends in the middle of its sequence")
+        elif self._head:
+            yield self._head
+            yield from self._end("the file ends in the middle of it")
+
+    def _lines(self) -> Iterator[Piece]:
         """Lines up to where a sequence begins, or the record ends without one."""
         at = 0
         while not self._inside and (end := self._rest.find(b"\n", at)) >= 0:
             line, at = self._rest[at:end], end + 1
-            words = line.decode("utf-8", "replace").split(maxsplit=2)
-            if line.startswith(b"LOCUS ") and len(words) > 1:
-                length = _LENGTH.search(line)
-                self.number, self.name, self._length = self.number + 1, words[1], 0
-                self._expected = int(length[1]) if length else 0
-            elif line.startswith(b"VERSION ") and len(words) > 1:
-                self.name = words[1]
-            elif self.name and line.startswith((b"ORIGIN", b"//")):
-                yield b">%s\n" % self.name.encode()
-                self._inside = True
-                at = at if line.startswith(b"O") else at - len(line) - 1
+            if line.startswith(b"LOCUS "):
+                if self._head:
+                    yield self._head
+                    yield from self._end("another record begins in the middle of it")
+                self._begin(line)
+            elif self._head and line.startswith(b"ORIGIN"):
+                yield self._head
+                self._inside, self._length = True, 0
+            elif self._head and line.startswith(b"//"):
+                yield self._head
+                yield from self._end(_NO_SEQUENCE)
+            elif self._head:
+                self._take(line)
         self._rest = b"\n" * self._inside + self._rest[at:]
 
-    def _letters(self) -> Iterator[bytes]:
-        end = self._rest.find(b"\n//")
+    def _begin(self, line: bytes) -> None:
+        words, length = source.decoded(line).split(maxsplit=2), _LENGTH.search(line)
+        self.number += 1
+        name = words[1] if len(words) > 1 else ""
+        self._head = Head(self.number, name, int(length[1]) if length else None)
+        self._field = ""
+
+    def _take(self, line: bytes) -> None:
+        """A line of the head, of which some fields are kept."""
+        assert self._head is not None
+        word = next((word for word in _FIELDS if line.startswith(word)), b"")
+        fields = self._head.fields
+        if word:
+            self._field = _FIELDS[word]
+            fields.setdefault(self._field, source.decoded(line[len(word) :]).strip())
+        elif self._field == "title" and line.startswith(b" ") and len(fields["title"]) < _LINE:
+            fields["title"] = f"{fields['title']} {source.decoded(line).strip()}".strip()
+        else:
+            self._field = ""
+
+    def _letters(self) -> Iterator[Piece]:
+        ends = _SEQUENCE_ENDS.search(self._rest)
         # A line feed may begin the line that ends the record.
-        whole = len(self._rest.removesuffix(b"/").removesuffix(b"\n")) if end < 0 else end
-        letters = self._rest[:whole].translate(None, b"0123456789 \t\n")
+        whole = ends.start() if ends else len(self._rest.removesuffix(b"/").removesuffix(b"\n"))
+        letters = self._rest[:whole].translate(None, _NO_LETTERS)
         self._rest = self._rest[whole:]
         self._length += len(letters)
-        yield letters
-        if end < 0:
+        if letters:
+            yield letters
+        if not ends:
             return
-        if not self._length:
-            self._refuse(Record(self.name, b"", self._where, self.number, error=_NO_SEQUENCE))
-        elif self._length != self._expected:
-            why = f"Expected sequence length {self._expected}, found {self._length}"
-            raise _damaged(self._where, self.number, why)
-        yield b"\n"
-        self._rest, self._inside, self.name = self._rest[3:], False, ""
+        is_whole = self._rest.startswith(b"\n//")
+        yield from self._end(
+            "" if is_whole else "another line begins in the middle of its sequence"
+        )
+        self._rest = self._rest[3 if is_whole else 1 :]
 
-
-def _damaged(where: str, number: int, why: str) -> DataError:
-    return DataError(
-        "a GenBank file cannot be parsed",
-        where=f"{where}, record {number}",
-        why=why,
-        do="mend the file, or fetch it again",
-    )
+    def _end(self, problem: str) -> Iterator[Piece]:
+        """The record is whole, or as much of it as there is."""
+        assert self._head is not None
+        expected = self._head.length
+        if not problem and not self._length:
+            problem = _NO_SEQUENCE
+        elif not problem and expected not in {None, self._length}:
+            problem = f"its LOCUS says {expected} letters, and it has {self._length}"
+        self._head, self._inside = None, False
+        yield problem

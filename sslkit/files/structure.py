@@ -25,6 +25,9 @@ LEAST_IDENTITY = 0.5
 #: Where the z coordinate of an atom ends, and its temperature factor, in columns of a PDB file.
 _COORDINATES, _WHOLE = 54, 66
 _ATOMS = ("ATOM", "HETATM")
+#: Lines of a PDB file that name their chain, and the column of mmCIF that does.
+_OF_CHAINS = {"ATOM  ", "HETATM", "ANISOU", "TER   "}
+_CHAIN = "_atom_site.auth_asym_id"
 
 
 @dataclass(frozen=True)
@@ -52,19 +55,20 @@ def read(path: Path, chain: str | None = None) -> Chain:
         chain: its name as the author gave it; None for the only one with residues.
 
     Raises:
-        DataError: a file that is damaged, cut off or no structure; a chain that is not there, or
-            has no residues; several of them, and none was named.
+        DataError: a file that is cut off or no structure; a chain that is damaged, is not there,
+            or has no residues; several of them, and none was named.
     """
     with source.open_bytes(path) as stream:
         data = stream.read().removeprefix(codecs.BOM_UTF8)
     text = source.decoded(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
     is_cif = _is_cif(text)
     _check_end(path, text, is_cif)
-    model = _model(path, text, is_cif)
-    found = {entry.id.strip(): _residues(entry) for entry in model}
+    found, damaged = _chains(path, text, is_cif)
+    if damaged and (chain in damaged or not any(found.values())):
+        raise damaged.get(chain or "", next(iter(damaged.values())))
     if not any(found.values()):
         raise DataError("a structure has no residue of a protein", where=str(path))
-    full = [name for name, residues in found.items() if residues]
+    full = [*(name for name, residues in found.items() if residues), *damaged]
     if chain is None and len(full) > 1:
         raise DataError(
             "a structure has several chains", where=str(path),
@@ -138,24 +142,61 @@ def _check_end(path: Path, text: str, is_cif: bool) -> None:
         raise _damaged(path, f"it ends in the middle of a line: {last[:30].strip()!r}")
 
 
-def _model(path: Path, text: str, is_cif: bool) -> Any:
+def _chains(
+    path: Path, text: str, is_cif: bool
+) -> tuple[dict[str, list[tuple[str, Any]]], dict[str, DataError]]:
+    """The residues of each chain by its name, and what is wrong with those that are damaged."""
+    try:
+        model = _model(path, text, is_cif)
+        return {entry.id.strip(): _residues(entry) for entry in model}, {}
+    except DataError:
+        names = _chain_names(text, is_cif)
+        if len(names) < 2:
+            raise
+        # What is wrong with one of them says nothing of the others.
+        found: dict[str, list[tuple[str, Any]]] = {}
+        damaged: dict[str, DataError] = {}
+    for name in names:
+        try:
+            for entry in _model(path, text, is_cif, name):
+                found[name] = _residues(entry)
+        except DataError as error:
+            damaged[name] = DataError(
+                error.what, where=f"{path}, chain {name}", why=error.why, do=error.do
+            )
+    return found, damaged
+
+
+def _chain_names(text: str, is_cif: bool) -> list[str]:
+    if is_cif:
+        names = _cif_columns(text).get(_CHAIN, [])
+    else:
+        names = [line[21:22].strip() for line in text.splitlines() if line.startswith(_ATOMS)]
+    return list(dict.fromkeys(names))
+
+
+def _cif_columns(text: str) -> dict[str, list[str]]:
+    """The columns of the table of atoms; none where it cannot be read."""
+    reader = importlib.import_module("Bio.PDB.MMCIF2Dict").MMCIF2Dict
+    try:
+        columns = dict(reader(io.StringIO(text)))
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+        return {}
+    return {name: cells for name, cells in columns.items() if name.startswith("_atom_site.")}
+
+
+def _model(path: Path, text: str, is_cif: bool, chain: str | None = None) -> Any:
+    """The first model, or what of it belongs to one chain.
+
+    Raises:
+        DataError: it cannot be parsed, or there is none.
+    """
     # Loaded with the first such file: every command would take as long to start as it does.
-    pdb = importlib.import_module("Bio.PDB")
     construction = importlib.import_module("Bio.PDB.PDBExceptions").PDBConstructionException
-    parser = pdb.MMCIFParser(QUIET=True) if is_cif else pdb.PDBParser(QUIET=True)
-    if not is_cif:
-        for number, line in enumerate(text.splitlines(), 1):
-            if line.startswith(_ATOMS) and len(line) < _COORDINATES:
-                raise _damaged(path, f"line {number} ends before the atom's coordinates do")
-    handle = io.StringIO(text)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            models = list(parser.get_structure("", handle))
-        if is_cif:
-            columns = {k: v for k, v in parser._mmcif_dict.items() if k.startswith("_atom_site.")}
-            if len({len(column) for column in columns.values()}) > 1:
-                raise _damaged(path, "the last row of _atom_site has too few cells")
+            models = _cif_models(path, text, chain) if is_cif else _pdb_models(path, text, chain)
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, construction) as error:
         # What the parsers make of damage is of all these kinds.
         why = f"it has no {error}" if isinstance(error, KeyError) else str(error)
@@ -165,6 +206,32 @@ def _model(path: Path, text: str, is_cif: bool) -> Any:
             "a file holds no structure", where=str(path), why="it has no ATOM of PDB or mmCIF"
         )
     return models[0]
+
+
+def _pdb_models(path: Path, text: str, chain: str | None) -> list[Any]:
+    lines = list(enumerate(text.splitlines(), 1))
+    if chain is not None:
+        lines = [(n, s) for n, s in lines if s[:6] not in _OF_CHAINS or s[21:22].strip() == chain]
+    for number, line in lines:
+        if line.startswith(_ATOMS) and len(line) < _COORDINATES:
+            raise _damaged(path, f"line {number} ends before the atom's coordinates do")
+    parser = importlib.import_module("Bio.PDB").PDBParser(QUIET=True)
+    return list(parser.get_structure("", io.StringIO("".join(f"{line}\n" for _, line in lines))))
+
+
+def _cif_models(path: Path, text: str, chain: str | None) -> list[Any]:
+    parser = importlib.import_module("Bio.PDB").MMCIFParser(QUIET=True)
+    if chain is None:
+        models = list(parser.get_structure("", io.StringIO(text)))
+        columns = {k: v for k, v in parser._mmcif_dict.items() if k.startswith("_atom_site.")}
+        if len({len(column) for column in columns.values()}) > 1:
+            raise _damaged(path, "the last row of _atom_site has too few cells")
+        return models
+    columns = _cif_columns(text)
+    rows = [row for row, name in enumerate(columns[_CHAIN]) if name == chain]
+    parser._mmcif_dict = {name: [cells[row] for row in rows] for name, cells in columns.items()}
+    parser._build_structure("")
+    return list(parser._structure_builder.get_structure())
 
 
 def _residues(entry: Any) -> list[tuple[str, Any]]:

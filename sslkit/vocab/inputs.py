@@ -18,6 +18,8 @@ from sslkit.types import Record
 
 _BLOCK = 1 << 19
 _HEAD = 256
+# What may end a line, or stand where it ends, but does not count.
+_BLANKS = (b" ", b"\t", b"\v", b"\f")
 # Reads longer than this are read one by one.
 _LONG_READ = 1 << 22
 #: Longest row of a table, as bytes; rows are held whole.
@@ -160,11 +162,18 @@ def _four_lines(text: bytes) -> tuple[bytes, int]:
         all(title.startswith(b"@") for title in titles)
         and all(sign.startswith(b"+") for sign in signs)
         and list(map(len, letters)) == list(map(len, marks))
+        and _are_bare(b"".join(letters), b"+")
+        and _are_bare(b"".join(marks))
     ):
         pairs = zip(titles, letters, strict=True)
         made = b"".join([_FASTA % (title[1:], seq) for title, seq in pairs])
         return made, sum(map(len, lines[:whole])) + whole
     return b"", 0
+
+
+def _are_bare(text: bytes, *others: bytes) -> bool:
+    """Whether lines have neither blanks in them nor other bytes."""
+    return not any(odd in text for odd in (*_BLANKS, *others))
 
 
 def passed_over(stream: IO[bytes]) -> int:

@@ -184,3 +184,56 @@ def test_domains_of_public_families_fit_their_structures(shared_data: Path) -> N
 def test_remarks_that_are_no_utf8(path: Path) -> None:
     path.write_bytes(b"AUTHOR    M\xdcLLER\r\n" + chain_of(LETTERS).replace("\n", "\r\n").encode())
     assert structure.read(path).letters == LETTERS
+
+
+def cif_of(letters: str, chain: str) -> str:
+    return "".join(
+        f"ATOM {n} C CA . {THREE[letter]} {chain} 1 {n} ? {n}.0 0.0 0.0 1.0 9.0 {n} {chain} 1\n"
+        for n, letter in enumerate(letters, 1)
+    )
+
+
+COLUMNS = [
+    "group_PDB",
+    "id",
+    "type_symbol",
+    "label_atom_id",
+    "label_alt_id",
+    "label_comp_id",
+    "label_asym_id",
+    "label_entity_id",
+    "label_seq_id",
+    "pdbx_PDB_ins_code",
+    "Cartn_x",
+    "Cartn_y",
+    "Cartn_z",
+    "occupancy",
+    "B_iso_or_equiv",
+    "auth_seq_id",
+    "auth_asym_id",
+    "pdbx_PDB_model_num",
+]
+
+
+@pytest.mark.parametrize("ending", [".pdb", ".cif"])
+def test_a_chain_that_is_damaged_is_bad_alone(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"a{ending}"
+    if ending == ".pdb":
+        bad = chain_of("MKV", chain="B")
+        spoilt = [bad.replace("   0.000   0.000", "   zero    0.000"), bad[:45] + "\n" + bad[81:]]
+        texts = [chain_of(LETTERS) + one + chain_of("AAA", chain="C") for one in spoilt]
+    else:
+        head = "data_x\nloop_\n" + "".join(f"_atom_site.{name}\n" for name in COLUMNS)
+        bad = cif_of("MKV", "B").replace("2.0 0.0", "two 0.0")
+        texts = [head + cif_of(LETTERS, "A") + bad + cif_of("AAA", "C")]
+    for text in texts:
+        path.write_text(text)
+        assert structure.read(path, "A").letters == LETTERS
+        assert structure.read(path, "C").letters == "AAA"
+        with pytest.raises(DataError, match="cannot be parsed") as error:
+            structure.read(path, "B")
+        assert error.value.where == f"{path}, chain B"
+        with pytest.raises(DataError, match="several chains"):
+            structure.read(path)
+        with pytest.raises(DataError, match="chain 'D' is not there"):
+            structure.read(path, "D")

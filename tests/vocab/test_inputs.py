@@ -115,29 +115,37 @@ def test_genbank_in_pieces(tmp_path, monkeypatch, end, block):
     monkeypatch.setattr(genbank, "_BLOCK", block)
     path = tmp_path / "a.gb"
     path.write_bytes(GENBANK.format(size=12).replace("\n", end).encode())
-    want = [("AB1.2", "acgtnacgtacc"), ("AB2", ""), ("AB3", "ttt")]
+    # A byte 0 makes a record bad.
+    want = [("AB1.2", "acgtnacgtacc"), ("AB2", "\0"), ("AB3", "ttt")]
     assert records(content(path, on_error="skip")) == want
     with pytest.raises(DataError, match="cannot be used") as caught:
         content(path)
     assert caught.value.where == f"{path}, record 2 (AB2)"
 
 
-@pytest.mark.parametrize(
-    ("text", "why", "record"),
-    [
-        (GENBANK.format(size=13), "Expected sequence length 13, found 12", 1),
-        (GENBANK.format(size=12)[:-3], "Premature end", 3),
-        (GENBANK.format(size=12)[:-20], "Premature end", 3),
-        (GENBANK.format(size=12)[:200], "Premature end", 1),
-    ],
-)
-def test_damaged_genbank_is_refused(tmp_path, text, why, record):
+DAMAGED = [
+    (GENBANK.format(size=13), "13 letters, and it has 12", 1),
+    (GENBANK.format(size=12)[:-3], "the file ends in the middle", 3),
+    (GENBANK.format(size=12)[:-20], "the file ends in the middle", 3),
+    (GENBANK.format(size=12)[:200], "the file ends in the middle", 1),
+    (GENBANK.format(size=12).replace("//\nLOCUS", "LOCUS"), "another line begins", 1),
+    (GENBANK.format(size=12).replace("CONTIG      join(AB1.2:1..7)\n//", ""), "another record", 2),
+]
+
+
+@pytest.mark.parametrize(("text", "why", "number"), DAMAGED)
+def test_a_damaged_genbank_record_alone_is_bad(tmp_path, text, why, number):
     path = tmp_path / "a.gb"
     path.write_text(text)
-    with pytest.raises(DataError, match="cannot be parsed") as caught:
-        content(path, on_error="skip")
-    assert why in caught.value.why
-    assert caught.value.where == f"{path}, record {record}"
+    found = list(genbank.read(path))
+    (bad,) = (record for record in found if record.error and record.number == number)
+    assert why in bad.error
+    held = records(content(path, on_error="skip"))
+    assert [(r.id, bool(r.error)) for r in found] == [(name, "\0" in seq) for name, seq in held]
+    first = next(record for record in found if record.error)
+    with pytest.raises(DataError) as caught:
+        content(path)
+    assert (caught.value.where, caught.value.why) == (first.where, first.error)
 
 
 def test_genbank_as_its_parser_reads_it(shared_data: Path):
@@ -148,13 +156,13 @@ def test_genbank_as_its_parser_reads_it(shared_data: Path):
 
 def test_no_genbank_record_is_held_whole(tmp_path):
     """What waits for the next block stays small: in a record, and in a line without an end."""
-    found = genbank._Records("x", lambda _: None)
+    found = genbank._Reader()
     list(found.feed(b"LOCUS  A 9 bp\nDEFINITION " + b"x" * 10**6))
     list(found.feed(b"x" * 10**6))
     assert len(found._rest) < 1 << 16
     list(found.feed(b"\nORIGIN\n"))
     for _ in range(5):
-        assert sum(map(len, found.feed(b"acgt" * 10**5))) == 4 * 10**5
+        assert len(b"".join(found.feed(b"acgt" * 10**5))) == 4 * 10**5
         assert len(found._rest) < 10
 
 
