@@ -60,6 +60,10 @@ class EmptyFileError(DataError):
     """A file holds nothing at all: where bad records are skipped, it is passed over."""
 
 
+class WideTextError(EmptyFileError):
+    """A file is text in UTF-16 or UTF-32: to those who read UTF-8 it holds nothing."""
+
+
 class ResourceError(SslkitError):
     """Memory, disk or another resource is not enough for the work as asked."""
 

@@ -152,7 +152,7 @@ class Scanner:
             codes[borders] = BREAK
         skipped = [n for n in range(len(texts)) if self._skip and self._records + n in self._skip]
         problems = self._invalid(codes, starts, texts, skipped)
-        others = _kmers(texts) if b" " in joined else {}
+        others = _kmers(texts) if b" " in joined and b" " in joined.replace(b"> ", b">")[1:] else {}
         others |= {} if self._watch is None else self._watch.add(texts, codes, starts)
         problems |= {n: why for n, why in others.items() if n not in skipped}
         lengths[0] += self._length

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
-from sslkit.errors import DataError, EmptyFileError, UsageError
+from sslkit.errors import DataError, EmptyFileError, UsageError, WideTextError
 from sslkit.files import concatenated, encoding, pipes, zstd
 
 STDIN = pipes.STDIN
@@ -81,7 +81,7 @@ def open_bytes(path: Path, *, once: bool = False) -> Iterator[io.BufferedReader]
         once: whether nobody reads it again: what comes from a pipe is not kept then.
 
     Raises:
-        DataError: it is text in UTF-16 or UTF-32, by its first bytes, with a mark or without.
+        WideTextError: it is text in UTF-16 or UTF-32, by its first bytes, with a mark or without.
     """
     with reading(path):
         raw = pipes.raw(path) if once else pipes.kept(path).open("rb", buffering=0)
@@ -96,10 +96,10 @@ def open_bytes(path: Path, *, once: bool = False) -> Iterator[io.BufferedReader]
 
 def _refuse_wide(head: bytes, path: Path) -> None:
     if name := encoding.wide(head):
-        raise DataError(
+        raise WideTextError(
             f"a file is {name} text, and UTF-8 is read",
             where=str(path),
-            do=f"convert it: iconv -f {name} -t UTF-8",
+            do=f"convert it (iconv -f {name} -t UTF-8), or pass it over with --on-error skip",
         )
 
 

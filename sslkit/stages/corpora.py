@@ -159,7 +159,7 @@ def windows(
         )
     skipped = sum(shard.skipped for shard in found)
     empty = sum(shard.is_empty for shard in found)
-    passed = f" and {plural(empty, 'empty file')}" if empty else ""
+    passed = f" and {plural(empty, 'empty or unreadable file')}" if empty else ""
     talk.say(
         f"corpus: {human(total)} units in {len(inputs) - empty} file(s), {skipped} records{passed} "
         "skipped; held "

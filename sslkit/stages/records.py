@@ -59,7 +59,7 @@ def check_empty(records: int, empty: list[Path], files: Files, console: Console)
     if not records:
         raise DataError("there is no record to read", where=str(files), do="name other files")
     if empty:
-        console.warn(f"{plural(len(empty), 'empty file')} passed over, as {empty[0]}")
+        console.warn(f"{plural(len(empty), 'empty or unreadable file')} passed over, as {empty[0]}")
 
 
 def empty_files(empty: list[Path]) -> dict[str, int]:

@@ -73,7 +73,7 @@ def read(
     assert isinstance(domain, Paired)
     paths, empty = _without_empty(paths, on_error)
     if empty:
-        console.warn(f"{plural(len(empty), 'empty file')} passed over, as {empty[0]}")
+        console.warn(f"{plural(len(empty), 'empty or unreadable file')} passed over, as {empty[0]}")
     if columns.are_named:
         columns, note = ids.settle(paths, columns)
         if note:

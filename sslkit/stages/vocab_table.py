@@ -211,7 +211,7 @@ def tell(
             f"{results['learned_share']:.2%} of the corpus"
         )
     if empty := results.get("empty_files"):
-        console.warn(f"{plural(empty, 'empty file')} passed over")
+        console.warn(f"{plural(empty, 'empty or unreadable file')} passed over")
     if bad := results.get("bad_records"):
         console.warn(f"{human(bad)} bad records were passed over")
     console.say(f"wrote {out} ({human(results['size'])} tokens)")

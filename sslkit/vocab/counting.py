@@ -146,7 +146,8 @@ class Count:
         except EmptyFileError:
             if not self._files.skip:
                 raise
-            self.tally["empty_files"] += 1
+            # Of a file that is divided, its first part is counted.
+            self.tally["empty_files"] += part.start == 0
             return
         self._store.end()
         self.tally += reader.tally

@@ -8,6 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sslkit.artifacts.manifest import Input
+from sslkit.data import corpus
+from sslkit.domains import genome
 from sslkit.files import encoding
 
 Command = Callable[..., Any]
@@ -68,4 +71,20 @@ def test_every_reader_refuses_wide_text(tmp_path: Path, command: Command, name: 
         assert name in refused.err
         told = command("inspect", name, "--json", check=3).json["files"][0]
         assert kind.upper() in told["error"]["what"]
-    path.write_bytes(FILES[name].encode())
+
+
+def test_a_file_of_wide_text_alone_is_passed_over_and_counted(
+    tmp_path: Path, command: Command
+) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/good.fa").write_text(">a\nACGTACGTTTACGT\n" * 9)
+    for name in ("one.fa", "two.fa"):
+        (tmp_path / "src" / name).write_bytes(">a\nACGTACGTTT\n".encode("utf-16-le"))
+    words = ("--domain", "genome", "--k", "3", "--threads", "1")
+    command("build-vocab", "src", *words, "-o", "v.parquet", check=3)
+    done = command("build-vocab", "src", *words, "-o", "v.parquet", "--on-error", "skip", "--json")
+    assert (done.json["records"], done.json["empty_files"]) == (9, 2)
+    domain = genome.Domain(genome.Settings(k=3))
+    inputs = [Input(str(path), 1, path.name) for path in sorted((tmp_path / "src").iterdir())]
+    shards = corpus.open_shards(inputs, domain, "genome 1", tmp_path / "cache", "skip", print)
+    assert [len(shard.units) for shard in shards] == [9 * 14, 0, 0]

@@ -177,7 +177,7 @@ def test_files_that_cannot_be_used(
     assert message in " ".join(command(*TINY, "corpus", check=3).err.split())
     assert not (folder / "pretrained").exists()
     skipped = command(*TINY, "corpus", "--on-error", "skip").err
-    assert ("1 empty file skipped" in skipped) == (not raw)
+    assert ("1 empty or unreadable file skipped" in skipped) == (not raw)
     assert message in " ".join(command("embed", "corpus", check=3).err.split())
 
 
