@@ -13,7 +13,7 @@ from typing import Any
 from sslkit.artifacts import kinds
 from sslkit.artifacts.kinds import Kind
 from sslkit.errors import ResourceError, UsageError
-from sslkit.files import folders, source
+from sslkit.files import atomic, folders, source
 
 #: What an output is called while it is written is so many bytes longer than its name.
 _LONGER_BY = 24
@@ -28,8 +28,9 @@ _OTHERS = {
     *(".png", ".pdf", ".svg", ".eps", ".jpg", ".jpeg", ".gif", ".tif", ".tiff", ".html", ".md"),
     *(".py", ".sh", ".toml", ".yaml", ".yml"),
 }
-#: Options that are paths, but no inputs.
-_NO_INPUTS = {"out", "tmp", "plot", "shards"}
+#: Options that name folders of temporary files and of a cache, and all that are no inputs.
+_FOLDERS = ("tmp", "shards")
+_NO_INPUTS = {"out", "plot", *_FOLDERS}
 _ELSEWHERE = "write elsewhere with --out"
 
 
@@ -42,9 +43,12 @@ def check(out: Path, kind: Kind, options: Any, *, do: str = _ELSEWHERE) -> None:
 
     Raises:
         UsageError: it is no place for this kind of output, stands for an input, or holds what
-            sslkit did not write as this kind.
+            sslkit did not write as this kind; or a folder for temporary files is a file.
         ResourceError: it cannot be written.
     """
+    for name in _FOLDERS:
+        if (folder := getattr(options, name, None)) is not None:
+            check_folder(folder, f"name another folder with --{name}")
     _check_name(out, kind, do)
     _check_parents(out, do)
     if os.path.lexists(out):
@@ -183,7 +187,7 @@ def _check_writable(out: Path, do: str) -> None:
     there = os.path.lexists(out)
     for path in {out, _standing(out.parent)} if there else {_standing(out.parent)}:
         # Whoever may write everything is asked not to write what is protected.
-        is_protected = not path.stat().st_mode & 0o222
+        is_protected = atomic.is_protected(path)
         if is_protected or not os.access(path, os.W_OK | (os.X_OK if path.is_dir() else 0)):
             why = "it is read-only" if is_protected else "this user may not, or the system forbids"
             raise ResourceError(f"{path} cannot be written", why=why, do=do)

@@ -23,6 +23,11 @@ _RANDOM = r"\.[a-z0-9_]{8}\.part"
 _DISK_ERRORS = {errno.EIO, errno.ENOSPC, errno.EDQUOT}
 
 
+def is_protected(path: Path) -> bool:
+    """Whether nobody is meant to write a file, or in a folder; whoever may all the same asks."""
+    return not path.stat().st_mode & 0o222
+
+
 @contextmanager
 def writing(path: Path, do: str = "make room, or write elsewhere") -> Iterator[None]:
     """Turn what can go wrong while a file is written into an error that names it.

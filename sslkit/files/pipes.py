@@ -55,8 +55,7 @@ def kept(path: Path) -> Path:
         incoming = raw(path)
         copy = _folder() / str(len(_copies))
         try:
-            with copy.open("wb", buffering=0) as target:
-                scratch.copy(incoming, target, copy.parent.parent)
+            scratch.keep(incoming, copy)
         finally:
             if path != STDIN:
                 incoming.close()

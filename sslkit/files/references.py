@@ -115,8 +115,7 @@ def _decompressed(path: Path, folder: Path) -> Path:
         if isinstance(stream.raw, io.FileIO):
             return pipes.kept(path)
         plain = folder / "reference.fa"
-        with plain.open("wb", buffering=0) as target:
-            scratch.copy(stream, target, folder.parent)
+        scratch.keep(stream, plain)
         return plain
 
 
@@ -130,6 +129,8 @@ def _mapped(path: Path) -> Iterator[mmap.mmap]:
 
 
 def _write(beside: Path, index: Index) -> None:
+    if atomic.is_protected(beside.parent):
+        return
     try:
         with atomic.replacing(beside) as temporary:
             temporary.write_text(faidx.text(index), "utf-8")

@@ -11,7 +11,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +19,7 @@ from sslkit.errors import ResourceError
 from sslkit.files import atomic
 
 _BLOCK = 1 << 20
+_DO = "set TMPDIR to a folder with more room"
 
 
 @contextmanager
@@ -59,6 +60,14 @@ def of_libraries(folder: Path) -> Iterator[None]:
         tempfile.tempdir = before
 
 
+def keep(stream: IO[bytes], path: Path) -> None:
+    """Write the rest of a stream into a new temporary file, as ``copy`` does."""
+    with ExitStack() as stack:
+        with atomic.writing(path, _DO):
+            target = stack.enter_context(path.open("wb", buffering=0))
+        copy(stream, target, path.parent)
+
+
 def copy(stream: IO[bytes], target: IO[bytes], folder: Path) -> None:
     """Copy the rest of a stream into a temporary file; errors of reading stay what they are.
 
@@ -69,11 +78,10 @@ def copy(stream: IO[bytes], target: IO[bytes], folder: Path) -> None:
     Raises:
         ResourceError: it does not fit.
     """
-    do = "set TMPDIR to a folder with more room"
     while block := stream.read(_BLOCK):
         left = memoryview(block)
         while left:
-            with atomic.writing(folder, do):
+            with atomic.writing(folder, _DO):
                 left = left[target.write(left) :]
 
 

@@ -124,8 +124,6 @@ def run(options: Options, console: Console) -> None:
     out = options.out or Path(NAME if options.shard is None else shares.name(shard))
     kind = kinds.VOCABULARY if options.shard is None else kinds.SHARED
     destination.check(out, kind, options)
-    if options.tmp is not None:
-        destination.check_folder(options.tmp, "name another folder with --tmp")
     if options.shard is not None and (options.force or not out.exists()):
         shares.check_folders(out)
     vocab_plot.check(options, out, sharded=options.shard is not None)

@@ -42,8 +42,6 @@ def run(options: Options, console: Console) -> None:
     """
     out = options.out or Path(NAME)
     destination.check(out, kinds.VOCABULARY, options)
-    if options.tmp is not None:
-        destination.check_folder(options.tmp, "name another folder with --tmp")
     destination.check_corpus(out, kinds.VOCABULARY, options.parts, ("",), ())
     plan = budget.plan(sizes.parse(options.mem))
     budget.tighten(plan)

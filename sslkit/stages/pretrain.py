@@ -38,7 +38,6 @@ def run(options: Options, console: Console) -> None:
     """Pretrain, or continue to; see the command's help."""
     folder = RunFolder(options.out or Path("pretrained"))
     destination.check(folder.path, kinds.PRETRAINED, options)
-    destination.check_folder(options.shards, "name another folder with --shards")
     with world(options.parallel) as processes, stopping() as stop, ExitStack() as stack:
         talk = console if processes.leads else Console(quiet=True)
         options = feeds.settled_by_domain(options)

@@ -19,7 +19,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.engine.windows import Plan
 from sslkit.errors import DataError
-from sslkit.files import atomic
+from sslkit.files import atomic, folders
 from sslkit.files.columns import Columns
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
@@ -63,17 +63,14 @@ def run(options: Options, console: Console) -> None:
     with stopping() as stop, stop.at_once("what is found is written at the end"):
         out = options.out or Path(NAME)
         destination.check(out, kinds.RETRIEVAL, options)
-        destination.check_corpus(out, kinds.RETRIEVAL, options.input, (), ())
         runtime = runtimes.prepare(options.device, options.threads, options.precision)
         parts = assemble.from_checkpoint(options.checkpoint)
         console.say(parts.inherited())
-        listing = retrieve_pairs.find(
-            options.input,
-            options.columns,
-            parts,
-            all_files=options.all_files,
-            on_error=options.on_error,
+        endings = retrieve_pairs.endings(options.columns, parts)
+        listing = folders.find(
+            options.input, endings, all_files=options.all_files, on_error=options.on_error
         )
+        destination.check_corpus(out, kinds.RETRIEVAL, options.input, endings, listing.files)
         console.say(listing.summary("pairs"))
         held = retrieve_pairs.read(listing.files, options.columns, options.on_error, parts, console)
         plan = features.plan_of(vars(options), parts.context, parts.encoder.depth)

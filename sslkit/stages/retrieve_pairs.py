@@ -11,9 +11,8 @@ from sslkit.artifacts import plugins
 from sslkit.console import Console, plural
 from sslkit.contracts import Paired, TokenDomain
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import folders, ids, sequences, source, table
+from sslkit.files import ids, sequences, source, table
 from sslkit.files.columns import Columns
-from sslkit.files.folders import Listing
 from sslkit.stages import recognition
 from sslkit.stages.assemble import Parts
 from sslkit.types import Array, Record
@@ -35,15 +34,8 @@ class Pairs:
     tokens: tuple[list[Ints], list[Ints]]
 
 
-def find(
-    asked: Sequence[Path], columns: Columns, parts: Parts, *, all_files: bool, on_error: OnError
-) -> Listing:
-    """The files of pairs.
-
-    Args:
-        asked: files and folders: of lines of two texts with a tab between, of tables where columns
-            are named.
-        all_files, on_error: as ``folders.find`` has them.
+def endings(columns: Columns, parts: Parts) -> tuple[str, ...]:
+    """Of the files that a folder stands for: lines of two texts, tables where columns are named.
 
     Raises:
         UsageError: the domain has no pairs.
@@ -54,8 +46,7 @@ def find(
             do="retrieve works with a checkpoint of the domain text",
         )
     module, _ = plugins.restore("domain", parts.manifest, parts.path)
-    endings = table.ENDINGS if columns.are_named else (*recognition.endings(module), _PAIRS)
-    return folders.find(asked, endings, all_files=all_files, on_error=on_error)
+    return table.ENDINGS if columns.are_named else (*recognition.endings(module), _PAIRS)
 
 
 def read(

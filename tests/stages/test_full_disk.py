@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sslkit.errors import DataError, ResourceError
-from sslkit.files import bed, source, table
-from sslkit.stages.records import Files
+from sslkit.files import pipes, references, table
 
 Command = Callable[..., Any]
 
@@ -109,22 +108,25 @@ def test_temporary_copies_that_do_not_fit(
     packed.write_bytes(gzip.compress((tmp_path / "x.parquet").read_bytes()))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
     with limited(2000):
-        with pytest.raises(ResourceError), Files.found([source.STDIN], None):
-            pass
-        with pytest.raises(ResourceError), bed.opened(reference):
+        with pytest.raises(ResourceError), pipes.keeping():
+            pipes.kept(pipes.STDIN)
+        with pytest.raises(ResourceError), references.opened(reference):
             pass
         with pytest.raises(ResourceError):
             list(table.read(packed))
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_an_input_that_is_cut_off_is_no_full_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cut = gzip.compress(b">a\nACGT\n" * 1000)[:-20]
-    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(cut)))
-    with pytest.raises(DataError), Files.found([source.STDIN], None):
+def test_an_input_that_is_cut_off_is_no_full_disk(tmp_path: Path) -> None:
+    (tmp_path / "cut.fa.gz").write_bytes(gzip.compress(b">a\nACGT\n" * 1000)[:-20])
+    with pytest.raises(DataError), references.opened(tmp_path / "cut.fa.gz"):
         pass
-    (tmp_path / "cut.fa.gz").write_bytes(cut)
-    with pytest.raises(DataError), bed.opened(tmp_path / "cut.fa.gz"):
-        pass
+
+
+def test_no_index_is_put_into_a_folder_that_is_read_only(tmp_path: Path) -> None:
+    folder = tmp_path / "reference"
+    folder.mkdir()
+    (folder / "a.fa").write_text(">a\nACGT\n")
+    folder.chmod(0o555)
+    with references.opened(folder / "a.fa"):
+        assert [path.name for path in folder.iterdir()] == ["a.fa"]
