@@ -219,6 +219,7 @@ def _decisive(options: Options) -> dict[str, Any]:
         "on_error": options.on_error,
         "special": options.special or [],
         **({"id_column": options.id_column} if options.id_column else {}),
+        **({"label_column": options.label_column} if options.label_column else {}),
         **({"subword": options.subword} if options.subword else {}),
         **({"all_files": True} if options.all_files else {}),
     }
