@@ -101,6 +101,9 @@ def _pretraining(options: Options) -> pretrain_plan.Options:
         labels=None,
         valid=None,
         test=None,
+        sequence_column=None,
+        label_column=None,
+        id_column=None,
         stop_when_gain_below=None,
         all_files=False,
     )

@@ -73,8 +73,6 @@ TABLES = [
     (b"", ["empty"]),
     (rows("bad,,1"), ["row 21 (bad)", "empty"]),
     (rows("bad,MKVLEEFPQ,1"), ["row 21 (bad)", "protein"]),
-    (rows("g3,ACGTACGTAC,1"), ["row 21", "'g3' stands twice"]),
-    (rows(",ACGTACGTAC,1"), ["row 21", "id", "is empty"]),
     (rows("bad,ACGTACGTAC,"), ["row 21 (bad)", "no label"]),
     (rows("bad,ACGTACGTAC"), ["row 21", "2 cells"]),
     (rows().replace(b",1\n", b",0\n"), ["all 20 records have the label '0'"]),
@@ -94,6 +92,20 @@ def test_labels(folder: Path, command: Command, stage: str) -> None:
         for word in ("bad.csv", *words):
             assert word in refused.err, (data[-20:], refused.err)
         assert left(folder) == before
+
+
+@pytest.mark.parametrize("stage", LABELS)
+@pytest.mark.parametrize(
+    ("row", "said"), [("g3,ACGTACGTAC,1", "'g3' stands twice"), (",ACGTACGTAC,1", "is empty")]
+)
+def test_ids_in_a_column_that_was_named(
+    folder: Path, command: Command, stage: str, row: str, said: str
+) -> None:
+    (folder / "bad.csv").write_bytes(rows(row))
+    given = (stage, "--task", "promoter", "--labels", "bad.csv", "--id-column", "id")
+    refused = command(*given, *LABELS[stage], check=3)
+    assert "row 21" in refused.err
+    assert said in refused.err
 
 
 class Malice:
