@@ -1,10 +1,12 @@
 """Which column of some tables the ids stand in, where nobody said it: one whose cells differ."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+from sslkit.errors import EmptyFileError
 from sslkit.files import table
 from sslkit.files.columns import ID_NAMES, Columns
 
@@ -63,13 +65,14 @@ def _problem(paths: Sequence[Path], wanted: Columns) -> str:
         if name is None:
             continue
         called = f"column {name!r} of {path}" if name else f"the names of rows of {path}"
-        for row in islice(table.read_sparingly(path, wanted, _LONGEST), _MOST_ROWS):
-            if row.error:
-                continue
-            cell = row.values[name].strip()
-            if not cell:
-                return f"{called} has no id in row {row.number}"
-            if (key := hash(row.id)) in seen:
-                return f"{called} has {row.id!r} more than once"
-            seen.add(key)
+        # Whether a table without a row stops the run is not settled here.
+        with suppress(EmptyFileError):
+            for row in islice(table.read_sparingly(path, wanted, _LONGEST), _MOST_ROWS):
+                if row.error:
+                    continue
+                if not row.values[name].strip():
+                    return f"{called} has no id in row {row.number}"
+                if (key := hash(row.id)) in seen:
+                    return f"{called} has {row.id!r} more than once"
+                seen.add(key)
     return ""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from sslkit.errors import DataError, OnError
+from sslkit.errors import DataError, EmptyFileError, OnError
 from sslkit.files import delimited, parquet, source
 from sslkit.files.columns import (
     ID_NAMES,
@@ -152,7 +152,7 @@ def parse(
                 )
             yield row
         if not number:
-            raise DataError(
+            raise EmptyFileError(
                 "a table has no row",
                 where=str(path),
                 why=f"there is only its header: {', '.join(table.header)}",

@@ -114,6 +114,10 @@ def test_a_table_of_a_header_alone_is_refused_everywhere(
         ("probe", "--task", "promoter", "--labels", "a.csv"),
     ):
         assert "a.csv" in command(*words, check=3).err
+    written(tmp_path / "b.csv", "id,sequence,label", [["b", letters(1)[0], "1"]])
+    command("embed", "a.csv", "b.csv", "-q", "--on-error", "skip")
+    assert embeddings.read(tmp_path / "embeddings.parquet").ids == ["b"]
+    command("embed", "a.csv", "-o", "c.parquet", "--on-error", "skip", check=3)
 
 
 def test_kmers_with_blanks_are_refused_everywhere_and_blocks_are_read(
