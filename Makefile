@@ -9,10 +9,13 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3.14 python
 	"$$name" -c '$(suitable)' 2>/dev/null && { echo "$$name"; break; }; done)
 BIN := .venv/bin
 READY := .venv/.ready
+LOWEST := .venv-lowest
+# What is tried with the lowest versions: readers, counting, artifacts, metrics, and the chain.
+TRIED := $(addprefix tests/,artifacts cli domains files probes vocab test_cli.py test_readme.py test_tables.py)
 # Files that are checked for types; the package's own list is in pyproject.toml.
 TYPED := sslkit sample_data
 
-.PHONY: help venv demo test test-slow lint format results clean clean-all
+.PHONY: help venv demo test test-slow test-lowest lint format results clean clean-all
 
 help: ## list the targets
 	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -55,6 +58,16 @@ test: lint ## check style and types, and run the tests that take seconds
 test-slow: $(READY) ## run the tests that take minutes
 	OMP_NUM_THREADS=1 $(BIN)/pytest -m slow --timeout 3600
 
+test-lowest: $(LOWEST)/.ready ## test the chain with the lowest versions that pyproject.toml allows
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest $(TRIED)
+
+$(LOWEST)/.ready: pyproject.toml tests/lowest.py
+	"$(PYTHON)" -m venv $(LOWEST)
+	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/constraints.txt
+	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt \
+		--editable '.[zstd,tokenizers,plot,dask,fast]' pytest pytest-timeout hypothesis
+	touch $(LOWEST)/.ready
+
 results: $(READY) ## make the table of tests/benchmarks/RESULTS.md (hours; needs ../shared/data)
 	$(BIN)/python tests/benchmarks/results.py
 
@@ -69,4 +82,4 @@ clean: ## remove what the other targets left, the environment excepted
 	find sslkit tests sample_data -name __pycache__ -type d -prune -exec rm -rf {} +
 
 clean-all: clean ## remove the environment as well
-	rm -rf .venv
+	rm -rf .venv $(LOWEST)
