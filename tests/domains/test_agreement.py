@@ -1,6 +1,7 @@
 """What build-vocab counts of a file is what other stages read of it: records, tokens, bad ones."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -80,8 +81,8 @@ def outcome(found: Callable[[], tuple[int, int, int]]) -> Any:
 def agree(module: ModuleType, path: Path, data: bytes, block: int, has_records: bool) -> None:
     path.write_bytes(data)
     for on_error in ("stop", "skip"):
-        one = outcome(lambda mode=on_error: read(module, path, mode))  # type: ignore[misc]
-        other = outcome(lambda mode=on_error: counted(module, path, mode, block))  # type: ignore[misc]
+        one = outcome(partial(read, module, path, on_error))
+        other = outcome(partial(counted, module, path, on_error, block))
         if not has_records and "refused" not in (one, other):
             # Readers of text count tokens, and know of records only where these are bad.
             one, other = (one[0], one[2]), (other[0], other[2])
