@@ -21,6 +21,7 @@ class Common:
         threads: None stands for the processors that the process may use.
         set: ``name=value`` pairs for the chosen plug-ins.
         force: overwrite what another run wrote.
+        max_record: the longest record that is held in memory.
         given: names of the options that are not at their defaults by omission.
     """
 
@@ -31,6 +32,7 @@ class Common:
     set: tuple[str, ...] = ()
     force: bool = False
     on_error: OnError = "stop"
+    max_record: str = "512M"
     given: frozenset[str] = frozenset()
 
 

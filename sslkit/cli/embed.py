@@ -63,6 +63,7 @@ def embed(
     set: options.Set = None,
     force: options.Force = False,
     on_error: options.BadRecords = "stop",
+    max_record: options.MaxRecord = "512M",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

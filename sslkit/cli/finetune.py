@@ -85,6 +85,7 @@ def finetune(
     set: options.Set = None,
     force: options.Force = False,
     on_error: options.BadRecords = "stop",
+    max_record: options.MaxRecord = "512M",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -20,6 +20,7 @@ def inspect(
     id_column: options.IdColumn = None,
     label_column: options.LabelColumn = None,
     all_files: options.AllFiles = False,
+    max_record: options.MaxRecord = "512M",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -12,16 +12,18 @@ from typing import Any
 
 import typer
 
+from sslkit import sizes
 from sslkit.cli.config import CONFIG_SET
 from sslkit.cli.options import unread
 from sslkit.console import Console
 from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
 from sslkit.escapes import visible
-from sslkit.files import pipes
+from sslkit.files import longest, pipes
 from sslkit.processor import spin_briefly
 from sslkit.third_party import PluginWarning
 
+_MAX_RECORD = "512M"
 #: Options that the command line itself uses up.
 _OWN = {"config", "json", "quiet"}
 #: Of 64 bits.
@@ -89,6 +91,7 @@ def launch(context: typer.Context, stage: str) -> None:
             stopping() as stop,
             stop.at_once("nothing of it is kept"),
             pipes.keeping(),
+            longest.allowing(sizes.parse(values.get("max_record", _MAX_RECORD))),
         ):
             module.run(module.Options(**values), console)
     except SslkitError as error:

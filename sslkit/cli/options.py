@@ -106,6 +106,11 @@ Families = Annotated[
     option("--families/--no-families", help="Keep look-alikes, as molecules of one scaffold, on "
            "one side of parts that are made here."),
 ]  # fmt: skip
+MaxRecord = Annotated[
+    str,
+    option("--max-record", help="Longest record that is held in memory; those of FASTA and GenBank "
+           "that are read in windows may be longer."),
+]  # fmt: skip
 AllFiles = Annotated[
     bool,
     option("--all-files", help="Read of folders what is hidden, or lies in version control, "

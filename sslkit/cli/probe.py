@@ -82,6 +82,7 @@ def probe(
     set: options.Set = None,
     force: options.Force = False,
     on_error: options.BadRecords = "stop",
+    max_record: options.MaxRecord = "512M",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

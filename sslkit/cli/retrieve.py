@@ -52,6 +52,7 @@ def retrieve(
     config: options.Config = None,
     force: options.Force = False,
     on_error: options.BadRecords = "stop",
+    max_record: options.MaxRecord = "512M",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -83,6 +83,7 @@ def score(
     config: options.Config = None,
     force: options.Force = False,
     on_error: options.BadRecords = "stop",
+    max_record: options.MaxRecord = "512M",
     json: options.Json = False,
     quiet: options.Quiet = False,
 ) -> None:

@@ -9,7 +9,7 @@ from sslkit.data import shards
 from sslkit.data.shards import Shard
 from sslkit.data.tables import Reader
 from sslkit.errors import DataError, EmptyFileError, OnError
-from sslkit.files import atomic
+from sslkit.files import atomic, longest
 from sslkit.types import Array
 
 
@@ -42,6 +42,8 @@ def open_shards(
         where = domain.location(path) if isinstance(domain, Located) else ""
         located = [where] if where else []
         located += reader.described(path)
+        if on_error == "skip":
+            located += map(str, longest.stated().values())
         key = shards.shard_key(entry.sha256, version, domain.encoding, on_error, *located)
         encoded = _Encoded(path, reader, on_error)
         found.append(shards.open_or_build(folder, key, encoded.units, domain.unit_type, warn))

@@ -25,6 +25,7 @@ from sslkit.files import atomic
 from sslkit.types import Array
 
 _BLOCK_BYTES = 1 << 22
+_BLOCK_UNITS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -122,9 +123,10 @@ def _build(
             if units is None:
                 skipped += 1
                 continue
-            letters = np.ascontiguousarray(units, dtype).tobytes()
-            stream.write(letters)
-            check = zlib.crc32(letters, check)
+            for start in range(0, len(units), _BLOCK_UNITS):
+                block = np.ascontiguousarray(units[start : start + _BLOCK_UNITS], dtype).tobytes()
+                stream.write(block)
+                check = zlib.crc32(block, check)
             offsets.append(offsets[-1] + len(units))
     stated = {"dtype": dtype.str, "skipped": skipped, "units": check}
     header, rest = json.dumps(stated).encode() + b"\n", offsets.tobytes()

@@ -65,6 +65,8 @@ class Kmers(Specified, ABC):
     """Part of ``contracts.TokenDomain``."""
 
     _ids: IdTable
+    #: Whether records may be longer than the memory: their payload is ``letters.Letters`` then.
+    _spools = False
 
     def __init__(self, shape: Shape) -> None:
         self._k, self._stride = shape.k, shape.stride
@@ -79,7 +81,8 @@ class Kmers(Specified, ABC):
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The sequences of any file that ``files.sequences`` reads without further options."""
-        checked = (self.check(record, "skip") for record in sequences.read(path, "skip"))
+        found = sequences.read(path, "skip", spool=self._spools)
+        checked = (self.check(record, "skip") for record in found)
         yield from sequences.stopping(checked, on_error)
 
     @property

@@ -28,7 +28,8 @@ def read(path: Path, stream: Callable[[], Stream], on_error: OnError) -> Iterato
     """
     number = 0
     with source.open_bytes(path) as held:
-        while lines := list(itertools.islice(held, _LINES)):
+        bounded = source.raw_lines(held, path)
+        while lines := list(itertools.islice(bounded, _LINES)):
             for record in _records(lines, number, str(path), stream()):
                 if record.error and on_error == "stop":
                     raise sequences.bad_record(record)

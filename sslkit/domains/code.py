@@ -27,7 +27,7 @@ from sslkit.domains._numbered import NOTHING, Numbered, reason
 from sslkit.domains._python import CLASSES, NUMBER
 from sslkit.domains._sources import KINDS, MEANING, Documents, Sources
 from sslkit.errors import DataError, OnError
-from sslkit.files import sequences, source, table
+from sslkit.files import longest, sequences, source, table
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Reader, Slices, Strings
@@ -113,7 +113,7 @@ def problem(path: Path) -> str:
     """Why a file is no Python that parses; empty where it does."""
     name = source.plain_name(path)
     with source.open_bytes(path) as stream:
-        data = stream.read()
+        data = source.whole(stream, path)
     try:
         _python.parse(_recoded.utf8(data, name).decode())
     except (DataError, ValueError) as error:
@@ -149,8 +149,10 @@ class Domain(Numbered):
                 rows = table.parse(stream, path, on_error=on_error)
                 yield from sequences.of_rows(rows, path, self.record, on_error)
                 return
-            data = stream.read()
+            data = stream.read(longest.most() + 1)
         try:
+            if len(data) > longest.most():
+                raise DataError(longest.problem())
             found = self._sources.documents(data, name, on_error)
         except DataError as error:
             bad = Record(name, NOTHING, str(path), 1, error=reason(error))

@@ -8,6 +8,7 @@ window may begin at any base. U reads as T and lower case as upper case.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +18,10 @@ from sslkit.domains import _fasta
 from sslkit.domains._ids import IdTable
 from sslkit.domains._kmers import Kmers as KmerDomain
 from sslkit.domains._kmers import settled
+from sslkit.domains._long import LongUnits
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences
+from sslkit.files.letters import Letters, blocks
 from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
 from sslkit.vocab.scheme import Kmers
 
@@ -49,6 +52,8 @@ class Settings:
 
 class Domain(KmerDomain):
     """Genomes; implements ``contracts.TokenDomain``."""
+
+    _spools = True
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         super().__init__(settings)
@@ -86,7 +91,9 @@ class Domain(KmerDomain):
         return bad
 
     def encode(self, record: Record) -> npt.NDArray[np.uint8]:
-        """Codes of the bases, [bases]."""
+        """Codes of the bases, [bases]; of a long sequence they are made where they are read."""
+        if isinstance(record.payload, Letters):
+            return cast("npt.NDArray[np.uint8]", LongUnits(record.payload, bases.to_codes))
         return bases.to_codes(record.payload)
 
     @property
@@ -139,15 +146,19 @@ class Domain(KmerDomain):
         return min(codes.tobytes(), bases.reverse_complement(codes).tobytes())
 
 
-def _problem(letters: bytes) -> str:
+def _problem(letters: bytes | Letters) -> str:
     if not letters:
         return "the sequence is empty"
-    if not (strange := letters.translate(None, bases.LETTERS)):
-        return ""
-    at = letters.index(strange[:1]) + 1
-    # These stand for amino acids and for no base.
-    hint = ", it looks like a protein" if set(strange.upper()) <= set(b"EFILPQXZJO*") else ""
-    return f"{chr(strange[0])!r} at base {at} is not a letter of DNA or RNA{hint}"
+    before = 0
+    for block in blocks(letters):
+        if strange := block.translate(None, bases.LETTERS):
+            at = before + block.index(strange[:1]) + 1
+            # These stand for amino acids and for no base.
+            is_protein = set(strange.upper()) <= set(b"EFILPQXZJO*")
+            hint = ", it looks like a protein" if is_protein else ""
+            return f"{chr(strange[0])!r} at base {at} is not a letter of DNA or RNA{hint}"
+        before += len(block)
+    return ""
 
 
 def counting(settings: Settings, on_error: OnError) -> Kmers:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.errors import DataError
-from sslkit.files import dialects, fasta, source
+from sslkit.files import dialects, fasta, longest, source
 from sslkit.types import Record
 
 #: Files of alignments by name; other FASTA may be aligned as well.
@@ -88,17 +88,18 @@ def parse(stream: io.BufferedReader, path: Path, *, gaps: bool = False) -> Itera
 
 
 def parse_fasta(
-    stream: io.BufferedReader, path: Path, *, aligned: bool | None = None
+    stream: io.BufferedReader, path: Path, *, aligned: bool | None = None, spool: bool = False
 ) -> Iterator[Record]:
     """The records of an open FASTA file as they stand there, gaps included.
 
     Args:
         aligned: a row that has not as many columns as the first one carries an error; None: where
             the file is named as an alignment.
+        spool: as ``fasta.parse`` has it, of rows that need not be aligned.
     """
     drop, width = _dropped(path), None
     aligned = is_named(path) if aligned is None else aligned
-    for record in fasta.parse(stream, path):
+    for record in fasta.parse(stream, path, spool=spool and not aligned):
         columns = len(record.payload.translate(None, drop)) if aligned else 0
         width = columns if width is None else width
         if columns == width:
@@ -132,8 +133,8 @@ def is_stockholm(stream: io.BufferedReader) -> bool:
 def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, bytes]]]:
     """The rows of one alignment after the other; the pieces of interleaved ones are joined."""
     rows: dict[str, list[str]] = {}
-    inside, at = False, 0
-    for at, raw in enumerate(source.lines(stream), 1):
+    inside, at, size = False, 0, 0
+    for at, raw in enumerate(source.lines(stream, path), 1):
         line = source.decoded(raw).strip()
         # Programs that keep alignments one behind the other end each with a byte 0.
         if "\0" in line and _is_border(line.strip("\0")):
@@ -149,12 +150,15 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, b
                 raise _broken(path, at, "the alignment has no sequences")
             joined = ((name, "".join(pieces)) for name, pieces in rows.items())
             yield [(name, letters.encode("ascii", "replace")) for name, letters in joined]
-            rows, inside = {}, False
+            rows, inside, size = {}, False, 0
         elif line and not line.startswith("#"):
             name, *piece = line.split()
             if len(piece) != 1:
                 raise _broken(path, at, f"{line[:40]!r} is not a name and its letters")
             rows.setdefault(name, []).append(piece[0])
+            size += len(piece[0])
+            if size > longest.most():
+                raise longest.refused(path, f", line {at}")
     if inside:
         raise _broken(path, at, "the file ends without a line //: it is cut off")
     if not at:

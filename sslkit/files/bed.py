@@ -38,7 +38,7 @@ def parse(stream: io.BufferedReader, path: Path, reference: Path) -> Iterator[Re
     """``read`` from an open stream; ``path`` is its name in errors."""
     number = 0
     with references.opened(reference) as genome:
-        for number, line in enumerate(_lines(stream), 1):
+        for number, line in enumerate(_lines(stream, path), 1):
             yield _record(line, genome, str(path), number)
     if not number:
         raise source.empty(path, "it holds no interval")
@@ -51,15 +51,15 @@ def intervals(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
         DataError: no interval at all.
     """
     number = 0
-    for number, line in enumerate(_lines(stream), 1):
+    for number, line in enumerate(_lines(stream, path), 1):
         yield _record(line, None, str(path), number)
     if not number:
         raise source.empty(path, "it holds no interval")
 
 
-def _lines(stream: io.BufferedReader) -> Iterator[list[str]]:
+def _lines(stream: io.BufferedReader, path: Path) -> Iterator[list[str]]:
     """The cells of each line that is an interval, at least six."""
-    for raw in source.lines(stream):
+    for raw in source.lines(stream, path):
         line = source.decoded(raw)
         cells = line.split("\t") if "\t" in line else line.split()
         cells = [cell.strip() for cell in cells] + [""] * 6

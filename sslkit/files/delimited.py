@@ -203,7 +203,8 @@ def _bounded(text: IO[str], path: Path, limit: int) -> Iterator[str]:
                 "a row of a table is too long",
                 where=str(path),
                 why=f"it has more than {limit} characters",
-                do="put long sequences into FASTA, long texts into files of their own",
+                do="put long sequences into FASTA, long texts into files of their own, or raise "
+                "--max-record",
             )
         if "\0" in line:
             raise DataError(

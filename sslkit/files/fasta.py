@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sslkit.errors import DataError
-from sslkit.files import dialects, kmers, source
+from sslkit.files import dialects, kmers, longest, source
+from sslkit.files.letters import Gathering, Letters
 from sslkit.types import Record
 
 ENDINGS = (".fa", ".fasta", ".fas", ".fna", ".ffn", ".frn", ".fsa")
 
 _CHUNK = 1 << 20
+_LONGEST_TITLE = 1 << 16
 _WHITE = b" \t\r\n\v\f"
 
 
@@ -29,10 +31,14 @@ def read(path: Path) -> Iterator[Record]:
         yield from parse(stream, path)
 
 
-def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
-    """``read`` from an open stream; ``path`` is its name in errors."""
+def parse(stream: io.BufferedReader, path: Path, *, spool: bool = False) -> Iterator[Record]:
+    """``read`` from an open stream; ``path`` is its name in errors.
+
+    Args:
+        spool: give the letters of long sequences as ``letters.Letters``.
+    """
     number = 0
-    for number, (title, letters, problem) in enumerate(_split(stream, path), 1):
+    for number, (title, letters, problem) in enumerate(_split(stream, path, spool), 1):
         name, rest = named(title, number)
         metadata = {"title": rest} if rest else {}
         why = problem or title_problem(title)
@@ -49,23 +55,33 @@ def named(title: bytes, number: int) -> tuple[str, str]:
 
 def title_problem(title: bytes) -> str:
     """What is wrong with the title of a record; nothing where it is text."""
+    if len(title) > _LONGEST_TITLE:
+        return f"its title is longer than {_LONGEST_TITLE} bytes"
     return "its title is no text: it holds a byte 0" if b"\0" in title else ""
 
 
-def _split(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes, bytes, str]]:
+def _split(
+    stream: io.BufferedReader, path: Path, spool: bool
+) -> Iterator[tuple[bytes, bytes | Letters, str]]:
     """Title and letters of each sequence, and what is wrong with it."""
-    title, letters = None, io.BytesIO()
+    title, letters = None, Gathering(spool=spool)
     problems: list[str] = []
     for head, text in pieces(stream, path, problems):
         if head is None:
             letters.write(text)
             continue
         if title is not None:
-            yield title, b"" if problems else letters.getvalue(), "".join(problems[:1])
-        title, letters = head, io.BytesIO()
+            yield title, *_outcome(letters, problems)
+        title, letters = head, Gathering(spool=spool)
         problems.clear()
     if title is not None:
-        yield title, b"" if problems else letters.getvalue(), "".join(problems[:1])
+        yield title, *_outcome(letters, problems)
+
+
+def _outcome(letters: Gathering, problems: list[str]) -> tuple[bytes | Letters, str]:
+    """The letters of a whole record, and what is wrong with it."""
+    problem = longest.problem() if letters.is_too_long else "".join(problems[:1])
+    return b"" if problem else letters.value(), problem
 
 
 def pieces(
@@ -94,7 +110,9 @@ def pieces(
         while at < len(chunk):
             if in_title:
                 end = chunk.find(b"\n", at)
-                title += chunk[at:] if end < 0 else chunk[at:end]
+                # Of a title that is no title so much is kept that it is seen to be too long.
+                last = len(chunk) if end < 0 else end
+                title += chunk[at : min(last, at + _LONGEST_TITLE + 1 - len(title))]
                 in_title, line_begins = end < 0, end >= 0
                 if not in_title:
                     yield title, b""

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sslkit.files import source
+from sslkit.files import longest, source
+from sslkit.files.letters import Gathering
 from sslkit.types import Record
 
 ENDINGS = (".gb", ".gbk", ".gbff", ".genbank")
@@ -74,18 +75,22 @@ def read(path: Path) -> Iterator[Record]:
         yield from parse(stream, path)
 
 
-def parse(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
-    """``read`` from an open stream; ``path`` is its name in errors."""
-    head = Head(0, "", None)
-    letters = io.BytesIO()
+def parse(stream: io.BufferedReader, path: Path, *, spool: bool = False) -> Iterator[Record]:
+    """``read`` from an open stream; ``path`` is its name in errors.
+
+    Args:
+        spool: give the letters of long sequences as ``letters.Letters``.
+    """
+    head, letters = Head(0, "", None), Gathering()
     for piece in pieces(stream, path):
         if isinstance(piece, Head):
-            head, letters = piece, io.BytesIO()
+            head, letters = piece, Gathering(spool=spool)
         elif isinstance(piece, bytes):
-            letters.write(piece)
+            letters.write(piece.upper())
         else:
-            payload = b"" if piece else letters.getvalue().upper()
-            yield Record(head.id, payload, str(path), head.number, head.metadata, piece)
+            problem = piece or (longest.problem() if letters.is_too_long else "")
+            payload = b"" if problem else letters.value()
+            yield Record(head.id, payload, str(path), head.number, head.metadata, problem)
 
 
 def as_fasta(

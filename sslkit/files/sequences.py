@@ -28,6 +28,7 @@ def read(
     *,
     reference: Path | None = None,
     columns: Columns | None = None,
+    spool: bool = False,
 ) -> Iterator[Record]:
     """The sequences of a FASTA, FASTQ, GenBank, Stockholm, BED, CSV, TSV or Parquet file, in order.
 
@@ -39,6 +40,7 @@ def read(
         path: plain or compressed; ``-`` is standard input.
         reference: FASTA file that a BED file's intervals lie on.
         columns: of a table; None looks for the usual names.
+        spool: give the letters of long sequences of FASTA and GenBank as ``letters.Letters``.
 
     Raises:
         UsageError: a BED file without a reference.
@@ -59,6 +61,8 @@ def read(
             if reference is None:
                 raise UsageError(f"{path} holds intervals", do="name their FASTA with --reference")
             found = bed.parse(stream, path, reference)
+        elif spool and kind in _SPOOLED:
+            found = _SPOOLED[kind](stream, path, spool=True)
         else:
             found = _PARSE[kind](stream, path)
         yield from stopping(found, on_error)
@@ -107,6 +111,10 @@ _PARSE: Mapping[str, Callable[[io.BufferedReader, Path], Iterator[Record]]] = {
     "fastq": fastq.parse,
     "genbank": genbank.parse,
     "stockholm": alignment.parse,
+}
+_SPOOLED: Mapping[str, Callable[..., Iterator[Record]]] = {
+    "fasta": alignment.parse_fasta,
+    "genbank": genbank.parse,
 }
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from sslkit.errors import DataError, EmptyFileError, UsageError, WideTextError
-from sslkit.files import concatenated, encoding, pipes, zstd
+from sslkit.files import concatenated, encoding, longest, pipes, zstd
 
 STDIN = pipes.STDIN
 
@@ -116,10 +116,39 @@ def decoded(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def lines(stream: IO[bytes]) -> Iterator[bytes]:
-    """The lines of a stream without their ends, of whichever kind these are."""
-    for number, long in enumerate(stream):
+def lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """The lines of a stream without their ends, of whichever kind these are.
+
+    Raises:
+        DataError: one is longer than a record may be; ``path`` names the file.
+    """
+    for number, long in enumerate(raw_lines(stream, path)):
         yield from (long if number else long.removeprefix(codecs.BOM_UTF8)).splitlines()
+
+
+def raw_lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+    """The lines of a stream as they stand, with their line feeds.
+
+    Raises:
+        DataError: one is longer than a record may be; ``path`` names the file.
+    """
+    most = longest.most()
+    for number, line in enumerate(iter(lambda: stream.readline(most + 1), b""), 1):
+        if len(line) > most:
+            raise longest.refused(path, f", line {number}")
+        yield line
+
+
+def whole(stream: IO[bytes], path: Path) -> bytes:
+    """All of a file that is one record.
+
+    Raises:
+        DataError: it is longer than a record may be.
+    """
+    data = stream.read(longest.most() + 1)
+    if len(data) > longest.most():
+        raise longest.refused(path)
+    return data
 
 
 def unix_lines(stream: IO[bytes], size: int) -> Iterator[bytes]:

@@ -59,7 +59,7 @@ def read(path: Path, chain: str | None = None) -> Chain:
             or has no residues; several of them, and none was named.
     """
     with source.open_bytes(path) as stream:
-        data = stream.read().removeprefix(codecs.BOM_UTF8)
+        data = source.whole(stream, path).removeprefix(codecs.BOM_UTF8)
     text = source.decoded(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
     is_cif = _is_cif(text)
     _check_end(path, text, is_cif)

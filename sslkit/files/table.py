@@ -23,6 +23,7 @@ from sslkit.files.columns import (
     layout,
 )
 from sslkit.files.delimited import Cells
+from sslkit.files.longest import most
 
 ENDINGS = (".csv", ".tsv", ".parquet")
 
@@ -256,7 +257,8 @@ def _opened(stream: io.BufferedReader, path: Path, longest: int | None = None) -
                 return
             errors = "strict" if longest is None else "surrogateescape"
             text = source.as_text(stream, errors)
-            lines = delimited.read(text, path, longest or _CELL_LIMIT)
+            limit = longest or min(_CELL_LIMIT, most())
+            lines = delimited.read(text, path, limit)
             yield _Table(lines.header, lambda _: lines.rows, has_row_names=lines.has_row_names)
         except pa.ArrowException as error:
             raise DataError("a table cannot be read", where=str(path), why=str(error)) from error

@@ -27,7 +27,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop, stopping
 from sslkit.engine.windows import Plan, count_windows
 from sslkit.errors import UsageError
-from sslkit.files import folders, table
+from sslkit.files import folders, longest, table
 from sslkit.modules import Encoder, Pooling
 from sslkit.options import Common
 from sslkit.stages import assemble, collapse, outputs, recognition
@@ -211,6 +211,7 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
     asked = {
         **job.reading.describe(),
         "on_error": options.on_error,
+        **longest.stated(),
     }
     trained = job.model.manifest.plugins
     return manifest.make(

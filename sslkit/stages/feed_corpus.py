@@ -17,7 +17,7 @@ from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
-from sslkit.files import source, table
+from sslkit.files import longest, source, table
 from sslkit.files.columns import Columns
 from sslkit.modules import Encoder
 from sslkit.pretexts import Counted
@@ -134,6 +134,7 @@ class Corpus:
             "context": options.window,
             "batch_tokens": options.batch_tokens,
             "heldout": options.heldout,
+            **longest.stated(),
             "vocabulary": source.digest(options.vocab),
         }
 

@@ -30,7 +30,7 @@ from sslkit.vocab.vocabulary import Vocabulary
 _UNUSED = frozenset({
     "corpus", "k", "vocab", "window", "batch_tokens", "micro_tokens", "gradient_checkpointing",
     "mem", "heldout", "shards",
-    "on_error", "all_files", "sequence_column", "label_column", "id_column",
+    "on_error", "all_files", "max_record", "sequence_column", "label_column", "id_column",
 })  # fmt: skip
 _EVALUATED = 1000
 

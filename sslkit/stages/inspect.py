@@ -7,6 +7,7 @@ what a stage would refuse is named by file and record, and ends the command with
 
 import codecs
 import io
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ from sslkit.stages import (
 )
 from sslkit.stages import inspect_report as report
 from sslkit.stages.inspect_records import Records
+from sslkit.types import Record
 from sslkit.vocab.scheme import Kmers, Strings
 
 _HEAD = 4096
@@ -67,6 +69,7 @@ class Options:
     id_column: str | None
     label_column: str | None
     all_files: bool
+    max_record: str
 
     @property
     def names(self) -> Columns:
@@ -238,7 +241,7 @@ def _sequences(
     if kind == "bed":
         found = bed.parse(stream, path, reference) if reference else bed.intervals(stream, path)
     else:
-        parse = {
+        parse: dict[str, Callable[[io.BufferedReader, Path], Iterator[Record]]] = {
             "fasta": alignment.parse_fasta,
             "fastq": fastq.parse,
             "genbank": genbank.parse,

@@ -16,7 +16,7 @@ from sslkit.console import Console, human
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.signals import stopping
-from sslkit.files import folders, table
+from sslkit.files import folders, longest, table
 from sslkit.pretexts import Energy
 from sslkit.stages import (
     assemble,
@@ -135,6 +135,7 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
         "batch_tokens": plan.batch_tokens,
         **job.reading.describe(),
         "on_error": options.on_error,
+        **longest.stated(),
     }
     trained = job.model.manifest.plugins
     return manifest.make(
