@@ -110,11 +110,21 @@ def _numbers(units: Array) -> npt.NDArray[np.uint64]:
 
 
 def _stretches(held: Segments, twin: Callable[[Array], Array]) -> npt.NDArray[np.uint64]:
-    parts = [np.empty(0, np.uint64)]
-    for number in range(len(held)):
+    """The hashes of all held-out stretches and of their other forms, sorted, each once."""
+    sizes = np.where(held.length < COPY_UNITS, np.minimum(held.length, 1),
+                     held.length - COPY_UNITS + 1)  # fmt: skip
+    # Filled and sorted in place: it is the largest array of a pretraining run.
+    found = np.empty(2 * int(sizes.sum()), np.uint64)
+    at = 0
+    for number, size in enumerate(sizes.tolist()):
         units = held.units(number)
-        parts += [hashes(units), hashes(twin(units))]
-    return np.unique(np.concatenate(parts))
+        found[at : at + size] = hashes(units)
+        found[at + size : at + 2 * size] = hashes(twin(units))
+        at += 2 * size
+    found.sort()
+    is_first = np.ones(len(found), np.bool_)
+    is_first[1:] = found[1:] != found[:-1]
+    return found[is_first]
 
 
 def _scatter(segments: Segments) -> npt.NDArray[np.uint64]:

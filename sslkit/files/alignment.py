@@ -100,7 +100,10 @@ def parse_fasta(
     drop, width = _dropped(path), None
     aligned = is_named(path) if aligned is None else aligned
     for record in fasta.parse(stream, path, spool=spool and not aligned):
-        columns = len(record.payload.translate(None, drop)) if aligned else 0
+        if record.error or not aligned:
+            yield record
+            continue
+        columns = len(record.payload.translate(None, drop))
         width = columns if width is None else width
         if columns == width:
             yield record

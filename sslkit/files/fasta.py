@@ -13,7 +13,7 @@ from sslkit.types import Record
 ENDINGS = (".fa", ".fasta", ".fas", ".fna", ".ffn", ".frn", ".fsa")
 
 _CHUNK = 1 << 20
-_LONGEST_TITLE = 1 << 16
+_LONGEST_TITLE, _SHOWN = 1 << 16, 40
 _WHITE = b" \t\r\n\v\f"
 
 
@@ -49,6 +49,8 @@ def parse(stream: io.BufferedReader, path: Path, *, spool: bool = False) -> Iter
 
 def named(title: bytes, number: int) -> tuple[str, str]:
     """Id and description of the record of that number, from its title line."""
+    if len(title) > _LONGEST_TITLE:
+        title = title[:_SHOWN]
     name, _, rest = source.decoded(title).replace("\t", " ").strip().partition(" ")
     return name or str(number), rest.strip()
 

@@ -21,6 +21,8 @@ BLOCKS = (".sdf", ".sd", ".mol")
 _BLOCK = 1 << 19
 #: Bytes of a line, and of an entry of an SDF; no more of it is held.
 _LONGEST_LINE, _LONGEST_ENTRY = 1 << 20, 1 << 24
+#: Bytes that a line takes besides its letters.
+_LINE_COST = 64
 _ENTRY_ENDS, _MOLECULE_ENDS, _FIELD = "$$$$", "M  END", ">"
 
 
@@ -141,7 +143,7 @@ class Blocks(Entries):
     def __init__(self) -> None:
         super().__init__()
         self._held: list[str] = []
-        self._begin = self._size = 0
+        self._begin = self._size = self._cost = self._count = 0
 
     @property
     def pending(self) -> int:
@@ -150,30 +152,33 @@ class Blocks(Entries):
 
     def state(self) -> dict[str, Any]:
         """For ``restore``: the entry at hand is read again."""
-        return {"line": self._line - len(self._held), "number": self._number}
+        return {"line": self._line - self._count, "number": self._number}
 
     def _take(self, line: str, size: int) -> list[Entry]:
         if not self._size:
             self._begin = self._line
         self._size += size
+        self._cost += len(line) + _LINE_COST
+        self._count += 1
         if line.startswith(_ENTRY_ENDS):
             return self._entry()
         # Of an entry without end its lines are counted, and no longer held.
-        self._held.append(line if self._size <= _LONGEST_ENTRY else "")
+        if self._cost <= _LONGEST_ENTRY:
+            self._held.append(line)
         return []
 
     def _last(self) -> list[Entry]:
         return self._entry() if any(line.strip() for line in self._held) else []
 
     def _entry(self) -> list[Entry]:
-        lines, size = self._held, self._size
-        self._held, self._size = [], 0
+        lines, cost = self._held, self._cost
+        self._held, self._size, self._cost, self._count = [], 0, 0, 0
         self._number += 1
         title = lines[0].strip() if lines else ""
         name = title or str(self._number)
         ends = next((at for at, line in enumerate(lines) if line.rstrip() == _MOLECULE_ENDS), None)
-        if size > _LONGEST_ENTRY:
-            why = f"it has more than {_LONGEST_ENTRY >> 20} MiB without a line {_ENTRY_ENDS}"
+        if cost > _LONGEST_ENTRY:
+            why = f"it takes more than {_LONGEST_ENTRY >> 20} MiB without a line {_ENTRY_ENDS}"
         elif any("\0" in line for line in lines):
             why = "it is no text: it holds a byte 0"
         elif ends is None:

@@ -77,7 +77,7 @@ def test_what_is_held_of_an_endless_line_or_entry_is_bounded() -> None:
         assert not cut.feed(line * 1000)
     assert cut.pending == 20 * 1000 * 1000
     (entry,) = cut.feed(b"$$$$\n")
-    assert "more than 16 MiB" in entry.error
+    assert "takes more than 16 MiB" in entry.error
     assert cut.pending == 0
 
 
