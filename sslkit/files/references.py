@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager
 from functools import lru_cache
 from pathlib import Path
 
+import pyfaidx
+
 from sslkit.errors import DataError, ResourceError, UsageError
 from sslkit.files import atomic, faidx, pipes, scratch, source
 from sslkit.files.faidx import Index
@@ -23,11 +25,30 @@ _COMPLEMENTS = bytes.maketrans(
 
 
 class Reference:
-    """Sequences by name; ``names`` are in the order of the file."""
+    """Sequences by name; ``names`` are in the order of the file.
 
-    def __init__(self, data: mmap.mmap, index: Index) -> None:
-        self._data, self._index = data, index
+    Args:
+        path: a FASTA file that is not compressed.
+        index: of it.
+        folder: for temporary files.
+    """
+
+    def __init__(self, path: Path, index: Index, folder: Path) -> None:
+        self._index = index
         self.names = tuple(index)
+        self._number = {name: str(number) for number, name in enumerate(self.names)}
+        # pyfaidx takes what it is given, by numbers: names may be of any letters.
+        beside = folder / "checked.fai"
+        numbered = {self._number[name]: entry for name, entry in index.items()}
+        beside.write_text(faidx.text(numbered), "utf-8")
+        # It takes a name that ends in .gz for a compressed file.
+        plain = folder / "plain.fa"
+        plain.symlink_to(path.absolute())
+        self._faidx = pyfaidx.Faidx(str(plain), str(beside), build_index=False, rebuild=False)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._faidx.close()
 
     def __contains__(self, name: str) -> bool:
         return name in self._index
@@ -38,11 +59,13 @@ class Reference:
 
     def letters(self, name: str, start: int, end: int, reverse: bool = False) -> bytes:
         """The letters from ``start`` to before ``end``; ``reverse`` is their reverse complement."""
-        entry = self._index[name]
         if start >= end:
             return b""
-        raw = self._data[entry.place(start) : entry.place(end - 1) + 1]
-        letters = raw.translate(None, b"\r\n")
+        try:
+            letters = self._faidx.from_file(self._number[name], start + 1, end).encode()
+        except UnicodeDecodeError:
+            # No letter of any sequence; what reads them says so.
+            return b"?" * (end - start)
         return letters.translate(_COMPLEMENTS)[::-1] if reverse else letters
 
 
@@ -62,12 +85,14 @@ def opened(path: Path) -> Iterator[Reference]:
         raise UsageError(f"there is no reference {path}")
     with ExitStack() as stack:
         with source.reading(path):
-            plain = _decompressed(path, stack.enter_context(scratch.folder()))
-            data = stack.enter_context(_mapped(plain))
+            folder = stack.enter_context(scratch.folder())
+            plain = _decompressed(path, folder)
             index, _ = _index(plain, path, _stamps(plain))
         if plain == path and not _index_path(path).exists():
             _write(_index_path(path), index)
-        yield Reference(data, index)
+        reference = Reference(plain, index, folder)
+        stack.callback(reference.close)
+        yield reference
 
 
 def remark(path: Path) -> str:

@@ -188,10 +188,11 @@ def test_graphs_are_learnt_embedded_and_probed(
     lines = corpus.read_text().split()
     rows = [f"{text},{int('c1' in text)}" for text in lines]
     (tmp_path / "rings.csv").write_text("\n".join(["smiles,label", *rows]) + "\n")
-    told = sslkit("probe", "--task", "classification", "--labels", "rings.csv", "--json")
+    labels = ("--task", "classification", "--labels", "rings.csv", "--test-share", "0.4")
+    told = sslkit("probe", *labels, "--json")
     names = {model["name"] for model in json.loads(told.out)["models"]}
     assert "pretrained logistic" in names
-    sslkit("finetune", "--task", "classification", "--labels", "rings.csv", "--steps", "3")
+    sslkit("finetune", *labels, "--steps", "3")
 
 
 def test_what_does_not_fit_graphs_is_refused(sslkit: Callable[..., Any], corpus: Path) -> None:

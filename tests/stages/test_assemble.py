@@ -2,8 +2,8 @@
 
 import dataclasses
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -143,9 +143,9 @@ def test_what_was_written_comes_back_and_the_state_goes(tmp_path: Path) -> None:
 def test_plugins_may_come_from_third_parties(
     made: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    point = SimpleNamespace(name="phlogiston", value="sslkit.models.transformer")
+    point = EntryPoint("phlogiston", "sslkit.models.transformer", "sslkit.models")
     monkeypatch.setattr(
-        "sslkit.catalog.entry_points",
+        "sslkit.third_party.entry_points",
         lambda group: [point] if group == "sslkit.models" else [],
     )
     old = described()

@@ -159,12 +159,13 @@ def test_rows_in_columns_keep_their_gaps(folder: Path) -> None:
 def test_factored_attention_finds_what_changes_together(folder: Path, command: Command) -> None:
     alignments = [folder / "labels" / f"{name}.afa" for name in "abcd"]
     command("build-vocab", "--domain", "protein", *alignments)
+    (folder / "pretrained/checkpoint.pt").unlink()
+    (folder / "pretrained").rmdir()
     shape = ("heads=8", "head_width=8", "site_width=32", "value_width=8", "width=32", "sites=4096")
     command(
         "pretrain", "--model", "factored", "--set", "aligned=true", *chained_sets(shape),
         "--window", "48", "--steps", "150", "--batch-tokens", "6144", "--micro-tokens", "6144",
         "--learning-rate", "1e-2", "--threads", "1", "--device", "cpu", "--precision", "fp32",
-        "--force",
     )  # fmt: skip
     one = command(*QUICK, "--folds", "4", "--json", "-q").json
     value = {m["name"]: m["metrics"]["long_range_P@L/5"]["value"] for m in one["models"]}

@@ -447,7 +447,9 @@ def test_refusals(
 
 def test_a_corpus_that_is_gone(folder: Path, command: Command) -> None:
     (folder / "corpus/genes.fa").unlink()
-    assert "there is no file corpus/genes.fa" in command(*TINY, check=2).err
+    refused = command(*TINY, check=2).err
+    assert "corpus/genes.fa" in refused
+    assert "sslkit pretrain FOLDER" in refused
 
 
 @pytest.mark.parametrize(
