@@ -186,9 +186,9 @@ def test_graphs_are_learnt_embedded_and_probed(
     )
     sslkit("embed", "corpus.smi")
     lines = corpus.read_text().split()
-    rows = [f"{text},{int('c1' in text)}" for text in lines]
-    (tmp_path / "rings.csv").write_text("\n".join(["smiles,label", *rows]) + "\n")
-    labels = ("--task", "classification", "--labels", "rings.csv", "--test-share", "0.4")
+    rows = [f"{text},{int('O' in text)}" for text in lines]
+    (tmp_path / "oxygens.csv").write_text("\n".join(["smiles,label", *rows]) + "\n")
+    labels = ("--task", "classification", "--labels", "oxygens.csv")
     told = sslkit("probe", *labels, "--json")
     names = {model["name"] for model in json.loads(told.out)["models"]}
     assert "pretrained logistic" in names
