@@ -23,15 +23,18 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sslkit.artifacts import likeness, manifest
+from sslkit.artifacts import likeness, parquet
 from sslkit.artifacts.manifest import METADATA_KEY, Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 
 #: What the stage writes where no name is given.
 NAME = "embeddings.parquet"
+_WHAT = "a table of embeddings"
 _VALUES = "embedding.list.element"
 _GROUP_BYTES = 2**24
+#: Vectors of so many bytes each are taken to be possible where a table has none.
+_LEAST_WIDTH = 2**16
 
 
 @dataclass(frozen=True)
@@ -148,6 +151,7 @@ def write(path: Path, tables: Iterable[pa.Table], columns: pa.Schema, made: Mani
             column_encoding={_VALUES: "BYTE_STREAM_SPLIT"},
             compression=dict.fromkeys(others, "zstd") | {_VALUES: "none"},
             write_statistics=others,
+            write_page_checksum=True,
         ) as writer,
     ):
         for group in recut(tables, size):
@@ -201,27 +205,16 @@ def read(path: Path) -> Embeddings:
         UsageError: there is no such file.
         DataError: not a table of embeddings, or a damaged one.
     """
-    with _opened(path) as file:
+    with _opened(path) as file, parquet.refusing(_WHAT, path):
         made = _manifest(file, path)
-        count = file.metadata.num_rows
-        width = file.schema_arrow.field("embedding").type.list_size
-        vectors = np.empty((count, width), np.float32)
-        present = np.empty(count, bool)
-        at = 0
-        try:
-            for group in range(file.num_row_groups):
-                (column,) = file.read_row_group(group, columns=["embedding"]).column(0).chunks
-                rows = slice(at, at + len(column))
-                # Null rows are gaps of NaN in the values.
-                vectors[rows] = column.values.to_numpy(zero_copy_only=False).reshape(-1, width)
-                present[rows] = column.is_valid().to_numpy(zero_copy_only=False)
-                at = rows.stop
-            rest = file.read(columns=[n for n in file.schema_arrow.names if n != "embedding"])
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(
-                "a table of embeddings is damaged", where=str(path), why=str(error)
-            ) from error
-    vectors[~present] = np.nan
+        columns = [name for name in file.schema_arrow.names if name != "embedding"]
+        rest = file.read(columns=columns)
+        rest.validate(full=True)
+        spans = "start" in columns or "end" in columns
+        kind = file.schema_arrow.field("embedding").type
+        wanted = schema(1, labels="label" in columns, spans=spans, learned="learned" in columns)
+        parquet.check_columns(rest, wanted.remove(wanted.get_field_index("embedding")), _WHAT, path)
+        vectors, present = _vectors(file, len(rest), kind)
     return Embeddings(
         manifest=made,
         vectors=vectors,
@@ -230,27 +223,58 @@ def read(path: Path) -> Embeddings:
         rows=rest["row"].to_numpy(),
         lengths=rest["length"].to_numpy(),
         truncated=rest["truncated"].to_numpy(),
-        labels=rest["label"].to_pylist() if "label" in rest.column_names else None,
-        starts=rest["start"].fill_null(-1).to_numpy() if "start" in rest.column_names else None,
-        ends=rest["end"].fill_null(-1).to_numpy() if "end" in rest.column_names else None,
-        learned=rest["learned"].to_numpy() if "learned" in rest.column_names else None,
+        labels=rest["label"].to_pylist() if "label" in columns else None,
+        starts=rest["start"].fill_null(-1).to_numpy() if spans else None,
+        ends=rest["end"].fill_null(-1).to_numpy() if spans else None,
+        learned=rest["learned"].to_numpy() if "learned" in columns else None,
     )
+
+
+def _vectors(
+    file: pq.ParquetFile, count: int, kind: pa.DataType
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """The matrix, NaN in rows that have no vector, and which rows have one.
+
+    Raises:
+        ValueError: the column is of another type, or has not as many rows as the others.
+    """
+    if not pa.types.is_fixed_size_list(kind) or kind.value_type != pa.float32():
+        raise ValueError(f"its vectors are of type {kind}")
+    width = kind.list_size
+    place = file.metadata.schema.to_arrow_schema().names.index("embedding")
+    groups = range(file.num_row_groups)
+    stored = sum(file.metadata.row_group(g).column(place).total_uncompressed_size for g in groups)
+    if 4 * width > max(stored, _LEAST_WIDTH):
+        raise ValueError(f"its vectors claim {width} numbers each")
+    vectors, present = np.full((count, width), np.nan, np.float32), np.zeros(count, bool)
+    at = 0
+    for group in groups:
+        (column,) = file.read_row_group(group, columns=["embedding"]).column(0).chunks
+        rows = slice(at, at + len(column))
+        # Null rows are gaps in the values.
+        present[rows] = column.is_valid().to_numpy(zero_copy_only=False)
+        vectors[rows] = column.values.to_numpy(zero_copy_only=False).reshape(-1, width)
+        at = rows.stop
+    if at != count:
+        raise ValueError(f"it has {count} rows, and vectors for {at}")
+    vectors[~present] = np.nan
+    return vectors, present
 
 
 def _opened(path: Path) -> pq.ParquetFile:
     if not path.is_file():
         raise UsageError(f"there is no table of embeddings {path}", do="run sslkit embed first")
     try:
-        return pq.ParquetFile(path, memory_map=True)
-    except (pa.ArrowException, OSError) as error:
+        return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise _not_ours(path, str(error)) from error
 
 
 def _manifest(file: pq.ParquetFile, path: Path) -> Manifest:
-    text = (file.schema_arrow.metadata or {}).get(METADATA_KEY)
-    if text is None or "embedding" not in file.schema_arrow.names:
+    made = parquet.manifest_of(file.schema_arrow, path)
+    if made is None or "embedding" not in file.schema_arrow.names:
         raise _not_ours(path, f"its columns are {', '.join(file.schema_arrow.names)}")
-    return manifest.from_json(text.decode(), str(path))
+    return made
 
 
 def _not_ours(path: Path, why: str) -> DataError:

@@ -107,16 +107,6 @@ def from_json(text: str | bytes, where: str) -> Manifest:
         ) from error
 
 
-def from_metadata(metadata: Mapping[bytes, bytes] | None, where: str) -> Manifest | None:
-    """The manifest in the metadata of a Parquet schema; None where there is none.
-
-    Raises:
-        DataError: it is damaged.
-    """
-    text = (metadata or {}).get(METADATA_KEY)
-    return None if text is None else from_json(text, where)
-
-
 class Stated(dict[str, Any]):
     """What an artifact states; asked for something else, it says which artifact lacks it."""
 

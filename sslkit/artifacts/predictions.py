@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sslkit.artifacts import manifest
+from sslkit.artifacts import manifest, parquet
 from sslkit.artifacts.manifest import Manifest
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import UsageError
 from sslkit.files import atomic
 from sslkit.types import Array
 
@@ -69,7 +69,7 @@ def save(path: Path, held: Predictions, manifest_json: str) -> None:
         {manifest.METADATA_KEY: manifest_json.encode()}
     )
     with atomic.replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def load(path: Path) -> tuple[Predictions, Manifest]:
@@ -81,17 +81,14 @@ def load(path: Path) -> tuple[Predictions, Manifest]:
     """
     if not path.is_file():
         raise UsageError(f"there is no table of predictions {path}")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("predictions cannot be read", where=str(path), why=str(error)) from error
-    text = (table.schema.metadata or {}).get(manifest.METADATA_KEY)
-    if text is None or "prediction" not in table.column_names:
-        raise DataError(
-            "this is not a table of predictions made by sslkit",
-            where=str(path),
-            why=f"its columns are {', '.join(table.column_names)}",
-        )
+    what = "a table of predictions"
+    _, made = parquet.read_manifest(path, what)
+    table = parquet.read(path, what)
+    with parquet.refusing(what, path):
+        return _predictions(table), made
+
+
+def _predictions(table: pa.Table) -> Predictions:
     likely = [name for name in table.column_names if name.startswith(_PROBABILITY)]
     classes = tuple(name.removeprefix(_PROBABILITY) for name in likely)
     labels: Array = table["label"].to_numpy()
@@ -100,7 +97,7 @@ def load(path: Path) -> tuple[Predictions, Manifest]:
         number = {name: position for position, name in enumerate(classes)}
         labels = np.array([number[name] for name in labels], np.int64)
         predicted = np.stack([table[name].to_numpy() for name in likely], axis=1)
-    found = Predictions(
+    return Predictions(
         ids=table["id"].to_pylist(),
         rows=table["row"].to_numpy(),
         splits=table["split"].to_pylist(),
@@ -109,4 +106,3 @@ def load(path: Path) -> tuple[Predictions, Manifest]:
         classes=classes,
         models=table["model"].to_pylist() if "model" in table.column_names else None,
     )
-    return found, manifest.from_json(text.decode(), str(path))

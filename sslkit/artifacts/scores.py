@@ -24,7 +24,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sslkit.artifacts import manifest
+from sslkit.artifacts import parquet
 from sslkit.artifacts.embeddings import recut
 from sslkit.artifacts.manifest import METADATA_KEY, Manifest
 from sslkit.errors import DataError, UsageError
@@ -84,7 +84,7 @@ def write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, made: Manif
     schema = schema.with_metadata({METADATA_KEY: made.to_json().encode()})
     with (
         atomic.replacing(path) as temporary,
-        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+        pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
         for group in recut(tables, _GROUP_ROWS):
             writer.write_table(group.cast(schema), row_group_size=_GROUP_ROWS)
@@ -99,14 +99,7 @@ def read_manifest(path: Path) -> Manifest:
     """
     if not path.is_file():
         raise UsageError(f"there is no table of scores {path}", do="run sslkit score first")
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise _not_ours(path, str(error)) from error
-    text = (schema.metadata or {}).get(METADATA_KEY)
-    if text is None:
-        raise _not_ours(path, f"its columns are {', '.join(schema.names)}")
-    made = manifest.from_json(text.decode(), str(path))
+    _, made = parquet.read_manifest(path, "a table of scores")
     if made.stage != _STAGE:
         raise _not_ours(path, f"it was made by sslkit {made.stage}")
     return made
@@ -120,10 +113,7 @@ def read(path: Path) -> tuple[pa.Table, Manifest]:
         DataError: not a table of scores, or a damaged one.
     """
     made = read_manifest(path)
-    try:
-        return pq.read_table(path), made
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("a table of scores is damaged", where=str(path), why=str(error)) from error
+    return parquet.read(path, "a table of scores"), made
 
 
 def _not_ours(path: Path, why: str) -> DataError:

@@ -53,4 +53,4 @@ def save(path: Path, held: TagTable, manifest_json: str) -> None:
         {manifest.METADATA_KEY: manifest_json.encode()}
     )
     with atomic.replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)

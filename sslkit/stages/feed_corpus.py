@@ -25,6 +25,7 @@ from sslkit.stages import corpora, counts, inherited, memory_plan, recognition, 
 from sslkit.stages import pretrain_plan as plans
 from sslkit.stages import pretrain_work as works
 from sslkit.stages.pretrain_plan import Chosen, Options
+from sslkit.vocab import vocabulary
 from sslkit.vocab.contents import names_and_hashes
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -62,7 +63,7 @@ class Corpus:
             DataError: a vocabulary or a corpus that cannot be used.
         """
         processes.share(max(1, options.batch_tokens // options.window), "--batch-tokens")
-        vocab, made = plans.vocabulary(options.vocab)
+        vocab, made = vocabulary.load(options.vocab)
         chosen = plans.choose(options, vocab, made, talk)
         read = _inherited(options, chosen, made, talk)
         inputs, data = _data(read, chosen, made, processes, talk)

@@ -15,6 +15,7 @@ from sslkit.options import Common
 from sslkit.stages import feeds, memory_plan, pretrain_plan
 from sslkit.stages.memory_plan import Way, Ways
 from sslkit.stages.pretrain_plan import Chosen
+from sslkit.vocab import vocabulary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,7 @@ def run(options: Options, console: Console) -> None:
     """Foretell, choose and show; see the command's help."""
     total = sizes.parse(options.mem)
     asked = _pretraining(options)
-    vocab, made = pretrain_plan.vocabulary(options.vocab)
+    vocab, made = vocabulary.load(options.vocab)
     chosen = pretrain_plan.choose(asked, vocab, made, console)
     memory_plan.check(asked, chosen)
     depths = _depths(options, chosen)

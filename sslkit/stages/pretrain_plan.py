@@ -13,11 +13,10 @@ from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.plugins import restore
 from sslkit.console import Console
 from sslkit.contracts import Domain, TokenDomain
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import UsageError
 from sslkit.options import Common
 from sslkit.stages import assemble, pretext, training_plan
 from sslkit.stages.pretext import Pretexts
-from sslkit.vocab import vocabulary as vocabularies
 from sslkit.vocab.vocabulary import Vocabulary
 
 #: The kind of the first objective; further ones carry their name behind it.
@@ -87,18 +86,6 @@ class Chosen(Generic[D_co]):
     def entries(self) -> dict[str, dict[str, Any]]:
         """As manifests hold them."""
         return {kind: manifest.plugin(*parts) for kind, parts in self.plugins.items()}
-
-
-def vocabulary(path: Path) -> tuple[Vocabulary, Manifest]:
-    """A vocabulary and what it says of its making.
-
-    Raises:
-        DataError: it holds no token.
-    """
-    vocab, text = vocabularies.load(path)
-    if not len(vocab):
-        raise DataError("the vocabulary is empty", where=str(path))
-    return vocab, manifest.from_json(text, str(path))
 
 
 def choose(

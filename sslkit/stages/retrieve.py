@@ -11,14 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit import tables
-from sslkit.artifacts import destination, kinds, likeness, manifest
+from sslkit.artifacts import destination, kinds, likeness, manifest, parquet
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.engine.windows import Plan
-from sslkit.errors import DataError
 from sslkit.files import atomic, folders
 from sslkit.files.columns import Columns
 from sslkit.modules import Encoder, Pooling
@@ -132,11 +131,7 @@ def _read_manifest(path: Path) -> Manifest:
     Raises:
         DataError: it is damaged.
     """
-    try:
-        text = pq.read_schema(path).metadata[manifest.METADATA_KEY].decode()
-    except (pa.ArrowException, OSError, LookupError, TypeError) as error:
-        raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
-    return manifest.from_json(text, str(path))
+    return parquet.read_manifest(path, "a table of a retrieval")[1]
 
 
 def _found(
@@ -212,7 +207,7 @@ def _write(out: Path, held: Pairs, found: tuple[Found, Found], made: str) -> Non
         columns[f"nearest_{name}"] = pa.array(ids[one.nearest], pa.string())
     table = pa.table(columns).replace_schema_metadata({manifest.METADATA_KEY: made.encode()})
     with atomic.replacing(out) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def _show(

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit import catalog
-from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts import checkpoint, parquet
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import UsageError
 from sslkit.escapes import visible
 from sslkit.files import source
 from sslkit.stages.subword_table import TOKENIZER, is_whole, tokenizer_of
@@ -118,17 +117,9 @@ def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
         if held.tokens:
             holds["vocabulary"] = f"{len(held.tokens):,} tokens"
         return path, held.manifest, holds
-    try:
-        with pq.ParquetFile(path) as file:
-            metadata, schema = file.metadata, file.schema_arrow
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("a table cannot be read", where=str(path), why=str(error)) from error
-    text = (schema.metadata or {}).get(manifest.METADATA_KEY)
-    if text is None:
-        raise DataError("this table was not made by sslkit", where=str(path))
+    schema, made = parquet.read_manifest(path, "a table")
     columns = ", ".join(f"{field.name} {field.type}" for field in schema)
-    holds = {"rows": f"{metadata.num_rows:,}", "columns": columns}
-    made = manifest.from_json(text.decode(), str(path))
+    holds = {"rows": f"{pq.read_metadata(path).num_rows:,}", "columns": columns}
     if "subword" in made.settings:
         beside = tokenizer_of(path)
         holds["tokenizer"] = f"{beside}{'' if is_whole(path, made) else ', which does not fit'}"

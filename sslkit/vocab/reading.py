@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sslkit.artifacts import manifest
-from sslkit.artifacts.manifest import METADATA_KEY, Manifest
+from sslkit.artifacts import parquet
+from sslkit.artifacts.manifest import Manifest
 from sslkit.errors import DataError
 
 
@@ -19,15 +18,10 @@ def stated(path: Path) -> Manifest:
     Raises:
         DataError: not a vocabulary, or one that cannot be read.
     """
-    try:
-        schema = pq.read_schema(path)
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("a vocabulary cannot be read", where=str(path), why=str(error)) from error
-    if not {"token", "id", "count"} <= set(schema.names) or METADATA_KEY not in (
-        schema.metadata or {}
-    ):
+    schema, made = parquet.read_manifest(path, "a vocabulary")
+    if not {"token", "id", "count"} <= set(schema.names):
         raise DataError("this is not a vocabulary of sslkit", where=str(path))
-    return manifest.from_json(schema.metadata[METADATA_KEY].decode(), str(path))
+    return made
 
 
 def counts(path: Path) -> Iterator[npt.NDArray[np.int64]]:
@@ -36,9 +30,9 @@ def counts(path: Path) -> Iterator[npt.NDArray[np.int64]]:
     Raises:
         DataError: they cannot be read.
     """
-    try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(columns=["count"]):
-                yield np.asarray(batch.column(0))
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("a vocabulary cannot be read", where=str(path), why=str(error)) from error
+    with (
+        parquet.refusing("a vocabulary", path),
+        pq.ParquetFile(path, page_checksum_verification=True) as file,
+    ):
+        for batch in file.iter_batches(columns=["count"]):
+            yield np.asarray(batch.column(0))

@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sslkit.artifacts.manifest import METADATA_KEY
+from sslkit.artifacts import parquet
+from sslkit.artifacts.manifest import METADATA_KEY, Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
 from sslkit.vocab.columns import contents, integers
+from sslkit.vocab.runs import MOST_TOKENS
 
 SCHEMA = pa.schema(
     [
@@ -28,6 +30,7 @@ ROW_GROUP = 1 << 17
 GROUP_BYTES = 1 << 23
 # Ids ascend and counts descend, so that differences take nearly no room. A stronger compression of
 # the tokens (zstd) saves a third of the bytes and takes three times as long.
+_WHAT = "a vocabulary"
 _FORMAT: dict[str, Any] = {
     "compression": "snappy",
     "use_dictionary": False,
@@ -36,6 +39,7 @@ _FORMAT: dict[str, Any] = {
     },
     "write_statistics": ["id", "count"],
     "write_batch_size": 1 << 14,
+    "write_page_checksum": True,
 }  # fmt: skip
 
 
@@ -125,31 +129,48 @@ def _one(
     return pa.concat_arrays(tokens), np.concatenate(counts)
 
 
-def load(path: Path) -> tuple[Vocabulary, str]:
-    """Read a table and its manifest (JSON).
+def load(path: Path) -> tuple[Vocabulary, Manifest]:
+    """Read a table and what it says of its making.
 
     Raises:
         UsageError: there is none.
-        DataError: not a vocabulary.
+        DataError: not a vocabulary, or one that build-vocab cannot have written.
     """
     if not path.is_file():
         raise UsageError(
             f"there is no vocabulary {path}",
             do="run sslkit build-vocab first, or name one with --vocab",
         )
-    try:
-        table = pq.read_table(path)
-        missing = {"token", "id", "count"} - set(table.column_names)
-        if missing or METADATA_KEY not in (table.schema.metadata or {}):
-            raise DataError("this is not a vocabulary of sslkit", where=str(path))
-        ids = table["id"].to_numpy()
-        if not np.array_equal(ids, np.arange(len(ids))):
-            raise DataError(
-                "the ids of a vocabulary are not 0, 1, 2, ...",
-                where=str(path),
-                do="make it again with sslkit build-vocab",
-            )
-        found = Vocabulary(list(map(str, table["token"].to_pylist())), table["count"].to_numpy())
-        return found, table.schema.metadata[METADATA_KEY].decode()
-    except (pa.ArrowException, OSError) as error:
-        raise DataError("a vocabulary cannot be read", where=str(path), why=str(error)) from error
+    table = parquet.read(path, _WHAT)
+    made = parquet.manifest_of(table.schema, path)
+    if made is None or not set(SCHEMA.names) <= set(table.column_names):
+        raise DataError("this is not a vocabulary of sslkit", where=str(path))
+    parquet.check_columns(table, SCHEMA, _WHAT, path)
+    if problem := _problem(table, made):
+        raise DataError(
+            "a vocabulary is damaged",
+            where=str(path),
+            why=problem,
+            do="make it again with sslkit build-vocab",
+        )
+    return Vocabulary(table["token"].to_pylist(), table["count"].to_numpy()), made
+
+
+def _problem(table: pa.Table, made: Manifest) -> str:
+    """Why build-vocab cannot have written a table; "" where it can."""
+    counts, results = table["count"].to_numpy(), made.results
+    if not len(counts):
+        return "it holds no token"
+    if not np.array_equal(table["id"].to_numpy(), np.arange(len(counts))):
+        return "its ids are not 0, 1, 2, ..."
+    if counts.min() < 0 or not counts.any() or counts.sum(dtype=np.float64) > MOST_TOKENS:
+        return "its counts cannot be those of a corpus"
+    if len(table["token"].unique()) < len(counts):
+        return "a token stands in it twice"
+    if results.get("size", len(counts)) != len(counts):
+        return f"it has {len(counts)} tokens, and was written with {results['size']}"
+    if "subwords" not in results and {"tokens", "cut_tokens"} <= set(results):
+        total, known = int(counts.sum()), (results["tokens"], results["cut_tokens"])
+        if not all(type(value) is int for value in known) or total != known[0] - known[1]:
+            return f"its counts come to {total}, which is not what was written"
+    return ""
