@@ -20,11 +20,11 @@ def by_content(identity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(name: str, value: Any) -> Any:
     if name == "parents" and isinstance(value, Mapping):
-        return sorted(value.values())
+        return sorted(map(str, value.values()))
     if name in _HASHED and isinstance(value, Mapping):
         return sorted(f"{Path(path).name} {digest}" for path, digest in value.items())
     if name in _LISTED and isinstance(value, list | tuple):
-        return [Path(path).name for path in value]
+        return [Path(str(path)).name for path in value]
     if name == "inputs" and isinstance(value, list | tuple):
         return [_named(one) for one in value]
     return by_content(value) if isinstance(value, Mapping) else value

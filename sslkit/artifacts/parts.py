@@ -1,14 +1,14 @@
 """The finished parts of a long job, kept in a folder until its output is whole.
 
-Parts are Arrow files named by the lots of work they hold, ``00000000-00000016.arrow``. Each is
-either whole or not there, and begins where another one ends. One process works in the folder at
-a time; where the file system knows no locks, two of them write equal parts and each uses only
-those that fit its own.
+Parts are Arrow files named by the lots of work they hold, ``00000000-00000016.arrow``, each with
+its checksum behind it. Each is either whole or not there, and begins where another one ends; one
+that was changed counts as not there. One process works in the folder at a time; where the file
+system knows no locks, two of them write equal parts and each uses only those that fit its own.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ import pyarrow as pa
 from sslkit.artifacts.content import by_content
 from sslkit.artifacts.kinds import JOB, is_unused, parts_of
 from sslkit.artifacts.run import differences
-from sslkit.errors import SslkitError, UsageError
-from sslkit.files import atomic, lock
+from sslkit.errors import DataError, SslkitError, UsageError
+from sslkit.files import atomic, checksum, lock
 
 _LOCK = "lock"
 _WHOLE = "whole.parquet"
 _PART = re.compile(r"\d{8}-\d{8}\.arrow")
 _STATE = b"sslkit.state"
+_CHECK, _CHECK_BYTES = b"%08x", 8
 
 
 class Parts:
@@ -33,12 +34,14 @@ class Parts:
     Attributes:
         lots: how many lots of work the parts hold.
         state: what was stored with the last part; empty where there is none.
+        damaged: parts that are not as they were written, whose work is done again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.lots = 0
         self.state: dict[str, Any] = {}
+        self.damaged: list[Path] = []
         self._files: list[Path] = []
         while (found := self._following()) is not None:
             path, end, self.state = found
@@ -49,9 +52,11 @@ class Parts:
         """The longest readable part that begins where the last one ends."""
         for path in sorted(self.folder.glob(f"{self.lots:08d}-*.arrow"), reverse=True):
             try:
-                with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+                _verify(path)
+                with _reader(path) as reader:
                     state = json.loads(reader.schema.metadata[_STATE])
-            except (pa.ArrowException, OSError, ValueError, KeyError):
+            except (pa.ArrowException, OSError, ValueError, LookupError, TypeError):
+                self.damaged.append(path)
                 continue
             return path, int(path.stem.partition("-")[2]), state
         return None
@@ -60,15 +65,19 @@ class Parts:
         """Keep a part that brings the work to ``lots``."""
         path = self.folder / f"{self.lots:08d}-{lots:08d}.arrow"
         schema = table.schema.with_metadata({_STATE: json.dumps(state).encode()})
-        with atomic.replacing(path) as temporary, pa.ipc.new_file(temporary, schema) as writer:
-            writer.write_table(table.cast(schema))
+        with atomic.replacing(path) as temporary:
+            with pa.ipc.new_file(temporary, schema) as writer:
+                writer.write_table(table.cast(schema))
+            check = _CHECK % checksum.of_file(temporary)
+            with temporary.open("ab") as stream:
+                stream.write(check)
         self._files.append(path)
         self.lots, self.state = lots, dict(state)
 
     def tables(self) -> Iterator[pa.Table]:
         """All parts in order, one in memory at a time."""
         for path in self._files:
-            with pa.memory_map(str(path)) as file, pa.ipc.open_file(file) as reader:
+            with _reader(path) as reader:
                 yield reader.read_all().replace_schema_metadata(None)
 
     @property
@@ -93,21 +102,44 @@ class Parts:
             path.unlink(missing_ok=True)
 
 
+def _verify(path: Path) -> None:
+    """Compare a part with the checksum behind it; ValueError where it is another."""
+    size = path.stat().st_size - _CHECK_BYTES
+    with path.open("rb") as stream:
+        stream.seek(max(0, size))
+        check = stream.read()
+    if check != _CHECK % checksum.of_file(path, max(0, size)):
+        raise ValueError(f"{path} is not as it was written")
+
+
 @contextmanager
-def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[Parts]:
+def _reader(path: Path) -> Iterator[Any]:
+    """The Arrow file of a part, without the checksum behind it."""
+    with pa.memory_map(str(path)) as file:
+        content = file.read_buffer().slice(0, file.size() - _CHECK_BYTES)
+        with pa.ipc.open_file(pa.BufferReader(content)) as reader:
+            yield reader
+
+
+@contextmanager
+def working(
+    out: Path, identity: Mapping[str, Any], warn: Callable[[str], None], *, force: bool
+) -> Iterator[Parts]:
     """The parts of the job that writes ``out``, for this process alone.
 
     Args:
         identity: all that decides the result. Parts of another job are refused.
+        warn: is told of damaged parts.
         force: throw such parts away instead.
 
     Raises:
         ResourceError: another process is at it, or the folder cannot be made.
         UsageError: the folder holds parts of a job with other settings.
+        DataError: what says whose parts they are is damaged.
     """
     with _alone(out) as folder:
         mine = _plain(identity)
-        held = held_identity(out)
+        held = None if force and _is_damaged(out) else held_identity(out)
         if held is not None and (found := differences(by_content(held), by_content(mine))):
             if not force and _files(folder):
                 raise UsageError(
@@ -121,6 +153,8 @@ def working(out: Path, identity: Mapping[str, Any], *, force: bool) -> Iterator[
                 old.unlink()
             atomic.write_text(folder / JOB, json.dumps(mine, indent=1, sort_keys=True))
         parts = Parts(folder)
+        for path in parts.damaged:
+            warn(f"{path} is damaged: what it held is done again")
         try:
             yield parts
         finally:
@@ -171,9 +205,31 @@ def _files(folder: Path) -> list[Path]:
 
 
 def held_identity(out: Path) -> dict[str, Any] | None:
-    """The identity of the unfinished job that writes ``out``; None where there is none."""
+    """The identity of the unfinished job that writes ``out``; None where there is none.
+
+    Raises:
+        DataError: the file that says it is damaged.
+    """
     path = parts_of(out) / JOB
     if not path.is_file():
         return None
-    identity: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    try:
+        identity = json.loads(path.read_bytes())
+        if not isinstance(identity, dict):
+            raise TypeError("it is no JSON object")
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise DataError(
+            "the parts of an unfinished run do not say whose they are",
+            where=str(path),
+            why=str(error),
+            do="drop them with --force, or write elsewhere with --out",
+        ) from error
     return identity
+
+
+def _is_damaged(out: Path) -> bool:
+    try:
+        held_identity(out)
+    except DataError:
+        return True
+    return False

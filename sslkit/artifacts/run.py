@@ -70,8 +70,10 @@ class RunFolder:
         if not path.is_file():
             return {}
         try:
-            held: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except ValueError as error:
+            held = json.loads(path.read_bytes())
+            if not isinstance(held, dict):
+                raise TypeError("it is no JSON object")
+        except (OSError, ValueError, TypeError, RecursionError) as error:
             raise DataError(
                 "a run's folder cannot be read",
                 where=str(path),

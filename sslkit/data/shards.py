@@ -21,10 +21,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.files import atomic
+from sslkit.files import atomic, checksum
 from sslkit.types import Array
 
-_BLOCK_BYTES = 1 << 22
 _BLOCK_UNITS = 1 << 20
 
 
@@ -90,7 +89,7 @@ def _open(data: Path, index: Path, dtype: np.dtype[np.generic]) -> Shard:
     count = int(offsets[-1])
     if stated["dtype"] != dtype.str or data.stat().st_size != count * dtype.itemsize:
         raise ValueError("its units are not of the size or type that its index says")
-    if _checksum(data) != stated["units"]:
+    if checksum.of_file(data) != stated["units"]:
         raise ValueError("its units are not those that were written")
     units: Array = np.memmap(data, dtype, "r", shape=(count,)) if count else np.empty(0, dtype)
     return Shard(units, offsets, stated["skipped"])
@@ -99,15 +98,6 @@ def _open(data: Path, index: Path, dtype: np.dtype[np.generic]) -> Shard:
 def _check(header: bytes, rest: bytes) -> bytes:
     """The first line of an index: CRC-32 of all that follows."""
     return b"%08x\n" % zlib.crc32(rest, zlib.crc32(header))
-
-
-def _checksum(path: Path) -> int:
-    """CRC-32 of a file, read and not mapped, so that it does not count as memory of the process."""
-    value = 0
-    with path.open("rb") as stream:
-        while block := stream.read(_BLOCK_BYTES):
-            value = zlib.crc32(block, value)
-    return value
 
 
 def _build(

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sslkit.artifacts import metrics
 from sslkit.artifacts.run import RunFolder
 from sslkit.files import atomic
 
@@ -31,14 +32,8 @@ class RunLog:
             return
         spent = seconds(self._folder.log)
         self._before = max((spent[at] for at in spent if at <= step), default=0.0)
-        kept = []
-        for line in self._folder.metrics.read_text("utf-8").splitlines():
-            try:
-                row = json.loads(line)
-            except ValueError:
-                break  # The line that was being written when the run was killed.
-            if row["step"] <= step:
-                kept.append(line + "\n")
+        rows = metrics.rows(self._folder.metrics)
+        kept = [json.dumps(row) + "\n" for row in rows if row["step"] <= step]
         atomic.write_text(self._folder.metrics, "".join(kept))
 
     def write(self, row: Mapping[str, Any], read: int) -> None:
@@ -63,17 +58,11 @@ class RunLog:
 
 def seconds(log: Path) -> dict[int, float]:
     """Seconds of the clock since a run began, without its interruptions, at steps it tells of."""
-    if not log.is_file():
-        return {}
-    found = {}
-    for line in log.read_text("utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except ValueError:
-            break  # As in the metrics.
-        if "seconds" in row:
-            found[int(row["step"])] = float(row["seconds"])
-    return found
+    return {
+        row["step"]: float(row["seconds"])
+        for row in metrics.whole_rows(log)
+        if isinstance(row.get("seconds"), int | float)
+    }
 
 
 def _append(path: Path, row: Mapping[str, Any]) -> None:

@@ -4,11 +4,11 @@ Nothing here changes what is learned. What is decided follows from the rows of t
 alone, so that a continued run decides as an uninterrupted one does.
 """
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sslkit.artifacts import metrics
 from sslkit.modules import Backbone
 
 Row = Mapping[str, float]
@@ -67,19 +67,10 @@ class Watch:
         return found
 
 
-def evaluations(metrics: Path) -> list[dict[str, float]]:
+def evaluations(path: Path) -> list[dict[str, float]]:
     """The rows of a run's metrics that an evaluation stands in; none where there is no file.
 
-    A line that was being written when the run was killed is the last one and left out.
+    Raises:
+        DataError: they are damaged.
     """
-    found: list[dict[str, float]] = []
-    if not metrics.is_file():
-        return found
-    for line in metrics.read_text("utf-8").splitlines():
-        if '"heldout_loss"' not in line:
-            continue
-        try:
-            found.append(json.loads(line))
-        except ValueError:
-            break
-    return found
+    return list(metrics.rows(path, '"heldout_loss"'))

@@ -145,7 +145,9 @@ def run(options: Options, console: Console) -> None:
             return
         with stop.at_once("the records were being checked"):
             survey = _survey(job, console)
-        parts = stack.enter_context(working(job.out, outputs.identity(made), force=options.force))
+        parts = stack.enter_context(
+            working(job.out, outputs.identity(made), console.warn, force=options.force)
+        )
         _embed(job, parts, survey, stop, console)
         alike = embeddings.mean_correlation(parts.tables())
         made = replace(made, results={**survey.results(), "mean_correlation": alike})

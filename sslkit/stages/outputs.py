@@ -1,6 +1,6 @@
 """What is there already under the name of a table that a stage is to write."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -65,10 +65,13 @@ def settled(out: Path, precision: str, threads: int | None, force: bool) -> tupl
     run that goes on elsewhere must not change its mind.
     """
     begun = None if force else parts.held_identity(out)
-    settings = (begun or {}).get("settings", {})
+    settings = (begun or {}).get("settings")
+    if not isinstance(settings, Mapping):
+        return precision, threads
+    known, count = settings.get("precision"), settings.get("threads")
     return (
-        settings.get("precision", precision) if precision == "auto" else precision,
-        settings.get("threads") if threads is None else threads,
+        known if precision == "auto" and isinstance(known, str) else precision,
+        count if threads is None and type(count) is int and count > 0 else threads,
     )
 
 

@@ -64,7 +64,7 @@ def run(options: Options, console: Console) -> None:
         with stop.at_once("the records were being checked"):
             survey = _survey(job, console)
         identity = outputs.identity(made)
-        parts = stack.enter_context(working(job.out, identity, force=options.force))
+        parts = stack.enter_context(working(job.out, identity, console.warn, force=options.force))
         score_work.score(job, parts, survey, stop, console)
         made = replace(made, results=survey.results() | score_tables.summary(parts.tables()))
         # Written where a killed process leaves nothing that is not cleared away later.

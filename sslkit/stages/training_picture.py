@@ -1,10 +1,10 @@
 """The picture of a schedule that looks at the run: what it measured, and what it did."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from sslkit import figures
+from sslkit.artifacts import metrics
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.errors import UsageError
@@ -39,17 +39,13 @@ def draw(folder: RunFolder, talk: Console) -> None:
 
 def trace(path: Path) -> list[dict[str, float]]:
     """The rows of a run's metrics in which a controller speaks."""
-    if not path.is_file():
-        return []
-    rows = []
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            if "saturated" in row:
-                rows.append(row)
-            elif not rows:
-                # Nobody speaks in the whole file.
-                return []
+    rows: list[dict[str, float]] = []
+    for row in metrics.rows(path):
+        if "saturated" in row:
+            rows.append(row)
+        elif not rows:
+            # Nobody speaks in the whole file.
+            return []
     return rows
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.errors import DataError, ResourceError
-from sslkit.files import atomic
+from sslkit.files import atomic, checksum
 from sslkit.vocab.keys import KINDS, Column, Counts, Kind
 
 #: The most that counts of one corpus may add up to; twice as much still fits a signed word.
@@ -127,14 +127,14 @@ def seal(stem: Path, found: Sequence[Run], covers: Mapping[str, Any]) -> Spill:
                 "kind": run.kind.name,
                 "rows": run.rows,
                 "width": run.width,
-                "checks": [checksum(path) for path in run.paths],
+                "checks": [checksum.of_file(path) for path in run.paths],
             }
             for run in found
         ]
         body = json.loads(json.dumps({"runs": held, "covers": covers}))
         # The checksums tell whether everything reached the disk, so nobody waits for it.
         with atomic.replacing(spill.header, durable=False) as header:
-            header.write_text(json.dumps({"check": _check(body), **body}), "utf-8")
+            header.write_text(json.dumps({"check": check_of(body), **body}), "utf-8")
     return spill
 
 
@@ -143,12 +143,12 @@ def load(header: Path) -> Spill | None:
     stem = header.with_name(header.name.removesuffix(".json"))
     try:
         held = json.loads(header.read_text("utf-8"))
-        if held.pop("check") != _check(held):
+        if held.pop("check") != check_of(held):
             return None
         found = []
         for entry in held["runs"]:
             run = Run(stem, KINDS[entry["kind"]], entry["rows"], entry["width"])
-            if [checksum(path) for path in run.paths] != entry["checks"]:
+            if [checksum.of_file(path) for path in run.paths] != entry["checks"]:
                 return None
             found.append(run)
         return Spill(stem, tuple(found), held["covers"])
@@ -156,18 +156,9 @@ def load(header: Path) -> Spill | None:
         return None
 
 
-def _check(body: Mapping[str, Any]) -> int:
+def check_of(body: Mapping[str, Any]) -> int:
     """CRC-32 of what a JSON file says, however it is written."""
     return zlib.crc32(json.dumps(body, sort_keys=True).encode())
-
-
-def checksum(path: Path) -> int:
-    """CRC-32 of a file."""
-    value = 0
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            value = zlib.crc32(block, value)
-    return value
 
 
 def check_sum(counts: npt.NDArray[Any]) -> None:

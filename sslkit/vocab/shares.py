@@ -6,6 +6,7 @@ says which share of which corpus it is and how it was made.
 
 import dataclasses
 import json
+import operator
 import os
 import re
 from collections import Counter
@@ -115,7 +116,8 @@ def write(out: Path, spills: Sequence[Spill], share: Share, memory: int) -> None
         "tally": dict(share.tally),
         "files": share.files,
     }
-    atomic.write_text(part / _STATED, json.dumps(stated, sort_keys=True))
+    body = {"check": runs.check_of(stated), **stated}
+    atomic.write_text(part / _STATED, json.dumps(body, sort_keys=True))
     with runs.explained(out):
         atomic.sync_files(part)
         if out.exists():
@@ -147,13 +149,19 @@ def load(path: Path) -> tuple[Share, Spill]:
 
 def _stated(path: Path) -> Share:
     try:
-        held = json.loads((path / _STATED).read_text("utf-8"))
+        held = json.loads((path / _STATED).read_bytes())
+        if held.pop("check") != runs.check_of(held):
+            raise ValueError(f"{_STATED} is not as it was written")
         made = manifest.from_json(held["made"], str(path))
-        shard = held["shard"][0], held["shard"][1]
-        return Share(made, shard, Counter(held["tally"]), held["files"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        first, last = map(int, held["shard"])
+        tally = {name: operator.index(count) for name, count in held["tally"].items()}
+        return Share(made, (first, last), Counter(tally), list(map(str, held["files"])))
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
-            "this is not a part of a vocabulary", where=str(path), why=str(error)
+            "this is not a part of a vocabulary, or a damaged one",
+            where=str(path),
+            why=str(error),
+            do="count it again with --shard and --force",
         ) from error
 
 

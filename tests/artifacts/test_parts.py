@@ -8,7 +8,7 @@ import pytest
 
 from sslkit.artifacts.kinds import parts_of
 from sslkit.artifacts.parts import Parts, held_identity, tidy, working
-from sslkit.errors import ResourceError, UsageError
+from sslkit.errors import DataError, ResourceError, UsageError
 
 
 def table(*values: int) -> pa.Table:
@@ -21,13 +21,13 @@ def values(parts: Parts) -> list[int]:
 
 def test_parts_are_found_again_with_their_state(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with working(out, {"a": 1}, force=False) as parts:
+    with working(out, {"a": 1}, print, force=False) as parts:
         assert (parts.lots, parts.state) == (0, {})
         parts.append(table(1, 2), 3, {"row": 2})
         parts.append(table(), 4, {"row": 2})
         parts.append(table(3), 9, {"row": 3})
     assert held_identity(out) == {"a": 1}
-    with working(out, {"a": 1}, force=False) as parts:
+    with working(out, {"a": 1}, print, force=False) as parts:
         assert (parts.lots, parts.state) == (9, {"row": 3})
         assert values(parts) == [1, 2, 3]
         parts.remove()
@@ -36,7 +36,7 @@ def test_parts_are_found_again_with_their_state(tmp_path: Path) -> None:
 
 def test_the_longest_chain_of_whole_parts_is_used(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with working(out, {}, force=False) as parts:
+    with working(out, {}, print, force=False) as parts:
         parts.append(table(1), 2, {})
         parts.append(table(2, 3), 5, {})
     # Another process, without locks, that had cut the same work elsewhere.
@@ -55,42 +55,42 @@ def test_the_longest_chain_of_whole_parts_is_used(tmp_path: Path) -> None:
 
 def test_parts_of_other_settings_are_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with working(out, {"layer": 1}, force=False) as parts:
+    with working(out, {"layer": 1}, print, force=False) as parts:
         parts.append(table(1), 1, {})
     with (
         pytest.raises(UsageError, match="other settings") as told,
-        working(out, {"layer": 2}, force=False),
+        working(out, {"layer": 2}, print, force=False),
     ):
         pass
     assert "layer was 1 and is 2" in told.value.why
-    with working(out, {"layer": 2}, force=True) as parts:
+    with working(out, {"layer": 2}, print, force=True) as parts:
         assert parts.lots == 0
 
 
 def test_a_job_that_kept_nothing_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with pytest.raises(ValueError, match="broken"), working(out, {"a": 1}, force=False):
+    with pytest.raises(ValueError, match="broken"), working(out, {"a": 1}, print, force=False):
         raise ValueError("broken")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with working(out, {}, force=False):
+    with working(out, {}, print, force=False):
         with (
             pytest.raises(ResourceError, match="another sslkit is writing") as told,
-            working(out, {}, force=True),
+            working(out, {}, print, force=True),
         ):
             pass
         assert f"process {os.getpid()}" in told.value.why
         assert parts_of(out).exists()
-    with working(out, {}, force=False):
+    with working(out, {}, print, force=False):
         pass
 
 
 def killed(out: Path, identity: dict[str, object]) -> Path:
     """The folder as a process leaves it that is killed when its output is whole."""
-    with working(out, identity, force=False) as parts:
+    with working(out, identity, print, force=False) as parts:
         parts.append(table(1), 1, {})
     folder = parts_of(out)
     for name in ("lock", "whole.parquet", ".00000001-00000002.arrow.abcdefgh.part"):
@@ -121,7 +121,7 @@ def test_what_a_killed_process_left_of_a_written_output_goes(tmp_path: Path) -> 
 
 def test_parts_stay_while_a_process_works_with_them(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    with working(out, {}, force=False) as parts:
+    with working(out, {}, print, force=False) as parts:
         parts.append(table(1), 1, {})
         tidy(out, [{}])
         assert values(parts) == [1]
@@ -129,3 +129,38 @@ def test_parts_stay_while_a_process_works_with_them(tmp_path: Path) -> None:
         parts.publish(out)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
     assert out.read_bytes() == b"table"
+
+
+def test_a_changed_byte_is_found_and_its_work_done_again(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with working(out, {"a": 1}, print, force=False) as parts:
+        parts.append(table(1, 2), 2, {"row": 2})
+        parts.append(table(3), 5, {"row": 3})
+    _, second = sorted(parts_of(out).glob("*.arrow"))
+    whole = second.read_bytes()
+    for place in range(0, len(whole), 11):
+        second.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        warnings: list[str] = []
+        with working(out, {"a": 1}, warnings.append, force=False) as parts:
+            assert (parts.lots, parts.state, values(parts)) == (2, {"row": 2}, [1, 2])
+        assert len(warnings) == 1
+        assert str(second) in warnings[0]
+    with working(out, {"a": 1}, print, force=False) as parts:
+        parts.append(table(3), 5, {"row": 3})
+        assert second.read_bytes() == whole
+        assert values(parts) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("text", [b"", b"{", b"[]", b"3", b"\xff\xfe", b"[" * 100_000])
+def test_parts_that_do_not_say_whose_they_are(tmp_path: Path, text: bytes) -> None:
+    out = tmp_path / "out"
+    with working(out, {"a": 1}, print, force=False) as parts:
+        parts.append(table(1), 2, {})
+    path = parts_of(out) / "job.json"
+    path.write_bytes(text)
+    with pytest.raises(DataError) as caught, working(out, {"a": 1}, print, force=False):
+        pass
+    assert caught.value.where == str(path)
+    with working(out, {"a": 1}, print, force=True) as parts:
+        assert parts.lots == 0
+        assert held_identity(out) == {"a": 1}

@@ -262,7 +262,7 @@ def test_a_finished_table_is_left_alone(folder: Path, embed: Embed) -> None:
 def test_two_jobs_for_one_output(folder: Path) -> None:
     path = fasta(folder / "a.fa", SIZES)
     columns = embeddings.schema(WIDTH, labels=False, spans=False)
-    with working(Path("embeddings.parquet"), {"stage": "embed"}, force=False) as parts:
+    with working(Path("embeddings.parquet"), {"stage": "embed"}, print, force=False) as parts:
         parts.append(embeddings.table([], columns), 1, {})
         done = command(path)
         assert done.exit_code == 4

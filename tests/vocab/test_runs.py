@@ -102,7 +102,7 @@ def test_a_header_with_the_names_of_other_kinds(tmp_path):
     held = json.loads(spill.header.read_text())
     del held["check"]
     held["runs"][0]["kind"] = "words9"
-    spill.header.write_text(json.dumps({"check": runs._check(held), **held}))
+    spill.header.write_text(json.dumps({"check": runs.check_of(held), **held}))
     assert runs.load(spill.header) is None
 
 
