@@ -129,22 +129,21 @@ class Stated(dict[str, Any]):
 
 
 @contextmanager
-def reading(what: str, where: str) -> Iterator[None]:
-    """Read what another run wrote; what is of another form ends in an error that names it.
-
-    Args:
-        what: is read, as ``a report of probes``.
+def reading_results(path: Path) -> Iterator[None]:
+    """Say again what an earlier run came to; what is of another form ends in an error.
 
     Raises:
-        DataError: it is not as its stage writes it.
+        DataError: the results are not as their stage writes them.
     """
     try:
         yield
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(
-            f"{what} is damaged", where=where, why=f"{type(error).__name__}: {error}",
-            do="make it again",
-        ) from error  # fmt: skip
+            "the results of an earlier run are damaged",
+            where=str(path),
+            why=f"{type(error).__name__}: {error}",
+            do="run it again with --force",
+        ) from error
 
 
 def _format(values: Any) -> Any:

@@ -74,7 +74,8 @@ def run(options: Options, console: Console) -> None:
     held = report.held(out, described, force=options.force)
     if held is not None and (options.plot is None or options.plot.is_file()):
         console.say(f"{out / report.NAME} is finished: nothing to do")
-        contact_report.show(held.results, console)
+        with manifest.reading_results(out / report.NAME):
+            contact_report.show(held.results, console)
         return
     with threadpool_limits(runtime.threads):
         scores = _scores(work, rounds, options.seed, console)

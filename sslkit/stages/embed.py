@@ -141,7 +141,8 @@ def run(options: Options, console: Console) -> None:
         ):
             console.say(f"{job.out} is finished: nothing to do")
             outputs.tidy(job.out, made, embeddings.read_manifest)
-            _report(job, embeddings.read_manifest(job.out), console)
+            with manifest.reading_results(job.out):
+                _report(job, embeddings.read_manifest(job.out), console)
             return
         with stop.at_once("the records were being checked"):
             survey = _survey(job, console)

@@ -61,7 +61,8 @@ def run(options: Options, console: Console) -> None:
         if folder.checkpoint.is_file():
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
             training_picture.draw(folder, talk)
-            report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
+            with manifest.reading_results(folder.checkpoint):
+                report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
             return
         learner, rates = _learner(resolved, talk)
         reached = Training(

@@ -63,7 +63,8 @@ def run(options: Options, console: Console) -> None:
             talk.say(f"{folder.checkpoint} is finished: nothing to do")
             training_picture.draw(folder, talk)
             results = checkpoint.load(folder.checkpoint).manifest.results
-            _report(folder, feed.chosen.pretexts, results, talk)
+            with manifest.reading_results(folder.checkpoint):
+                _report(folder, feed.chosen.pretexts, results, talk)
             return
         with stop.at_once(kept):
             work, read = feed.work(learner, runtime)

@@ -60,7 +60,8 @@ def _probe(options: Options, console: Console) -> None:
     held = report.held(out, described, force=options.force)
     if held is not None:
         console.say(f"{out / report.NAME} is finished: nothing to do")
-        report.show(held, console)
+        with manifest.reading_results(out / report.NAME):
+            report.show(held, console)
         return
     exam, treated = _exam(options, features, console)
     sets = features.compute()

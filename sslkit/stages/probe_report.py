@@ -50,7 +50,7 @@ def held(out: Path, described: Mapping[str, Any], *, force: bool) -> Manifest | 
     path = out / NAME
     if force or not path.is_file():
         return None
-    theirs = manifest.from_json(path.read_text("utf-8"), str(path))
+    theirs = manifest.from_json(path.read_bytes(), str(path))
     mine = json.loads(json.dumps(asdict(manifest.make(**described))))
     known = json.loads(theirs.to_json())
     theirs_plain, mine_plain = (by_content(one | {"results": None}) for one in (known, mine))

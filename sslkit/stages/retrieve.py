@@ -79,8 +79,9 @@ def run(options: Options, console: Console) -> None:
             out, made, _read_manifest, "retrieved pairs", ignored
         ):
             console.say(f"{out} is finished: nothing to do")
-            results = _read_manifest(out).results
-            _show(results["models"], results["pairs"], out, console)
+            with manifest.reading_results(out):
+                results = _read_manifest(out).results
+                _show(results["models"], results["pairs"], out, console)
             return
         _warn_of_known(parts, made, console)
         found = _found(held, parts, plan, runtime, options.seed, console)

@@ -113,7 +113,8 @@ def run(options: Options, console: Console) -> None:
     held = report.held(out, described, force=options.force)
     if held is not None:
         console.say(f"{out / report.NAME} is finished: nothing to do")
-        report.show(held, console)
+        with manifest.reading_results(out / report.NAME):
+            report.show(held, console)
         return
     exam = _exam(options, work, console)
     results = [_majority(work.tagged, exam)]

@@ -215,7 +215,9 @@ def join(found: Sequence[Share]) -> tuple[Manifest, Counter[str]]:
         )
     described = {share.shard[0]: share.made.inputs for share in found}
     # As ``inputs_of`` dealt them out; each machine may have had them in a folder of its own.
-    places = (divmod(place, total) for place in range(len(first.files)))
+    places = [divmod(place, total) for place in range(len(first.files))]
+    if any(at >= len(described[number + 1]) for at, number in places):
+        raise DataError("a part of a vocabulary does not describe its files", do="count it again")
     inputs = tuple(described[number + 1][at] for at, number in places)
     tally: Counter[str] = sum((share.tally for share in found), Counter())
     return dataclasses.replace(first.made, inputs=inputs), tally
