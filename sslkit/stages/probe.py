@@ -59,9 +59,7 @@ def _probe(options: Options, console: Console) -> None:
     out = options.out or Path("probed") / options.task
     held = report.held(out, described, force=options.force)
     if held is not None:
-        console.say(f"{out / report.NAME} is finished: nothing to do")
-        with manifest.reading_results(out / report.NAME):
-            report.show(held, console)
+        report.show_again(held, out / report.NAME, console)
         return
     exam, treated = _exam(options, features, console)
     sets = features.compute()

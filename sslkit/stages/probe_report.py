@@ -87,6 +87,17 @@ def finite(interval: Interval) -> dict[str, float | None]:
     return {name: v if math.isfinite(v) else None for name, v in asdict(interval).items()}
 
 
+def show_again(made: Manifest, path: Path, console: Console) -> None:
+    """Say that nothing is to be done, and show the report of an earlier run.
+
+    Raises:
+        DataError: it is damaged.
+    """
+    console.say(f"{path} is finished: nothing to do")
+    with manifest.reading_results(path):
+        show(made, console)
+
+
 def show(made: Manifest, console: Console) -> None:
     """The report as a table for a person, or as JSON."""
     report = made.results

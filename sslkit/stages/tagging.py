@@ -112,9 +112,7 @@ def run(options: Options, console: Console) -> None:
     out = options.out or Path("probed") / options.task
     held = report.held(out, described, force=options.force)
     if held is not None:
-        console.say(f"{out / report.NAME} is finished: nothing to do")
-        with manifest.reading_results(out / report.NAME):
-            report.show(held, console)
+        report.show_again(held, out / report.NAME, console)
         return
     exam = _exam(options, work, console)
     results = [_majority(work.tagged, exam)]
