@@ -62,10 +62,11 @@ class Reference:
         if start >= end:
             return b""
         try:
-            letters = self._faidx.from_file(self._number[name], start + 1, end).encode()
+            text: str = self._faidx.from_file(self._number[name], start + 1, end)
         except UnicodeDecodeError:
             # No letter of any sequence; what reads them says so.
             return b"?" * (end - start)
+        letters = text.encode()
         return letters.translate(_COMPLEMENTS)[::-1] if reverse else letters
 
 
