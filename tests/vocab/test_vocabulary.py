@@ -82,7 +82,6 @@ def save(path, columns, results=None):
         {"token": pa.array([b"a", b"\xff"])},
         {"token": pa.array([1, 2])},
     ],
-    ids=str,
 )
 def test_what_build_vocab_cannot_have_written(tmp_path, change):
     right = {"token": ["b", "a"], "id": [0, 1], "count": [3, 1]}
