@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,9 @@ from sslkit.files import source
 from sslkit.models import transformer
 from sslkit.vocab import vocabulary
 from sslkit.vocab.vocabulary import Vocabulary
+
+# Tests that were started by nohup hand on that this signal is ignored, which others ask about.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A busy machine is no failure of a property, and a change is not judged by the luck of a draw:
 # --hypothesis-profile search draws anew.

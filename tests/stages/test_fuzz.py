@@ -125,7 +125,7 @@ def _corpora() -> dict[str, tuple[str, str]]:
 
 @pytest.fixture(scope="module")
 def children() -> Children:
-    return Children(seconds=120)
+    return Children(memory=4 << 30, seconds=120)
 
 
 @pytest.fixture(scope="module")
