@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sslkit.cli.commands import app
+from sslkit.engine import runtime
 from sslkit.errors import SslkitError
 
 T = TypeVar("T")
 #: How a command may end: done, refused as usage or as bad data, or out of a resource.
+_STAGES = ("build_vocab", "pretrain", "embed", "score", "finetune", "probe", "show", "scaling")
 ALLOWED = {0, 2, 3, 4}
 _HUGE = (0, -1, 1, 2**31 - 1, 2**63, 10**7, 10**9, 10**30)
 _ODD = (*_HUGE, -0.5, 1e300, float("nan"), float("inf"), None, True, "", "x", "\0\x1b[31m", "名前",
@@ -111,7 +113,8 @@ class Children:
         self._memory, self._seconds = memory, seconds
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(
-            ["pytest", "torch", "scipy.stats", "sslkit.cli.commands"]
+            ["pytest", "torch", "scipy.stats", "sklearn.linear_model", "sslkit.cli.commands"]
+            + [f"sslkit.stages.{stage}" for stage in _STAGES]
         )
 
     def run(self, words: Sequence[str | Path], folder: Path) -> Ended:
@@ -134,6 +137,8 @@ def _child(words: list[str], folder: str, log: str, memory: int) -> None:
     os.dup2(stream, 2)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)
     os.chdir(folder)
+    # Which routine multiplies is tried out in a second, and no reader's concern.
+    runtime.quick_products = bool
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + memory
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

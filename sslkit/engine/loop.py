@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from torch import Tensor
 
@@ -25,6 +25,9 @@ from sslkit.errors import DataError, RequeueError, SslkitError
 from sslkit.steering import Course, Moment
 from sslkit.types import Arrays
 
+#: What a state that is damaged, or of another run, raises where it is taken over.
+_DAMAGE = (DataError, RuntimeError, LookupError, TypeError, ValueError, AttributeError)
+
 
 @dataclass
 class _Position:
@@ -36,6 +39,17 @@ class _Position:
     best_step: int = 0
     waited: int = 0
     ended: bool = False
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "_Position":
+        """That of a saved state; ValueError or TypeError where it cannot be one."""
+        at = cls(**values)
+        counts = (at.step, at.tokens, at.best_step, at.waited)
+        if any(type(count) is not int or count < 0 for count in counts):
+            raise ValueError(f"its steps and tokens are {counts}")
+        if type(at.best) not in (int, float) or type(at.ended) is not bool:
+            raise ValueError("what it says of the best step is damaged")
+        return at
 
 
 @dataclass
@@ -214,9 +228,9 @@ class Training:
             self.learner.load_state_dict(sharded.cut(state["learner"], shards))
             self._optimizers.load_state_dict(state["optimizer"])
             self._schedule.load_state_dict(state["schedule"])
-            self._at = _Position(**state["position"])
+            self._at = _Position.of(state["position"])
             self._best = sharded.cut(state["best"], shards)
-        except (DataError, RuntimeError, LookupError, TypeError, ValueError) as error:
+        except _DAMAGE as error:
             raise DataError(
                 "an unfinished run cannot be continued",
                 where=str(self.folder.state),

@@ -370,7 +370,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_state(tmp_path: Path)
     assert len(rows(tmp_path)) == 6
 
 
-@pytest.mark.parametrize("damage", ["cut", "empty", "other", "part", "text"])
+@pytest.mark.parametrize("damage", ["cut", "empty", "other", "part", "text", "bit", "step"])
 def test_a_damaged_state_is_named(tmp_path: Path, damage: str) -> None:
     run = training(tmp_path)
     with pytest.raises(RequeueError):
@@ -385,6 +385,14 @@ def test_a_damaged_state_is_named(tmp_path: Path, damage: str) -> None:
         held = checkpoint.read_tensors(state)
         held["learner"] = {"encoder.weight": torch.zeros(3)}
         checkpoint.write_tensors(state, held)
+    elif damage == "step":
+        held = checkpoint.read_tensors(state)
+        held["position"]["step"] = -1
+        checkpoint.write_tensors(state, held)
+    elif damage == "bit":
+        weights = run.learner.encoder.norm.weight.detach().numpy().tobytes()
+        place = whole.index(weights)
+        state.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     else:
         state.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"hello"}[damage])
     with pytest.raises(DataError, match="an unfinished run cannot be continued") as told:
