@@ -214,7 +214,7 @@ def read(path: Path) -> Embeddings:
         kind = file.schema_arrow.field("embedding").type
         wanted = schema(1, labels="label" in columns, spans=spans, learned="learned" in columns)
         parquet.check_columns(rest, wanted.remove(wanted.get_field_index("embedding")), _WHAT, path)
-        vectors, present = _vectors(file, len(rest), kind)
+        vectors, present = _vectors(file, len(rest), path.stat().st_size, kind)
     return Embeddings(
         manifest=made,
         vectors=vectors,
@@ -231,7 +231,7 @@ def read(path: Path) -> Embeddings:
 
 
 def _vectors(
-    file: pq.ParquetFile, count: int, kind: pa.DataType
+    file: pq.ParquetFile, count: int, size: int, kind: pa.DataType
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """The matrix, NaN in rows that have no vector, and which rows have one.
 
@@ -241,14 +241,13 @@ def _vectors(
     if not pa.types.is_fixed_size_list(kind) or kind.value_type != pa.float32():
         raise ValueError(f"its vectors are of type {kind}")
     width = kind.list_size
-    place = file.metadata.schema.to_arrow_schema().names.index("embedding")
-    groups = range(file.num_row_groups)
-    stored = sum(file.metadata.row_group(g).column(place).total_uncompressed_size for g in groups)
-    if 4 * width > max(stored, _LEAST_WIDTH):
+    # Uncompressed, so that no vector is longer than the file. What the file says of the size of a
+    # column is not asked: where it is damaged, Arrow ends the process.
+    if 4 * width > max(size, _LEAST_WIDTH):
         raise ValueError(f"its vectors claim {width} numbers each")
     vectors, present = np.full((count, width), np.nan, np.float32), np.zeros(count, bool)
     at = 0
-    for group in groups:
+    for group in range(file.num_row_groups):
         (column,) = file.read_row_group(group, columns=["embedding"]).column(0).chunks
         rows = slice(at, at + len(column))
         # Null rows are gaps in the values.

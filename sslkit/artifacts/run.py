@@ -73,6 +73,8 @@ class RunFolder:
             held = json.loads(path.read_bytes())
             if not isinstance(held, dict):
                 raise TypeError("it is no JSON object")
+            if not all(map(_is_rounding, held.get(_ROUNDING, []))):
+                raise ValueError(f"its {_ROUNDING} is damaged")
         except (OSError, ValueError, TypeError, RecursionError) as error:
             raise DataError(
                 "a run's folder cannot be read",
@@ -215,6 +217,12 @@ class RunFolder:
 def _decisive(identity: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the result, wherever the files lie."""
     return by_content({name: value for name, value in identity.items() if name != _ROUNDING})
+
+
+def _is_rounding(entry: Any) -> bool:
+    """Whether it says with how many threads a part of a run was computed."""
+    threads = entry.get("threads") if isinstance(entry, dict) else None
+    return type(threads) is int and threads > 0
 
 
 def differences(held: Mapping[str, Any], mine: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -6,12 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fuzz import attempt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sslkit.artifacts import embeddings, manifest
 from sslkit.artifacts.embeddings import Block
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError, SslkitError, UsageError
 
 WIDTH = 4
 MADE = manifest.make("embed", {"pooling": "mean"}, results={"records": 3})
@@ -102,3 +103,17 @@ def test_a_table_cut_short_is_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(DataError):
         embeddings.read(path)
+
+
+def test_changed_bytes_never_end_the_process(tmp_path: Path) -> None:
+    """Sizes of columns in the footer, too: Arrow's own accessors end the process on some."""
+    columns = embeddings.schema(WIDTH, labels=False, spans=False)
+    path = tmp_path / "e.parquet"
+    embeddings.write(path, [embeddings.table([block(0), block(1)], columns)], columns, MADE)
+    whole = path.read_bytes()
+    right = embeddings.read(path).vectors
+    for place in range(len(whole) - 1200, len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 2]) + whole[place + 1 :])
+        loaded = attempt(lambda: embeddings.read(path))
+        if not isinstance(loaded, SslkitError):
+            np.testing.assert_array_equal(loaded.vectors, right)
