@@ -8,17 +8,16 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.errors import OnError
+from sslkit.spec import Spec
 from sslkit.types import (
     Array,
     Arrays,
     Draws,
-    FieldSpec,
     Labelled,
     Record,
     Reference,
     Tags,
     Targets,
-    TokenSpec,
 )
 
 
@@ -32,8 +31,8 @@ class Domain(Protocol):
     """
 
     @property
-    def spec(self) -> Any:
-        """What objective and model must know of the examples."""
+    def spec(self) -> Spec:
+        """What objective and model must know of the arrays in batches, by name."""
         ...
 
 
@@ -42,11 +41,6 @@ class FieldDomain(Domain, Protocol):
 
     ``Domain`` is made of the settings alone. ``GIVES`` holds ``points``.
     """
-
-    @property
-    def spec(self) -> FieldSpec:
-        """The space and its equation."""
-        ...
 
     @property
     def files(self) -> Sequence[Path]:
@@ -130,24 +124,18 @@ class TokenDomain(RecordDomain, Protocol):
     be asked for:
 
     - ``corrupted``: [rows, tokens], what an instrument would have made of the same tokens;
-    - ``view``: tokens of another record that says the same as each, [rows, any], and
-      ``view_length`` [rows];
+    - ``view``: another record that says the same as each; its arrays are ``view.tokens``
+      [rows, any], ``view.length`` [rows] and so on, as a batch of its own would have them;
     - ``boundary``: whether a sentence begins with a token, [rows, tokens];
     - ``token_weight``: how much each token counts in a loss, [rows, tokens] float32;
-    - ``links``: which tokens are linked, [rows, tokens, any] int64: ``column * spec.links + kind``
-      of each that a token is linked to, and -1 where there are no more of them; ``view_links`` are
-      those of the view. A batch has them wherever ``spec.links`` is above 0;
-    - ``sites``: where tokens stand, as columns of alignments, [rows, tokens] int64, numbers from 0
-      to ``spec.sites - 1`` (any one at padding); ``view_sites`` are those of the view. A batch has
-      them wherever ``spec.sites`` is above 0;
-    - ``properties``: what can be computed of the row as a whole, [rows, spec.properties] float64,
+    - ``links``: which tokens are linked, [rows, tokens, any] int64: ``column * size + kind`` of
+      each that a token is linked to, and -1 where there are no more of them. A batch has them
+      wherever the spec does;
+    - ``sites``: where tokens stand, as columns of alignments, [rows, tokens] int64, any one at
+      padding. A batch has them wherever the spec does;
+    - ``properties``: what can be computed of the row as a whole, [rows, properties] float64,
       about 0 and of size 1 where it is usual, NaN where it cannot be computed.
     """
-
-    @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids; needs a vocabulary."""
-        ...
 
     def twin(self, units: Array) -> Array:
         """Another form that says the same (the reverse complement), or the units themselves."""

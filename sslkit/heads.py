@@ -13,7 +13,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from sslkit.modules import TokenTable, precise
-from sslkit.types import Array, Arrays, TokenSpec
+from sslkit.spec import Ids
+from sslkit.types import Array, Arrays
 
 #: Most scores of tokens that are held at once.
 _SCORES = 2**26
@@ -28,12 +29,12 @@ class TokenHead(nn.Module):
     It begins with what the counts alone say, and has only the rest to learn.
     """
 
-    def __init__(self, width: int, spec: TokenSpec, counts: Array | None) -> None:
+    def __init__(self, width: int, tokens: Ids, counts: Array | None) -> None:
         super().__init__()
         self.hidden = nn.Linear(width, width)
         self.norm = nn.LayerNorm(width)
-        self.table = TokenTable(spec.size, width, spec.parts)
-        self.bias = nn.Parameter(torch.zeros(spec.size))
+        self.table = TokenTable(tokens.size, width, tokens.parts)
+        self.bias = nn.Parameter(torch.zeros(tokens.size))
         if counts is not None:
             self.bias.data.copy_(torch.from_numpy(np.log(shares(counts))))
 
@@ -88,6 +89,28 @@ def shares(counts: Array) -> npt.NDArray[np.float64]:
     """The share of every token, [size]; one more of each, so that none has 0."""
     found: npt.NDArray[np.float64] = (counts + 1) / (counts.sum() + len(counts))
     return found
+
+
+def targeted(batch: Arrays, target: npt.NDArray[np.bool_], back: int = 0) -> Arrays:
+    """Which tokens are predicted, and from where.
+
+    Args:
+        batch: ``tokens`` [B, L] and, where the domain weighs tokens, ``token_weight`` [B, L].
+        target: whether a token is to be predicted, [B, L].
+        back: how many columns before it the state stands that it is predicted from.
+
+    Returns:
+        ``positions`` [T] of the states, as ``TokenEncoder.states_at`` takes them, ``targets`` [T],
+        the ids, and ``weight`` [T] float32.
+    """
+    tokens = batch["tokens"]
+    weight = batch.get("token_weight", np.ones(tokens.shape, np.float32))
+    row, column = np.nonzero(target)
+    return {
+        "positions": row * (tokens.shape[1] + 1) + np.maximum(column + 1 - back, 0),
+        "targets": tokens[row, column],
+        "weight": weight[row, column],
+    }
 
 
 def unigram_loss(batches: Sequence[Arrays], counts: Array | None) -> float:

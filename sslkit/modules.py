@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -18,90 +18,65 @@ from sslkit.types import Batch
 #: How the tokens of a record become one vector.
 Pooling: TypeAlias = Literal["mean", "first", "max"]
 
+_Value = TypeVar("_Value")
 _AGAIN: ContextVar[bool] = ContextVar("again", default=False)
 
 
-class Backbone(nn.Module, ABC):
+class States(NamedTuple):
+    """Hidden states of a batch.
+
+    Attributes:
+        values: [B, L, width], or [B, width] where a record has one state; what stands at padding
+            is meaningless.
+        mask: [B, L], False at padding; None where a record has one state.
+    """
+
+    values: Tensor
+    mask: Tensor | None
+
+
+class Encoder(nn.Module, ABC):
     """Base of all models: what stands before an objective's head.
 
     The file in ``models/`` also gives ``TAKES``, names of what batches must hold for it.
 
     Attributes:
-        width: numbers in the output, per token or per point.
+        width: numbers in a state.
+        depth: layers that can be asked for, from 0, the embeddings, to the last.
+        causal: whether a token's state knows nothing of the tokens behind it.
+        receptive_field: how far off a token can stand that a state depends on; None for any
+            distance.
+        skips_padding: whether padding costs it next to nothing on a CPU.
+        across_rows: whether rows of a micro-batch see each other in training.
+        checkpointing: keep only what goes into a block, and run it again for its gradient.
     """
 
     width: int
+    depth: int = 0
+    causal: bool = False
+    receptive_field: int | None = None
+    skips_padding: bool = False
+    across_rows: bool = False
+    checkpointing: bool = False
 
     @abstractmethod
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """Parameters from the input to the output, by name; blocks are ``block 1``, ..."""
 
-
-class Field(Backbone):
-    """Base of models that take points; ``TAKES`` is ``points``."""
-
     @abstractmethod
-    def forward(self, points: Tensor) -> Tensor:
-        """Hidden states [N, width] at points [N, coordinates], to be derived by them twice."""
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        """Hidden states of every record.
 
-
-class Encoder(Backbone):
-    """Base of models of sequences; ``TAKES`` holds ``tokens`` and all that ``takes`` holds.
-
-    Attributes:
-        depth: layers that can be asked for, from 0, the embeddings, to the last.
-        causal: whether a token's state knows nothing of the tokens behind it.
-        sight: how far off a token can stand that a state depends on; None for any distance.
-        skips_padding: whether padding costs it next to nothing on a CPU.
-        across_rows: whether rows of a micro-batch see each other in training.
-        takes: what ``forward`` takes besides, by name, as ``TokenDomain`` has it: ``links``
-            [B, L, any], ``sites`` [B, L].
-        checkpointing: keep only what goes into a block, and run it again for its gradient.
-    """
-
-    depth: int
-    causal: bool
-    sight: int | None = None
-    skips_padding: bool = False
-    across_rows: bool = False
-    takes: frozenset[str] = frozenset()
-    checkpointing: bool = False
+        Args:
+            batch: what the model ``TAKES``, by name, as the domain gives it.
+            layer: 0 for the embeddings, n for the output of block n; None or ``depth`` for the
+                last, as a head takes it.
+        """
 
     @property
     def classes(self) -> Tensor | None:
         """For each token the number of its vector, [size], where a vector is all of an encoder."""
         return None
-
-    @abstractmethod
-    def forward(
-        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
-    ) -> Tensor:
-        """Hidden states of every token.
-
-        Args:
-            tokens: ids, [B, L] int64.
-            length: real tokens of each row, [B] int64; what stands behind them is ignored.
-            layer: 0 for the embeddings, n for the output of block n; None or ``depth`` for the
-                last, as a head takes it.
-            start: also the state of the learned vector that stands before every row; where the
-                encoder is causal, it has seen no token.
-
-        Returns:
-            [B, L, width], or [B, L + 1, width] with ``start``; values at padding are meaningless.
-        """
-
-    def states_at(
-        self, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
-    ) -> Tensor:
-        """The last hidden states at some places only, [T, width].
-
-        An encoder that can leave out work for all others has a method of its own.
-
-        Args:
-            places: [T] int64, into what ``forward`` gives, with its rows end to end.
-        """
-        hidden: Tensor = self(tokens, length, start=start)
-        return hidden.flatten(0, 1)[places]
 
     def through(self, block: nn.Module, *given: object) -> Tensor:
         """What a block makes of ``given``: all models run their blocks by this.
@@ -118,16 +93,59 @@ class Encoder(Backbone):
         return found
 
 
+class TokenEncoder(Encoder):
+    """Base of encoders of sequences: a learned vector stands before the first token of a row."""
+
+    @abstractmethod
+    def with_start(self, batch: Batch, layer: int | None = None) -> Tensor:
+        """Hidden states of the start vector and of every token, [B, 1 + L, width].
+
+        Where the encoder is causal, column c has seen c tokens.
+        """
+
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        """Hidden states of every token; see ``Encoder``."""
+        return States(self.with_start(batch, layer)[:, 1:], real(batch))
+
+    def states_at(self, batch: Batch, places: Tensor) -> Tensor:
+        """The last hidden states at some places only, [T, width].
+
+        An encoder that can leave out work for all others has a method of its own.
+
+        Args:
+            places: [T] int64, into [B, 1 + L] with its rows end to end, as ``with_start`` has it.
+        """
+        return self.with_start(batch).flatten(0, 1)[places]
+
+
+def real(batch: Batch) -> Tensor:
+    """Whether each token is real, [B, L]; False at padding."""
+    columns = torch.arange(batch["tokens"].shape[1], device=batch["length"].device)
+    return columns < batch["length"][:, None]
+
+
+def view(batch: Mapping[str, _Value], name: str) -> dict[str, _Value]:
+    """Another record in the place of each, as a batch of its own: its arrays are ``NAME.array``."""
+    first = f"{name}."
+    return {key.removeprefix(first): v for key, v in batch.items() if key.startswith(first)}
+
+
+def take(batch: Batch, rows: Tensor) -> Batch:
+    """Some records of a batch of tokens, [rows], padded to the longest of them."""
+    columns, longest = batch["tokens"].shape[1], int(batch["length"][rows].max())
+
+    def cut(array: Tensor) -> Tensor:
+        return array[rows, :longest] if array.shape[1:2] == (columns,) else array[rows]
+
+    return {name: cut(array) for name, array in batch.items()}
+
+
 @runtime_checkable
 class Attentive(Protocol):
     """What an encoder offers besides whose tokens look at each other by attention."""
 
-    def attentions(self, tokens: Tensor, length: Tensor, **besides: Tensor) -> Tensor:
+    def attentions(self, batch: Batch) -> Tensor:
         """How much each token looks at each, in every layer and head, without a gradient.
-
-        Args:
-            tokens: ids, [B, L] int64; ``length`` [B] real ones in each row.
-            besides: what the encoder ``takes`` besides, by name.
 
         Returns:
             [B, layers, heads, L, L], who looks before what is looked at. What goes to a vector
@@ -151,40 +169,11 @@ def made_again() -> bool:
     return _AGAIN.get()
 
 
-def states_at(
-    encoder: nn.Module,
-    tokens: Tensor,
-    length: Tensor,
-    places: Tensor,
-    start: bool = False,
-    besides: Mapping[str, Tensor] | None = None,
-) -> Tensor:
-    """``Encoder.states_at`` for objectives, to which an encoder is a module like any other.
-
-    Args:
-        besides: as ``besides_of`` gives it.
-    """
-    if besides:
-        hidden: Tensor = encoder(tokens, length, start=start, **besides)
-        return hidden.flatten(0, 1)[places]
-    return encoder_of(encoder).states_at(tokens, length, places, start)
-
-
-def besides_of(encoder: object, batch: Batch, prefix: str = "") -> dict[str, Tensor]:
-    """What an encoder takes of a batch besides tokens and lengths, by name.
-
-    Args:
-        prefix: of the names in the batch: ``view_`` for those of the records' views.
-    """
-    takes = encoder.takes if isinstance(encoder, Encoder) else frozenset[str]()
-    return {name: batch[prefix + name] for name in sorted(takes)}
-
-
-def encoder_of(model: nn.Module) -> Encoder:
-    """A model that is an ``Encoder``, as domains of tokens have it."""
-    if not isinstance(model, Encoder):
-        raise TypeError(f"{type(model).__name__} is no Encoder")
-    return model
+def states_at(encoder: nn.Module, batch: Batch, places: Tensor) -> Tensor:
+    """``TokenEncoder.states_at`` for objectives, to which an encoder is a module like any other."""
+    if not isinstance(encoder, TokenEncoder):
+        raise TypeError(f"{type(encoder).__name__} has no states of tokens")
+    return encoder.states_at(batch, places)
 
 
 class RowTable(nn.Embedding):
@@ -238,7 +227,16 @@ def precise(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def pool(hidden: Tensor, start: Tensor, stop: Tensor, pooling: Pooling) -> Tensor:
+def pool(states: States, pooling: Pooling) -> Tensor:
+    """One vector for each record, [B, width] float32, over its real tokens."""
+    if states.mask is None:
+        return precise(states.values)
+    # A record without tokens counts nowhere; its vector is that of its first padding.
+    length = states.mask.sum(1).clamp(min=1)
+    return pool_between(states.values, torch.zeros_like(length), length, pooling)
+
+
+def pool_between(hidden: Tensor, start: Tensor, stop: Tensor, pooling: Pooling) -> Tensor:
     """One vector for each row, over its tokens ``start <= position < stop`` only.
 
     Args:

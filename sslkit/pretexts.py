@@ -43,8 +43,7 @@ class Pretext(Objective, Protocol):
     ``FLOOR`` (what ``floor`` knows) and ``Settings``, which is ``Weighted``. ``Objective`` is made
     of the settings, the domain's ``spec`` and the counts of the vocabulary, None where there is
     none. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches must hold
-    where tokens overlap), ``PASSES`` (what of a batch it gives to the encoder besides, where the
-    encoder takes it), ``ACROSS_ROWS`` (True: its loss compares the rows of a micro-batch, so
+    where tokens overlap), ``ACROSS_ROWS`` (True: its loss compares the rows of a micro-batch, so
     that how steps are cut into micro-batches decides the result) and ``FULL_BATCH`` (True: every
     step has the same batch, and ``losses`` is a pure function of it and of the weights).
     """
@@ -62,8 +61,7 @@ class Likelihood(Protocol):
         self,
         encoder: "torch.nn.Module",
         head: "torch.nn.Module",
-        tokens: "torch.Tensor",
-        length: "torch.Tensor",
+        batch: Batch,
         wanted: "torch.Tensor",
         *,
         rows: int,
@@ -72,7 +70,7 @@ class Likelihood(Protocol):
         """What the model expects at every wanted place, some places at a time.
 
         Args:
-            tokens: ids, [B, L] int64; ``length`` [B] real ones in each row.
+            batch: records as the domain gives them, ``tokens`` [B, L] among it.
             wanted: [B, L] bool, never at padding. What is no token of the vocabulary is not asked.
             rows: most rows of a pass of the encoder, where there are several passes.
             spacing: hide tokens so far apart at once, which is faster and not exact; None: one at
@@ -90,13 +88,9 @@ class Energy(Protocol):
     """What an objective offers besides that can say how plausible whole records are."""
 
     def energies(
-        self,
-        encoder: "torch.nn.Module",
-        head: "torch.nn.Module",
-        tokens: "torch.Tensor",
-        length: "torch.Tensor",
+        self, encoder: "torch.nn.Module", head: "torch.nn.Module", batch: Batch
     ) -> "torch.Tensor":
-        """Energies [B] of rows of tokens [B, L]; lower is more plausible."""
+        """Energies [B] of records; lower is more plausible."""
         ...
 
 

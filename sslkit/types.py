@@ -1,7 +1,7 @@
 """The words that all floors share: records, batches and what plug-ins promise each other."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -39,86 +39,6 @@ class Record:
     def where(self) -> str:
         """The place, as error messages name it."""
         return f"{self.source}, record {self.number} ({self.id})"
-
-
-@dataclass(frozen=True)
-class TokenSpec:
-    """What objective and model must know of a domain that gives tokens.
-
-    Token ids are ``0 .. size-1`` as in the vocabulary; the special ids follow.
-
-    Attributes:
-        size: number of tokens of the vocabulary, without the special ones.
-        reach: how many tokens to each side share content with a token. 0 where tokens do
-            not overlap; ``ceil(k / stride) - 1`` for k-mers.
-        parts: what each token is made of, numbers from 0, [size, parts of a token]; None where
-            tokens are taken as wholes. Tokens that share parts begin with something in common.
-        twins: for each token the one that says the same when a record is read in its other form,
-            as a k-mer's reverse complement does, ``unknown`` where the vocabulary does not hold
-            it; [size]. None where records are read in one form only.
-        links: kinds of links between tokens, as bonds between atoms; 0 where there are none.
-        properties: numbers that can be computed of a record; 0 where none are.
-        sites: places that tokens can stand at, as columns of alignments; 0 where a place says
-            nothing.
-    """
-
-    size: int
-    reach: int = 0
-    parts: npt.NDArray[np.int64] | None = field(default=None, compare=False)
-    twins: npt.NDArray[np.int64] | None = field(default=None, compare=False)
-    links: int = 0
-    properties: int = 0
-    sites: int = 0
-
-    @property
-    def pad(self) -> int:
-        """Id that fills a row behind its last token."""
-        return self.size
-
-    @property
-    def unknown(self) -> int:
-        """Id of what the vocabulary does not hold."""
-        return self.size + 1
-
-    @property
-    def mask(self) -> int:
-        """Id that stands where a token is hidden."""
-        return self.size + 2
-
-    @property
-    def separator(self) -> int:
-        """Id of the mark between two stretches of text that stand in one row."""
-        return self.size + 3
-
-    @property
-    def total(self) -> int:
-        """Rows of an embedding table: the vocabulary and the special ids."""
-        return self.size + 4
-
-
-#: The derivative of values [N] with respect to a coordinate of their points, by its name; [N].
-Derivative: TypeAlias = "Callable[[torch.Tensor, str], torch.Tensor]"
-
-
-@dataclass(frozen=True)
-class FieldSpec:
-    """What objective and model must know of a domain that gives points of a space.
-
-    Attributes:
-        coordinates: their names; time, where there is one, comes last.
-        low, high: the ends of each.
-        periodic: whether its two ends are one place; a model has to give the same there.
-        residual: what the equation leaves over, [N], of the values [N] of a field and of its
-            derivatives; 0 where the field solves it.
-        growth: the rate at which an error may grow in time; 0 where it dies out.
-    """
-
-    coordinates: tuple[str, ...]
-    low: tuple[float, ...]
-    high: tuple[float, ...]
-    periodic: tuple[bool, ...]
-    residual: "Callable[[torch.Tensor, Derivative], torch.Tensor]" = field(compare=False)
-    growth: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,17 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 #: From the ground up; a file imports from its own room and from lower floors only.
 FLOORS = (
     ("errors", "limits", "interrupts", "conformance", "escapes"),
-    ("types", "rng", "options", "sizes", "processor", "allocator", "streams", "third_party"),
+    (
+        "types",
+        "spec",
+        "rng",
+        "options",
+        "sizes",
+        "processor",
+        "allocator",
+        "streams",
+        "third_party",
+    ),
     (
         "catalog",
         "console",

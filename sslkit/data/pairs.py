@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from sslkit.contracts import TokenDomain
 from sslkit.data.shards import Segments
+from sslkit.spec import token_ids
 from sslkit.types import Array
 
 #: Units that become tokens at once: so few stay in the cache.
@@ -43,13 +44,14 @@ def count(
     # What is no token of the vocabulary is a class of its own, which is dropped at the end.
     side = size + 1
     cell = np.int64 if side * side > np.iinfo(np.int32).max else np.int32
-    table = np.full(domain.spec.total, size, cell)
+    known = token_ids(domain.spec)
+    table = np.full(known.total, size, cell)
     table[: len(classes)] = classes
     found = np.zeros(side * side, np.int64)
     farthest = max(offset for offset, _ in offsets)
-    twins = domain.spec.twins
+    alternatives = known.alternatives
     # Where every token has its twin, the other form can be told from the first.
-    forms = 1 if twins is None or (twins < domain.spec.size).all() else 2
+    forms = 1 if alternatives is None or (alternatives < known.size).all() else 2
     least = max(_TOKENS, side * side // 4)
     for stream in _streams(segments, domain, table, farthest, forms, least):
         for offset, weight in offsets:
@@ -59,10 +61,10 @@ def count(
             found += number
     square = found.reshape(side, side)[:size, :size]
     square = square + square.T
-    if twins is not None and forms == 1:
+    if alternatives is not None and forms == 1:
         # Read in the other form, a pair of tokens is the pair of their twins.
         twin = np.empty(size, np.int64)
-        twin[classes] = classes[twins]
+        twin[classes] = classes[alternatives]
         square += square[np.ix_(twin, twin)]
     return square
 
@@ -75,7 +77,7 @@ def _streams(
     for rows in _batches(segments):
         for form, phase in itertools.product(range(forms), range(domain.phases)):
             tokens = _tokens(segments, rows, form, phase, domain)
-            apart = np.pad(tokens, ((0, 0), (0, gap)), constant_values=domain.spec.pad)
+            apart = np.pad(tokens, ((0, 0), (0, gap)), constant_values=token_ids(domain.spec).pad)
             held.append(table[apart].reshape(-1))
         if sum(map(len, held)) >= least:
             yield np.concatenate(held)
@@ -102,5 +104,5 @@ def _tokens(
         units[row, : lengths[row]] = domain.twin(own) if form else own
     made = domain.batch(units[:, phase:], np.maximum(lengths - phase, 0), None)
     tokens, length = made["tokens"], made["length"]
-    tokens[np.arange(tokens.shape[1]) >= length[:, None]] = domain.spec.pad
+    tokens[np.arange(tokens.shape[1]) >= length[:, None]] = token_ids(domain.spec).pad
     return tokens

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.types import Derivative
+from sslkit.spec import Derivative
 
 if TYPE_CHECKING:
     import torch

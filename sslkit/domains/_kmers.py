@@ -107,5 +107,5 @@ class Kmers(Specified, ABC):
         """Token ids [rows, tokens] of codes [rows, letters], and how many are real, [rows]."""
         tokens = self._ids[self._numbers(units)[:, :: self._stride]]
         count = np.maximum(0, (lengths - self._k) // self._stride + 1)
-        tokens[np.arange(tokens.shape[1]) >= count[:, None]] = self.spec.pad
+        tokens[np.arange(tokens.shape[1]) >= count[:, None]] = self.tokens.pad
         return tokens, count.astype(np.int64)

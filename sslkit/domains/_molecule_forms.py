@@ -108,16 +108,13 @@ class Smiles(Form):
         rows = [row[:size] for row, size in zip(asked.units, asked.lengths, strict=True)]
         graphs = [self.molecule(row) for row in rows]
         made: Arrays = {}
-        for name, length, drawn in (
-            ("tokens", "length", self._randomise),
-            ("view", "view_length", True),
-        ):
+        for name, prefix, drawn in (("tokens", "", self._randomise), ("view", "view.", True)):
             if name == "view" and name not in asked.needs:
                 continue
             keys = draws.uniform(name, asked.units.shape[1]) if drawn else None
             found = rows if keys is None else _rewritten(rows, graphs, keys)
-            made[length] = np.array([len(row) for row in found], np.int64)
-            made[name] = ids(_padded(found), made[length])
+            length = np.array([len(row) for row in found], np.int64)
+            made |= {f"{prefix}tokens": ids(_padded(found), length), f"{prefix}length": length}
         return made
 
 
@@ -197,7 +194,7 @@ class Graph(Form):
             hidden = draws.uniform("view", units.shape[1]) < self._noise
             hidden &= np.arange(units.shape[1]) < lengths[:, None]
             kept = _graphs.thinned(units.shape, draws, "bonds", self._noise)
-            made["view"] = np.where(hidden, asked.mask, tokens)
-            made["view_length"] = lengths
-            made["view_links"] = _graphs.links(units, lengths, kept)
+            made["view.tokens"] = np.where(hidden, asked.mask, tokens)
+            made["view.length"] = lengths
+            made["view.links"] = _graphs.links(units, lengths, kept)
         return made

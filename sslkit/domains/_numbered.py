@@ -16,7 +16,8 @@ import numpy.typing as npt
 from sslkit.domains._tokenwise import Tokenwise
 from sslkit.errors import DataError, OnError
 from sslkit.files import sequences
-from sslkit.types import Array, Record, TokenSpec, Vocabulary
+from sslkit.spec import Floats, Ids
+from sslkit.types import Array, Record, Vocabulary
 
 #: Tokens that baselines know: by their shares, and by their places.
 COMPOSED, PLACED = 1024, 64
@@ -30,13 +31,20 @@ class Numbered(Tokenwise, ABC):
         settings: with ``split`` and ``documents``, which decide the units.
         meaning: the bits of a unit that are the token's number.
         token: what a token is called.
+        arrays: what batches may hold besides tokens.
     """
 
     def __init__(
-        self, settings: Any, vocabulary: Vocabulary | None, meaning: np.uint32, token: str
+        self,
+        settings: Any,
+        vocabulary: Vocabulary | None,
+        meaning: np.uint32,
+        token: str,
+        **arrays: Ids | Floats,
     ) -> None:
         tokens = [] if vocabulary is None else vocabulary.tokens
-        self._spec = None if vocabulary is None else TokenSpec(len(tokens))
+        if vocabulary is not None:
+            self._spec = {"tokens": Ids(("length",), len(tokens)), **arrays}
         self._meaning = meaning
         self._token = token
         named = hashlib.sha256("\0".join(tokens).encode()).hexdigest()
@@ -91,7 +99,7 @@ class Numbered(Tokenwise, ABC):
 
         Without a vocabulary a token's column is its hash (Weinberger et al. 2009).
         """
-        known = COMPOSED if self._spec is None else min(self._spec.size, COMPOSED)
+        known = COMPOSED if self._spec is None else min(self.tokens.size, COMPOSED)
         found = np.zeros((len(examples), COMPOSED), np.float32)
         for row, units in enumerate(examples):
             ids = units & self._meaning

@@ -1,20 +1,26 @@
 """What domains of tokens have in common, and those whose units are tokens."""
 
 from sslkit.errors import UsageError
-from sslkit.types import Array, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Array
 
 
 class Specified:
     """A domain that is made with or without a vocabulary."""
 
-    _spec: TokenSpec | None = None
+    _spec: Spec | None = None
 
     @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids."""
+    def spec(self) -> Spec:
+        """What batches hold, the tokens of the vocabulary first of all."""
         if self._spec is None:
             raise UsageError("this needs a vocabulary", do="run sslkit build-vocab first")
         return self._spec
+
+    @property
+    def tokens(self) -> Ids:
+        """How many tokens there are, and the special ids."""
+        return token_ids(self.spec)
 
 
 class Tokenwise(Specified):

@@ -28,6 +28,7 @@ from sslkit.domains._python import CLASSES, NUMBER
 from sslkit.domains._sources import KINDS, MEANING, Documents, Sources
 from sslkit.errors import DataError, OnError
 from sslkit.files import longest, sequences, source, table
+from sslkit.spec import Floats
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Reader, Slices, Strings
@@ -125,7 +126,8 @@ class Domain(Numbered):
     """Source code; implements ``contracts.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
-        super().__init__(settings, vocabulary, MEANING, "token")
+        weight = Floats(("length",))
+        super().__init__(settings, vocabulary, MEANING, "token", token_weight=weight)
         self.settings = settings
         tokens = [] if vocabulary is None else vocabulary.tokens
         lookup = Lookup(tokens) if len(tokens) else None
@@ -174,23 +176,23 @@ class Domain(Numbered):
         A view is the same code with other names: all parts of names that it defines are replaced,
         the same by the same throughout a row.
         """
-        spec = self.spec
+        known = self.tokens
         inside = np.arange(units.shape[1]) < lengths[:, None]
         ids = (units & MEANING).astype(np.int64)
-        tokens = np.where(inside, np.where(ids < spec.size, ids, spec.unknown), spec.pad)
+        tokens = np.where(inside, np.where(ids < known.size, ids, known.unknown), known.pad)
         made: Arrays = {"tokens": tokens, "length": lengths.astype(np.int64)}
         if (self._weights != 1).any():
             made["token_weight"] = self._weights[units >> KINDS]
         if draws is not None and "view" in needs:
-            made["view"] = self._renamed(tokens, (units >> KINDS) * inside, draws)
-            made["view_length"] = made["length"]
+            made["view.tokens"] = self._renamed(tokens, (units >> KINDS) * inside, draws)
+            made["view.length"] = made["length"]
         return made
 
     def _renamed(self, tokens: Array, kinds: Array, draws: Draws) -> Array:
         chance = draws.uniform("rename", _DRAWS)
         if not len(self._words):
             return tokens
-        keys = tokens + np.arange(len(tokens))[:, None] * self.spec.total
+        keys = tokens + np.arange(len(tokens))[:, None] * self.tokens.total
         defined = np.unique(keys[kinds == NUMBER["definition"]])
         chosen = np.isin(kinds, _RENAMED) & np.isin(keys, defined)
         row, column = np.nonzero(chosen)

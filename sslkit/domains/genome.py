@@ -22,7 +22,8 @@ from sslkit.domains._long import LongUnits
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences
 from sslkit.files.letters import Letters, blocks
-from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.spec import Ids
+from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.scheme import Kmers
 
 VERSION = 1
@@ -67,15 +68,17 @@ class Domain(KmerDomain):
                 )
             letters = bases.to_codes("".join(vocabulary.tokens).encode()).reshape(-1, k)
             size = len(vocabulary)
-            # ``size + 1`` is what TokenSpec calls unknown.
+            # ``size + 1`` is the unknown token.
             self._ids = IdTable(bases.kmer_codes(letters, k)[:, 0], size + 1, 4**k)
             other = bases.kmer_codes(bases.reverse_complement(letters), k)[:, 0]
-            self._spec = TokenSpec(
+            tokens = Ids(
+                ("length",),
                 size,
-                reach=-(-k // settings.stride) - 1,
+                overlap=-(-k // settings.stride) - 1,
                 parts=letters.astype(np.int64) + 4 * np.arange(k),
-                twins=self._ids[other] if settings.both_strands else None,
+                alternatives=self._ids[other] if settings.both_strands else None,
             )
+            self._spec = {"tokens": tokens, "corrupted": tokens}
 
     def record(self, name: str, text: str, source: str, number: int) -> Record:
         """A record from a cell of a table; a bad one carries ``error``."""
@@ -124,7 +127,7 @@ class Domain(KmerDomain):
         if draws is not None and "view" in needs:
             other = bases.flip_rows(units, lengths, np.ones(len(units), np.bool_))
             changed = bases.substituted(other, draws, "view", self.settings.noise)
-            made["view"], made["view_length"] = self._tokens(changed, lengths)
+            made["view.tokens"], made["view.length"] = self._tokens(changed, lengths)
         return made
 
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:

@@ -29,7 +29,8 @@ from sslkit.domains._tokenwise import Tokenwise
 from sslkit.errors import OnError
 from sslkit.files import molecules, sequences, source, table
 from sslkit.files.molecules import Blocks, Cells, Entries, Entry
-from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.spec import Floats, Ids
+from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.scheme import Reader as Counted
 from sslkit.vocab.scheme import Slices, Strings
 from sslkit.vocab.splitting import SplitReader
@@ -101,9 +102,12 @@ class Domain(Tokenwise):
             self.form = Graph(settings.noise)
         self._properties = _properties.Remembered(self._molecule)
         if vocabulary is not None:
-            self._spec = TokenSpec(
-                len(vocabulary), links=self.form.links, properties=len(_properties.names())
-            )
+            links = self.form.links
+            self._spec = {
+                "tokens": Ids(("length",), len(vocabulary)),
+                **({"links": Ids(("length", "any"), links)} if links else {}),
+                "properties": Floats(("property",), (len(_properties.names()),)),
+            }
             known = _smiles.pack(vocabulary.tokens)
             self._order = np.argsort(known)
             self._known = known[self._order]
@@ -189,7 +193,7 @@ class Domain(Tokenwise):
         Properties are those of the molecule; a window of a longer one mostly has none.
         """
         sizes = lengths.astype(np.int64)
-        made = self.form.batch(Asked(units, sizes, draws, needs, self._ids, self.spec.mask))
+        made = self.form.batch(Asked(units, sizes, draws, needs, self._ids, self.tokens.mask))
         if "properties" in needs:
             rows = [row[:size] for row, size in zip(units, lengths, strict=True)]
             made["properties"] = np.stack([self._properties.of(row.tobytes()) for row in rows])
@@ -201,11 +205,11 @@ class Domain(Tokenwise):
 
     def _ids(self, tokens: Array, lengths: Array) -> npt.NDArray[np.int64]:
         """Token ids [rows, tokens] of tokens; what is behind the end of a row is padding."""
-        spec = self.spec
+        known = self.tokens
         place = np.minimum(np.searchsorted(self._known, tokens), len(self._known) - 1)
-        ids = np.where(self._known[place] == tokens, self._order[place], spec.unknown)
+        ids = np.where(self._known[place] == tokens, self._order[place], known.unknown)
         inside = np.arange(tokens.shape[1]) < lengths[:, None]
-        return np.where(inside, ids, spec.pad)
+        return np.where(inside, ids, known.pad)
 
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the tokens with the lowest ids, [examples, 1024].
@@ -238,7 +242,7 @@ class Domain(Tokenwise):
         if self._spec is None:
             return (rng.mix(tokens) % np.uint64(_COMPOSED)).astype(np.int64)
         ids = self._ids(tokens[None], np.array([len(tokens)]))[0]
-        return np.where(ids < self._spec.size, ids, _COMPOSED)
+        return np.where(ids < self.tokens.size, ids, _COMPOSED)
 
 
 def _of_entry(entry: Entry, path: str) -> Record:

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from sslkit import rng
 from sslkit.domains import _solutions
 from sslkit.domains._equations import EQUATIONS
-from sslkit.types import Arrays, Derivative, FieldSpec, Reference
+from sslkit.spec import Derivative, Points, Spec
+from sslkit.types import Arrays, Reference
 
 if TYPE_CHECKING:
     import torch
@@ -78,10 +79,12 @@ class Domain:
         self._equation = EQUATIONS[settings.equation]
 
     @property
-    def spec(self) -> FieldSpec:
+    def spec(self) -> Spec:
         """The space and its equation."""
         equation = self._equation
-        return FieldSpec(
+        space = Points(
+            axes=("coordinate",),
+            shape=(2,),
             coordinates=("x", "t"),
             low=equation.low,
             high=equation.high,
@@ -89,6 +92,7 @@ class Domain:
             residual=self._residual,
             growth=equation.growth,
         )
+        return dict.fromkeys(("points", "conditions", "observations"), space)
 
     def _residual(self, values: "torch.Tensor", d: Derivative) -> "torch.Tensor":
         return self._equation.residual(values, d, self.settings.viscosity or 0.0)

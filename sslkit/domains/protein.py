@@ -28,7 +28,8 @@ from sslkit.domains._kmers import Kmers as KmerDomain
 from sslkit.domains._kmers import settled
 from sslkit.errors import OnError, UsageError
 from sslkit.files import alignment, sequences
-from sslkit.types import Array, Arrays, Draws, Record, TokenSpec, Vocabulary
+from sslkit.spec import Ids
+from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.scheme import Strings
 
 VERSION = 1
@@ -86,14 +87,16 @@ class Domain(KmerDomain):
             k, size = settings.k, len(vocabulary)
             letters = _letters(vocabulary.tokens, k)
             numbers = _residues.kmer_codes(letters, k)[:, 0]
-            # ``size + 1`` is what TokenSpec calls unknown.
+            # ``size + 1`` is the unknown token.
             self._ids = IdTable(numbers, size + 1, len(_residues.TOKENS) ** k)
-            self._spec = TokenSpec(
+            tokens = Ids(
+                ("length",),
                 size,
-                reach=-(-k // settings.stride) - 1,
+                overlap=-(-k // settings.stride) - 1,
                 parts=letters.astype(np.int64) + len(_residues.TOKENS) * np.arange(k),
-                sites=settings.sites if settings.aligned else 0,
             )
+            columns = {"sites": Ids(("length",), settings.sites)} if settings.aligned else {}
+            self._spec = {"tokens": tokens, "corrupted": tokens, **columns}
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The sequences of any file, or the rows of an alignment."""
@@ -163,14 +166,15 @@ class Domain(KmerDomain):
         tokens, length = self._tokens(units, lengths)
         made |= {"tokens": tokens, "length": length}
         if draws is not None:
-            for name in {"corrupted", "view"}.intersection(needs):
-                noise = self.settings.noise
-                changed = _substitution.replaced(units, draws, name, noise) if noise else units
-                made[name], _ = self._tokens(changed, lengths)
-            if "view" in made:
-                made["view_length"] = length
+            noise = self.settings.noise
+            for name, array in (("corrupted", "corrupted"), ("view", "view.tokens")):
+                if name in needs:
+                    changed = _substitution.replaced(units, draws, name, noise) if noise else units
+                    made[array], _ = self._tokens(changed, lengths)
+            if "view" in needs:
+                made["view.length"] = length
                 if "sites" in made:
-                    made["view_sites"] = made["sites"]
+                    made["view.sites"] = made["sites"]
         return made
 
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:

@@ -29,6 +29,7 @@ from sslkit.domains._sentences import Documents
 from sslkit.domains._words import PATTERNS, RULES
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences, source, table
+from sslkit.spec import Ids
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Strings
@@ -76,7 +77,8 @@ class Domain(Numbered):
     """Running text; implements ``contracts.TokenDomain`` and ``contracts.Paired``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
-        super().__init__(settings, vocabulary, ~BEGINS, "word")
+        boundary = Ids(("length",), 2)
+        super().__init__(settings, vocabulary, ~BEGINS, "word", boundary=boundary)
         self.settings = settings
         tokens = [] if vocabulary is None else vocabulary.tokens
         self._encoder = Encoder(Lookup(tokens) if len(tokens) else None, len(tokens))
@@ -141,17 +143,17 @@ class Domain(Numbered):
         made = self._tokens(*one, needs)
         if "view" in needs:
             view = self._tokens(*other)
-            made |= {"view": view["tokens"], "view_length": view["length"]}
+            made |= {f"view.{name}": array for name, array in view.items()}
         return made
 
     def _tokens(self, units: Array, lengths: Array, needs: Collection[str] = ()) -> Arrays:
-        spec = self.spec
+        known = self.tokens
         inside = np.arange(units.shape[1]) < lengths[:, None]
         ids = (units & ~BEGINS).astype(np.int64)
-        known = np.where(ids < spec.size, ids, spec.unknown)
-        known = np.where(units == BETWEEN, spec.separator, known)
+        tokens = np.where(ids < known.size, ids, known.unknown)
+        tokens = np.where(units == BETWEEN, known.separator, tokens)
         made: Arrays = {
-            "tokens": np.where(inside, known, spec.pad),
+            "tokens": np.where(inside, tokens, known.pad),
             "length": lengths.astype(np.int64),
         }
         if "boundary" in needs:

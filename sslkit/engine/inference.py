@@ -22,7 +22,7 @@ from sslkit.engine.pooling import Combined, Vectors
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
 from sslkit.errors import UsageError
-from sslkit.modules import Encoder, besides_of, pool
+from sslkit.modules import Encoder, pool_between
 from sslkit.types import Array
 
 #: Batches' worth of tokens that are sorted together: 5% padding for lognormal lengths, 3% for twice
@@ -209,13 +209,11 @@ def _forward(
     spans = [piece.window for piece in batch if piece.window]
     start = np.array([span.keep - span.start for span in spans])
     stop = np.array([span.keep_stop - span.start for span in spans])
-    held = to_device(arrays, runtime)
-    tokens, length, besides = held["tokens"], held["length"], besides_of(encoder, held)
     with torch.inference_mode():
         with runtime.autocast():
-            hidden = encoder(tokens, length, plan.layer, **besides)
+            hidden = encoder(to_device(arrays, runtime), layer=plan.layer).values
         if plan.pooling is None:
             kept = zip(hidden, start.tolist(), stop.tolist(), strict=True)
             return torch.cat([row[begin:end] for row, begin, end in kept]).float()
         first, last = (torch.from_numpy(each).to(runtime.device) for each in (start, stop))
-        return pool(hidden, first, last, plan.pooling)
+        return pool_between(hidden, first, last, plan.pooling)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from sslkit.engine import sharded
 from sslkit.engine.runtime import Runtime
-from sslkit.modules import Backbone
+from sslkit.modules import Encoder
 from sslkit.pretexts import Objective
 from sslkit.types import Arrays, Batch
 
@@ -20,7 +20,7 @@ class Learner(nn.Module):
     """
 
     def __init__(
-        self, encoder: Backbone, objective: Objective, weights: Mapping[str, float] | None = None
+        self, encoder: Encoder, objective: Objective, weights: Mapping[str, float] | None = None
     ) -> None:
         super().__init__()
         self.weights = dict(weights or {})

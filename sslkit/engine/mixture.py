@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
+from sslkit.modules import view
 from sslkit.pretexts import Pretext
 from sslkit.types import Arrays, Batch, Draws
 
@@ -26,37 +27,37 @@ class Mixture:
         return nn.ModuleDict({n: one.head(width) for n, one in self.objectives.items()})
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
-        """What each objective makes of the batch, as ``NAME.array``; and ``length``, as read."""
-        made = {
+        """The batch, and what each objective changes or adds, as ``NAME.array``."""
+        return batch | {
             f"{name}.{key}": array
             for name, one in self.objectives.items()
             for key, array in one.prepare(batch, draws).items()
+            if array is not batch.get(key)
         }
-        return made | {"length": batch["length"]}
 
     def count(self, batch: Arrays) -> dict[str, float]:
         """Number of terms in each loss."""
         counts: dict[str, float] = {}
         for name, one in self.objectives.items():
-            counts |= one.count(_of(name, batch))
+            counts |= one.count(self._of(name, batch))
         return counts
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Each loss summed over its terms."""
         losses: dict[str, Tensor] = {}
         for name, one in self.objectives.items():
-            losses |= one.losses(encoder, head.get_submodule(name), _of(name, batch))
+            losses |= one.losses(encoder, head.get_submodule(name), self._of(name, batch))
         return losses
 
     def floors(self, batches: Sequence[Arrays]) -> dict[str, float]:
         """The floor of each objective on prepared batches."""
         return {
-            name: one.floor([_of(name, batch) for batch in batches])
+            name: one.floor([self._of(name, batch) for batch in batches])
             for name, one in self.objectives.items()
         }
 
-
-def _of(name: str, batch: Mapping[str, _Values]) -> dict[str, _Values]:
-    """What ``prepare`` of one objective made."""
-    first = f"{name}."
-    return {key.removeprefix(first): v for key, v in batch.items() if key.startswith(first)}
+    def _of(self, name: str, batch: Mapping[str, _Values]) -> dict[str, _Values]:
+        """What ``prepare`` of one objective gave."""
+        others = tuple(f"{other}." for other in self.objectives)
+        shared = {key: value for key, value in batch.items() if not key.startswith(others)}
+        return shared | view(batch, name)

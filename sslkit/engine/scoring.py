@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from sslkit.contracts import TokenDomain
 from sslkit.engine.inference import batches, padded
+from sslkit.engine.learner import to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, Window, windows
 from sslkit.modules import Encoder
 from sslkit.pretexts import Energy, Likelihood
-from sslkit.types import Array
+from sslkit.spec import token_ids
+from sslkit.types import Array, Batch
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -138,7 +140,7 @@ class Scorer:
             records: units of each, 1-D.
             detail: say what the best other token is; ``effects``: look at all of them.
         """
-        size = self.domain.spec.size
+        size = token_ids(self.domain.spec).size
         found = [
             Scores.blank(ids, size, detail=detail, effects=effects) for ids in self.tokens(records)
         ]
@@ -178,7 +180,7 @@ class Scorer:
         (ids,) = self.tokens([record])
         wanted = np.zeros(len(ids), bool)
         wanted[place] = True
-        known = token < self.domain.spec.size
+        known = token < token_ids(self.domain.spec).size
         found = np.full(len(place), np.nan)
         with torch.inference_mode(), self.runtime.autocast():
             for answer in self._answers([record], [wanted]):
@@ -200,10 +202,10 @@ class Scorer:
         assert isinstance(self.objective, Energy)
         total, weight = np.zeros(len(records)), np.zeros(len(records))
         with torch.inference_mode(), self.runtime.autocast():
-            for batch, tokens, length in self._batches(records, [None] * len(records)):
-                given = self.objective.energies(self.encoder, self.head, tokens, length)
+            for pieces, batch in self._batches(records, [None] * len(records)):
+                given = self.objective.energies(self.encoder, self.head, batch)
                 said = given.double().cpu().numpy()
-                for piece, energy in zip(batch, said, strict=True):
+                for piece, energy in zip(pieces, said, strict=True):
                     kept = piece.window.keep_stop - piece.window.keep
                     total[piece.record] += kept * energy
                     weight[piece.record] += kept
@@ -216,18 +218,18 @@ class Scorer:
         self, records: Sequence[Array], wanted: Sequence[Flags | None]
     ) -> Iterator[_Answer]:
         assert isinstance(self.objective, Likelihood)
-        for batch, tokens, length in self._batches(records, wanted):
+        for pieces, batch in self._batches(records, wanted):
+            tokens = batch["tokens"]
             asked = np.zeros(tokens.shape, bool)
-            for row, piece in zip(asked, batch, strict=True):
+            for row, piece in zip(asked, pieces, strict=True):
                 row[: piece.tokens] = piece.wanted
-            record = np.array([piece.record for piece in batch])
-            start = np.array([piece.window.start for piece in batch])
+            record = np.array([piece.record for piece in pieces])
+            start = np.array([piece.window.start for piece in pieces])
             columns = tokens.shape[1]
             for places, log_p in self.objective.log_probabilities(
                 self.encoder,
                 self.head,
-                tokens,
-                length,
+                batch,
                 torch.from_numpy(asked).to(tokens.device),
                 rows=max(1, self.plan.batch_tokens // columns),
                 spacing=self.spacing,
@@ -238,21 +240,17 @@ class Scorer:
 
     def _batches(
         self, records: Sequence[Array], wanted: Sequence[Flags | None]
-    ) -> Iterator[tuple[list[_Piece], Tensor, Tensor]]:
-        """Windows of similar length with their tokens [B, L] and lengths [B] on the device."""
+    ) -> Iterator[tuple[list[_Piece], Batch]]:
+        """Windows of similar length, and as a batch on the device."""
         asked = enumerate(zip(records, wanted, strict=True))
         cut = [piece for number, each in asked for piece in self._cut(number, *each)]
         tokens = [piece.tokens for piece in cut]
         # Longest first: what does not fit into memory fails at once.
         order = sorted(range(len(cut)), key=lambda place: -tokens[place])
         for places in batches(order, tokens, self.plan.batch_tokens):
-            batch = [cut[place] for place in places]
-            arrays = self.domain.batch(*padded([piece.units for piece in batch]), None)
-            ids, length = (
-                torch.from_numpy(arrays[name]).to(self.runtime.device)
-                for name in ("tokens", "length")
-            )
-            yield batch, ids, length
+            pieces = [cut[place] for place in places]
+            arrays = self.domain.batch(*padded([piece.units for piece in pieces]), None)
+            yield pieces, to_device(arrays, self.runtime)
 
     def _cut(self, record: int, units: Array, wanted: Flags | None) -> Iterator[_Piece]:
         """The windows of a record in which something is wanted."""

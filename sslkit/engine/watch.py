@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sslkit.artifacts import metrics
-from sslkit.modules import Backbone
+from sslkit.modules import Encoder
 
 Row = Mapping[str, float]
 
@@ -37,7 +37,7 @@ class Watch:
     unit: str = "tokens"
     every: int = 0
     steps: int = 0
-    probe: Callable[[Backbone], Mapping[str, float]] | None = None
+    probe: Callable[[Encoder], Mapping[str, float]] | None = None
     decide: Callable[[Sequence[Row]], str] = _go_on
     reason: str = ""
     rows: list[Row] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Watch:
         """Whether an evaluation is wanted after a step, from 1."""
         return self.every > 0 and step % self.every == 0
 
-    def look(self, encoder: Backbone, row: Row) -> dict[str, float]:
+    def look(self, encoder: Encoder, row: Row) -> dict[str, float]:
         """What an evaluation adds to a row of metrics; decides whether the run should end."""
         found: dict[str, float] = {}
         if self.flops is not None:

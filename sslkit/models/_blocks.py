@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.models import _norms
-from sslkit.modules import Encoder, TokenTable
-from sslkit.types import TokenSpec
+from sslkit.modules import TokenEncoder, TokenTable
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Batch
 
 
 @dataclass(frozen=True)
@@ -83,21 +84,21 @@ class Block(nn.Module):
         return functional.dropout(x, self.drop, self.training) if self.drop else x
 
 
-class Blocks(Encoder):
+class Blocks(TokenEncoder):
     """Token vectors, a learned vector before the first, pre-norm residual blocks, a last norm.
 
     Args:
         blocks: in order; where they are made one by one, that is after the token vectors.
     """
 
-    def __init__(self, settings: Shape, spec: TokenSpec, blocks: Iterable[Block]) -> None:
+    def __init__(self, settings: Shape, spec: Spec, blocks: Iterable[Block]) -> None:
         super().__init__()
-        self.spec = spec
         self.width = settings.width
         self.depth = settings.blocks
         self.causal = settings.causal
         self.across_rows = settings.norm == "batch"
-        self.table = TokenTable(spec.total, settings.width, spec.parts)
+        tokens = token_ids(spec)
+        self.table = TokenTable(tokens.total, settings.width, tokens.parts)
         self.start = nn.Parameter(torch.zeros(settings.width))
         self.blocks = nn.ModuleList(blocks)
         self.norm = settings.normed()
@@ -130,13 +131,12 @@ class Stack(Blocks):
             influence on what is not.
     """
 
-    def __init__(self, settings: Shape, spec: TokenSpec, mixers: Sequence[nn.Module]) -> None:
+    def __init__(self, settings: Shape, spec: Spec, mixers: Sequence[nn.Module]) -> None:
         super().__init__(settings, spec, (_Mixing(settings, mixer) for mixer in mixers))
 
-    def forward(
-        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
-    ) -> Tensor:
-        """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm."""
+    def with_start(self, batch: Batch, layer: int | None = None) -> Tensor:
+        """See ``TokenEncoder``. The last block's states come after the final norm."""
+        tokens, length = batch["tokens"], batch["length"]
         last = self.depth if layer is None else layer
         x_bld = torch.cat(
             [self.start.expand(len(tokens), 1, -1), functional.embedding(tokens, self.table())],
@@ -149,7 +149,7 @@ class Stack(Blocks):
             x_bld = self.through(block, x_bld, inside)
         if last == self.depth:
             x_bld = self.norm(x_bld, inside)
-        return x_bld if start else x_bld[:, 1:]
+        return x_bld
 
 
 def within(length: Tensor, columns: int) -> Tensor | None:

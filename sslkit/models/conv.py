@@ -1,4 +1,4 @@
-"""Dilated convolution encoder: linear cost, and a reach that the settings fix.
+"""Dilated convolution encoder: linear cost, and a receptive field that the settings fix.
 
 Every block passes each channel through a few taps, `dilation` tokens apart, and lets the token
 itself gate the result. Dilations double from block to block, 1, 2, 4 ..., and begin again after
@@ -6,7 +6,7 @@ itself gate the result. Dilations double from block to block, 1, 2, 4 ..., and b
 Dauphin et al. 2017). Taps stand on both sides of a token, or where causal on it and before it, so
 a state depends on tokens within
 
-    reach = (kernel - 1) / 2 x the sum of the dilations
+    receptive field = (kernel - 1) / 2 x the sum of the dilations
 
 to each side, or twice as many back; what lies further it cannot know, however long it is trained.
 
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.models import _blocks
-from sslkit.types import TokenSpec
+from sslkit.spec import Spec
 
 VERSION = 1
 TAKES = frozenset({"tokens"})
@@ -53,7 +53,7 @@ class Settings(_blocks.Shape):
         return tuple(2 ** (block % self.cycle) for block in range(self.blocks))
 
     @property
-    def reach(self) -> int:
+    def receptive_field(self) -> int:
         """How far off a token can stand that a state depends on, to each side or back."""
         taps = self.kernel - 1 if self.causal else self.kernel // 2
         return taps * sum(self.dilations)
@@ -62,10 +62,10 @@ class Settings(_blocks.Shape):
 class Model(_blocks.Stack):
     """The encoder."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
         super().__init__(settings, spec, [_Gated(settings, one) for one in settings.dilations])
         self.settings = settings
-        self.sight = settings.reach
+        self.receptive_field = settings.receptive_field
 
 
 class _Gated(nn.Module):

@@ -22,8 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.errors import UsageError
-from sslkit.modules import Encoder
-from sslkit.types import TokenSpec
+from sslkit.modules import TokenEncoder
+from sslkit.spec import Spec, ids, token_ids
+from sslkit.types import Batch
 
 VERSION = 1
 TAKES = frozenset({"tokens", "sites"})
@@ -50,20 +51,18 @@ class Settings:
                 raise ValueError(f"{name} is at least 1, not {getattr(self, name)}")
 
 
-class Model(Encoder):
+class Model(TokenEncoder):
     """The encoder; layer 0 is what a token says where all heads look at it.
 
     Raises:
         UsageError: the domain has no sites.
     """
 
-    takes = frozenset({"sites"})
     depth = 1
-    causal = False
     skips_padding = True
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
-        if not spec.sites:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
+        if "sites" not in spec:
             raise UsageError(
                 "model factored takes columns of alignments, and these tokens have none",
                 do="read the rows of alignments with their gaps: "
@@ -71,11 +70,9 @@ class Model(Encoder):
             )
         super().__init__()
         self.settings = settings
-        self.spec = spec
         self.width = settings.width
-        self.value_table = nn.Parameter(
-            torch.empty(settings.heads, spec.total, settings.value_width)
-        )
+        kinds = token_ids(spec).total
+        self.value_table = nn.Parameter(torch.empty(settings.heads, kinds, settings.value_width))
         self.start = nn.Parameter(torch.empty(settings.width))
         self.block = _Block(settings, spec)
         self.out = nn.Linear(settings.value_width, settings.width)
@@ -83,28 +80,18 @@ class Model(Encoder):
         nn.init.normal_(self.value_table, std=_VALUE_STD)
         nn.init.normal_(self.start, std=0.02)
 
-    def forward(
-        self,
-        tokens: Tensor,
-        length: Tensor,
-        layer: int | None = None,
-        start: bool = False,
-        sites: Tensor | None = None,
-    ) -> Tensor:
-        """Hidden states [B, L, D]; see ``Encoder``. The last ones come after the norm.
-
-        Args:
-            sites: [B, L], as ``contracts.TokenDomain`` has them.
-        """
+    def with_start(self, batch: Batch, layer: int | None = None) -> Tensor:
+        """See ``TokenEncoder``. The last states come after the norm."""
+        tokens = batch["tokens"]
         if layer == 0:
             x_blv = functional.embedding(tokens, self.value_table.sum(0))
         else:
-            x_blv = self._heard(tokens, length, _given(sites))
+            x_blv = self._heard(tokens, batch["length"], batch["sites"])
         x_bld: Tensor = self.out(x_blv)
         x_bld = torch.cat([self.start.to(x_bld.dtype).expand(len(tokens), 1, -1), x_bld], dim=1)
         if layer != 0:
             x_bld = self.norm(x_bld)
-        return x_bld if start else x_bld[:, 1:]
+        return x_bld
 
     def _heard(self, tokens: Tensor, length: Tensor, sites: Tensor) -> Tensor:
         """What tokens hear, [B, L, V]; 0 at padding."""
@@ -116,11 +103,12 @@ class Model(Encoder):
         return torch.cat(found)[torch.cat(order).argsort()]
 
     @torch.no_grad()
-    def attentions(self, tokens: Tensor, length: Tensor, **besides: Tensor) -> Tensor:
+    def attentions(self, batch: Batch) -> Tensor:
         """See ``modules.Attentive``."""
-        rows, columns = tokens.shape
-        found = torch.zeros(rows, 1, self.settings.heads, columns, columns, device=tokens.device)
-        for row, own in _alike(_given(besides.get("sites")), length):
+        sites = batch["sites"]
+        rows, columns = sites.shape
+        found = torch.zeros(rows, 1, self.settings.heads, columns, columns, device=sites.device)
+        for row, own in _alike(sites, batch["length"]):
             size = len(own)
             found[row, 0, :, :size, :size] = self.block.maps(own).to(found.dtype)
         return found
@@ -138,12 +126,13 @@ class Model(Encoder):
 class _Block(nn.Module):
     """Sites and their maps; ``site_profile_table`` is what a column says of its own token."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
         super().__init__()
         self.heads = settings.heads
         wide = settings.heads * settings.head_width
-        self.site_table = nn.Parameter(torch.empty(spec.sites, settings.site_width))
-        self.profile_table = nn.Parameter(torch.zeros(spec.sites, settings.value_width))
+        sites = ids(spec, "sites").size
+        self.site_table = nn.Parameter(torch.empty(sites, settings.site_width))
+        self.profile_table = nn.Parameter(torch.zeros(sites, settings.value_width))
         self.query = nn.Linear(settings.site_width, wide, bias=False)
         self.key = nn.Linear(settings.site_width, wide, bias=False)
         nn.init.normal_(self.site_table, std=_SITE_STD)
@@ -194,9 +183,3 @@ def _alike(sites: Tensor, length: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     known, group = torch.unique(sites.masked_fill(~inside, -1), dim=0, return_inverse=True)
     for number, own in enumerate(known):
         yield (group == number).nonzero()[:, 0], own[own >= 0]
-
-
-def _given(sites: Tensor | None) -> Tensor:
-    if sites is None:
-        raise ValueError("an encoder with factored attention takes sites")
-    return sites

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from sslkit.modules import Field
-from sslkit.types import FieldSpec
+from sslkit.modules import Encoder, States
+from sslkit.spec import Spec, space
+from sslkit.types import Batch
 
 VERSION = 1
 TAKES = frozenset({"points"})
@@ -30,20 +31,21 @@ class Settings:
             raise ValueError(f"width {self.width} and blocks {self.blocks} are at least 1")
 
 
-class Model(Field):
+class Model(Encoder):
     """The hidden layers; an objective's head reads the field from the last one."""
 
     low: Tensor
     high: Tensor
 
-    def __init__(self, settings: Settings, spec: FieldSpec) -> None:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
         super().__init__()
+        points = space(spec)
         self.settings = settings
         self.width = settings.width
-        self._periodic = spec.periodic
-        self.register_buffer("low", torch.tensor(spec.low), persistent=False)
-        self.register_buffer("high", torch.tensor(spec.high), persistent=False)
-        inputs = [len(spec.periodic) + sum(spec.periodic)]
+        self._periodic = points.periodic
+        self.register_buffer("low", torch.tensor(points.low), persistent=False)
+        self.register_buffer("high", torch.tensor(points.high), persistent=False)
+        inputs = [len(points.periodic) + sum(points.periodic)]
         inputs += [settings.width] * (settings.blocks - 1)
         self.layers = nn.ModuleList(nn.Linear(size, settings.width) for size in inputs)
         for layer in self.layers:
@@ -55,9 +57,10 @@ class Model(Field):
         """One for each hidden layer."""
         return [(f"block {n}", list(layer.parameters())) for n, layer in enumerate(self.layers, 1)]
 
-    def forward(self, points: Tensor) -> Tensor:
-        """The last hidden layer, [N, width], at points [N, coordinates]."""
-        scaled = 2 * (points - self.low) / (self.high - self.low) - 1
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        """The last hidden layer, [N, width], at ``points`` [N, coordinates]."""
+        del layer  # nothing asks a field for another one
+        scaled = 2 * (batch["points"] - self.low) / (self.high - self.low) - 1
         inputs = []
         for column, periodic in zip(scaled.unbind(1), self._periodic, strict=True):
             if periodic:
@@ -65,6 +68,6 @@ class Model(Field):
             else:
                 inputs.append(column)
         hidden = torch.stack(inputs, 1)
-        for layer in self.layers:
-            hidden = torch.tanh(layer(hidden))
-        return hidden
+        for each in self.layers:
+            hidden = torch.tanh(each(hidden))
+        return States(hidden, None)

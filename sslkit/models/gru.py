@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from sslkit.models import _blocks
 from sslkit.models._scan import scan
-from sslkit.types import TokenSpec
+from sslkit.spec import Spec
 
 VERSION = 1
 TAKES = frozenset({"tokens"})
@@ -52,7 +52,7 @@ class Settings(_blocks.Shape):
 class Model(_blocks.Stack):
     """The encoder: a state is half of either direction, or, where causal, all of one."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
         mixer = {"minimal": _Minimal, "classic": _Classic}[settings.cell]
         super().__init__(settings, spec, [mixer(settings) for _ in range(settings.blocks)])
         self.settings = settings

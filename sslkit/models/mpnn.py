@@ -22,7 +22,8 @@ from torch.nn import functional
 from sslkit.errors import UsageError
 from sslkit.models import _blocks
 from sslkit.modules import precise
-from sslkit.types import TokenSpec
+from sslkit.spec import Spec, ids
+from sslkit.types import Batch
 
 VERSION = 1
 TAKES = frozenset({"tokens", "links"})
@@ -48,35 +49,23 @@ class Model(_blocks.Blocks):
         UsageError: the domain has no links.
     """
 
-    takes = frozenset({"links"})
     skips_padding = True
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
-        if not spec.links:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
+        if "links" not in spec:
             raise UsageError(
                 "model mpnn takes links between tokens, and these have none",
                 do="of molecules their graphs have them: --domain molecule --set form=graph",
             )
         super().__init__(settings, spec, (_Block(settings, spec) for _ in range(settings.blocks)))
         self.settings = settings
+        self._kinds = ids(spec, "links").size
 
-    def forward(
-        self,
-        tokens: Tensor,
-        length: Tensor,
-        layer: int | None = None,
-        start: bool = False,
-        links: Tensor | None = None,
-    ) -> Tensor:
-        """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm.
-
-        Args:
-            links: [B, L, N], as ``contracts.TokenDomain`` has them.
-        """
-        if links is None:
-            raise ValueError("a message passing encoder takes links")
+    def with_start(self, batch: Batch, layer: int | None = None) -> Tensor:
+        """See ``TokenEncoder``. The last block's states come after the final norm."""
+        tokens = batch["tokens"]
         last = self.depth if layer is None else layer
-        graph = _Graph(links, length, self.spec.links)
+        graph = _Graph(batch["links"], batch["length"], self._kinds)
         held = functional.embedding(tokens.flatten()[graph.index], self.table())
         x_pd = torch.cat([self.start.expand(len(tokens), -1), held])
         if torch.is_autocast_enabled(tokens.device.type):
@@ -85,8 +74,7 @@ class Model(_blocks.Blocks):
             x_pd = self.through(block, x_pd, graph)
         if last == self.depth:
             x_pd = self.norm(x_pd, None)
-        x_bld = graph.spread(x_pd, tokens.shape)
-        return x_bld if start else x_bld[:, 1:]
+        return graph.spread(x_pd, tokens.shape)
 
 
 class _Graph:
@@ -130,13 +118,13 @@ class _Block(_blocks.Block):
     kinds: nn.Embedding
     out: nn.Linear
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
         width = settings.width
         super().__init__(
             settings,
             norm_mixer=settings.normed(),
             enter=nn.Linear(width, 2 * width, bias=False),
-            kinds=nn.Embedding(spec.links, width),
+            kinds=nn.Embedding(ids(spec, "links").size, width),
             out=nn.Linear(width, width, bias=False),
         )
 

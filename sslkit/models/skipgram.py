@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.errors import UsageError
-from sslkit.modules import Encoder, RowTable
-from sslkit.types import TokenSpec
+from sslkit.modules import RowTable, States, TokenEncoder, real
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Batch
 
 VERSION = 1
 TAKES = frozenset({"tokens"})
@@ -34,26 +35,26 @@ class Settings:
             raise ValueError(f"width is at least 1, not {self.width}")
 
 
-class Model(Encoder):
+class Model(TokenEncoder):
     """The table as an encoder without layers.
 
     Its rows are those of the vocabulary's tokens, fewer where tokens share one, and then those of
-    the special tokens, which begin at 0. ``TokenSpec.first`` stands before a record.
+    the special tokens, which begin at 0. The separator stands before a record.
 
     Raises:
         UsageError: reverse complements are to be tied, and the tokens have none.
     """
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+    causal = True
+
+    def __init__(self, settings: Settings, spec: Spec) -> None:
         super().__init__()
         self.settings = settings
-        self.spec = spec
+        self._tokens = tokens = token_ids(spec)
         self.width = settings.width
-        self.depth = 0
-        self.causal = True
-        shared = _classes(spec, tied=settings.tie_reverse_complement)
+        shared = _classes(tokens, tied=settings.tie_reverse_complement)
         classes = int(shared.max(initial=-1)) + 1
-        special = np.arange(classes, classes + spec.total - spec.size)
+        special = np.arange(classes, classes + tokens.total - tokens.size)
         self.row: Tensor
         self.register_buffer(
             "row", torch.from_numpy(np.concatenate([shared, special])), persistent=False
@@ -65,33 +66,39 @@ class Model(Encoder):
     @property
     def classes(self) -> Tensor | None:
         """For each token the row of its vector, [size]."""
-        return self.row[: self.spec.size]
+        return self.row[: self._tokens.size]
 
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         """All parameters, under one name."""
         return [("embeddings", [self.table.weight])]
 
-    def forward(
-        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
-    ) -> Tensor:
-        """The vector of each token, [B, L, width]; see ``Encoder``."""
-        del length, layer  # no token looks at another, and there is one layer
-        if start:
-            tokens = functional.pad(tokens, (1, 0), value=self.spec.separator)
+    def vectors(self, tokens: Tensor) -> Tensor:
+        """The vectors of tokens, [...] to [..., width]."""
         found: Tensor = self.table(self.row[tokens])
         return found
 
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        """The vector of each token; no token looks at another, and there is one layer."""
+        del layer
+        return States(self.vectors(batch["tokens"]), real(batch))
 
-def _classes(spec: TokenSpec, *, tied: bool) -> npt.NDArray[np.int64]:
+    def with_start(self, batch: Batch, layer: int | None = None) -> Tensor:
+        """The vectors of the separator, which begins every row, and of each token."""
+        del layer
+        return self.vectors(functional.pad(batch["tokens"], (1, 0), value=self._tokens.separator))
+
+
+def _classes(tokens: Ids, *, tied: bool) -> npt.NDArray[np.int64]:
     """For each token the number of its vector, [size]."""
-    own = np.arange(spec.size)
+    own = np.arange(tokens.size)
     if not tied:
         return own
-    if spec.twins is None:
+    if tokens.alternatives is None:
         raise UsageError(
             "tie_reverse_complement: records are read in one form only here",
             do="leave it out, or use --domain genome with both_strands=true",
         )
-    first = np.minimum(own, np.where(spec.twins < spec.size, spec.twins, own))
+    known = tokens.alternatives < tokens.size
+    first = np.minimum(own, np.where(known, tokens.alternatives, own))
     found: npt.NDArray[np.int64] = np.unique(first, return_inverse=True)[1]
     return found

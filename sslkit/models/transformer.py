@@ -14,7 +14,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from sslkit.models import _blocks
-from sslkit.types import TokenSpec
+from sslkit.spec import Spec
+from sslkit.types import Batch
 
 VERSION = 1
 TAKES = frozenset({"tokens"})
@@ -54,54 +55,49 @@ class Model(_blocks.Blocks):
 
     skips_padding = True
 
-    def __init__(self, settings: Settings, spec: TokenSpec) -> None:
+    def __init__(self, settings: Settings, spec: Spec) -> None:
         # One by one: what is drawn for the weights follows the table.
         super().__init__(settings, spec, (_Block(settings) for _ in range(settings.blocks)))
         self.settings = settings
 
-    def forward(
-        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
-    ) -> Tensor:
-        """Hidden states [B, L, D]; see ``Encoder``. The last block's come after the final norm."""
+    def with_start(self, batch: Batch, layer: int | None = None) -> Tensor:
+        """See ``TokenEncoder``. The last block's states come after the final norm."""
         last = self.depth if layer is None else layer
-        x_pd, lie = self._begin(tokens, length)
+        x_pd, lie = self._begin(batch)
         for block in self.blocks[:last]:
             x_pd = self.through(block, x_pd, lie)
         if last == self.depth:
             x_pd = self.norm(x_pd, lie.real)
-        x_bld = lie.spread(x_pd)
-        return x_bld if start else x_bld[:, 1:]
+        return lie.spread(x_pd)
 
-    def states_at(
-        self, tokens: Tensor, length: Tensor, places: Tensor, start: bool = False
-    ) -> Tensor:
-        """See ``Encoder``; most of the last block is left out at all other places."""
+    def states_at(self, batch: Batch, places: Tensor) -> Tensor:
+        """See ``TokenEncoder``; most of the last block is left out at all other places."""
         if self.across_rows:  # The others count: norms look at them.
-            return super().states_at(tokens, length, places, start)
-        x_pd, lie = self._begin(tokens, length)
+            return super().states_at(batch, places)
+        x_pd, lie = self._begin(batch)
         for block in self.blocks[:-1]:
             x_pd = self.through(block, x_pd, lie)
-        columns = tokens.shape[1] + start
+        columns = batch["tokens"].shape[1] + 1
         row = places // columns
-        column = torch.minimum(places % columns + (not start), length[row])
+        column = torch.minimum(places % columns, batch["length"][row])
         last = self.through(self.blocks[-1], x_pd, lie, lie.first[row] + column)
         states: Tensor = self.norm(last)
         return states
 
     @torch.no_grad()
-    def attentions(self, tokens: Tensor, length: Tensor, **besides: Tensor) -> Tensor:
-        """See ``modules.Attentive``; there is nothing that it takes besides."""
-        x_pd, lie = self._begin(tokens, length)
+    def attentions(self, batch: Batch) -> Tensor:
+        """See ``modules.Attentive``."""
+        x_pd, lie = self._begin(batch)
         found = []
         for block in (block for block in self.blocks if isinstance(block, _Block)):
             found.append(block.probabilities(x_pd, lie)[..., 1:, 1:])
             x_pd = block(x_pd, lie)
         return torch.stack(found, dim=1)
 
-    def _begin(self, tokens: Tensor, length: Tensor) -> tuple[Tensor, "_Layout"]:
+    def _begin(self, batch: Batch) -> tuple[Tensor, "_Layout"]:
         """Embeddings [P, D], the learned start as one more token of the table, and how they lie."""
-        table = torch.cat([self.table(), self.start[None]])
-        tokens = functional.pad(tokens, (1, 0), value=len(table) - 1)
+        length, table = batch["length"], torch.cat([self.table(), self.start[None]])
+        tokens = functional.pad(batch["tokens"], (1, 0), value=len(table) - 1)
         dtype, device = table.dtype, tokens.device.type
         if torch.is_autocast_enabled(device):
             dtype = torch.get_autocast_dtype(device)

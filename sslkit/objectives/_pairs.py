@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import pool, precise
-from sslkit.types import Array, Arrays, Batch, TokenSpec
+from sslkit.modules import pool_between, precise
+from sslkit.spec import Ids
+from sslkit.types import Array, Arrays, Batch
 
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
@@ -60,7 +61,7 @@ def cut(boundary: Flags, start: Ints, stop: Ints, draw: Array) -> Ints:
 
 
 def paired(
-    batch: Arrays, spec: TokenSpec, rows: Ints, pair: tuple[Segments, Segments], odd: Flags
+    batch: Arrays, ids: Ids, rows: Ints, pair: tuple[Segments, Segments], odd: Flags
 ) -> Arrays:
     """Rows of two segments with the separator between them; other rows stay as they are.
 
@@ -77,14 +78,14 @@ def paired(
     first, second = pair
     old = batch["tokens"]
     column = np.arange(old.shape[1] + 1)
-    tokens = np.pad(old, ((0, 0), (0, 1)), constant_values=spec.pad)
-    tokens[rows] = spec.pad
+    tokens = np.pad(old, ((0, 0), (0, 1)), constant_values=ids.pad)
+    tokens[rows] = ids.pad
     for part, begin in ((first, np.zeros_like(rows)), (second, first.length + 1)):
         place = column - begin[:, None]
         number, at = np.nonzero((place >= 0) & (place < part.length[:, None]))
         wanted = part.start[number] + place[number, at]
         tokens[rows[number], at] = old[part.row[number], wanted]
-    tokens[rows, first.length] = spec.separator
+    tokens[rows, first.length] = ids.separator
     length = batch["length"].copy()
     length[rows] = first.length + 1 + second.length
     return {
@@ -114,9 +115,9 @@ class PairHead(nn.Module):
         """Scores [T] of states [T, L, width] with separators at ``middle`` [T]."""
         nothing = torch.zeros_like(middle)
         parts = (
-            pool(states, nothing, middle, "mean"),
-            pool(states, middle + 1, length, "mean"),
-            pool(states, middle, length, "first"),
+            pool_between(states, nothing, middle, "mean"),
+            pool_between(states, middle + 1, length, "mean"),
+            pool_between(states, middle, length, "first"),
         )
         first, second, mark = (self.norm(part.to(self.norm.weight.dtype)) for part in parts)
         seen = torch.cat([first, second, first * second, mark], dim=-1)
@@ -126,7 +127,7 @@ class PairHead(nn.Module):
 
 def losses(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     """Binary cross entropy summed over the pairs, in nats."""
-    states = encoder(batch["tokens"], batch["length"])
+    states = encoder(batch).values
     rows = batch["rows"]
     scores = precise(head(states[rows], batch["middle"], batch["length"][rows]))
     odd = batch["odd"].to(scores.dtype)

@@ -14,16 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import Pooling, besides_of, pool
+from sslkit.modules import Pooling, States, pool, view
 from sslkit.types import Arrays, Batch, Draws, Weighted
 
 #: A learned temperature stays above it: a hundredth is as sharp as float32 needs.
 _COLDEST = 0.01
-#: What batches call tokens and lengths of a record, and of its view.
-_SIDES = (("tokens", "length"), ("view", "view_length"))
-#: What an encoder may take besides; names of it begin so for records and for views.
-BESIDES = frozenset({"links", "sites"})
-_PREFIXES = ("", "view_")
 
 
 @dataclass(frozen=True)
@@ -61,17 +56,16 @@ class Contrast:
         """Which rows are compared: those with tokens in both views, unless one is left alone.
 
         Args:
-            batch: ``tokens`` [B, L] and ``length`` [B], ``view`` [B, any] and ``view_length`` [B].
+            batch: records and, as ``view``, other records that say the same.
             draws: not used, the domain has drawn the view.
 
         Returns:
-            the same, and ``rows`` [P] int64, those that are compared.
+            the batch, and ``rows`` [P] int64, those that are compared.
         """
-        names = [name for side in _SIDES for name in side]
-        besides = [prefix + name for prefix in _PREFIXES for name in sorted(BESIDES)]
-        names += [name for name in besides if name in batch]
-        rows = np.flatnonzero((batch["length"] > 0) & (batch["view_length"] > 0))
-        return {name: batch[name] for name in names} | {"rows": rows if len(rows) > 1 else rows[:0]}
+        empty = [batch[name] < 1 for name in ("length", "view.length") if name in batch]
+        count = len(next(iter(batch.values())))
+        rows = np.flatnonzero(~np.any([np.zeros(count, np.bool_), *empty], axis=0))
+        return batch | {"rows": rows if len(rows) > 1 else rows[:0]}
 
     def count(self, batch: Arrays) -> dict[str, float]:
         """The number of pairs."""
@@ -80,17 +74,16 @@ class Contrast:
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE summed over the pairs, the mean of both directions, in nats."""
         rows = batch["rows"]
-        vectors = []
-        for (tokens, length), prefix in zip(_SIDES, _PREFIXES, strict=True):
-            besides = besides_of(encoder, batch, prefix)
-            states = encoder(batch[tokens], batch[length], **besides)[rows]
-            zero = torch.zeros_like(rows)
-            vectors.append(pool(states, zero, batch[length][rows], self._pooling))
+        vectors = [self._vectors(encoder(side), rows) for side in (batch, view(batch, "view"))]
         # In bfloat16 near vectors look alike, and there are few numbers per record.
         with torch.autocast(rows.device.type, enabled=False):
             scores = head(*vectors)
             both = scores.logsumexp(0) + scores.logsumexp(1) - 2 * scores.diagonal()
         return {self._name: both.sum() / 2}
+
+    def _vectors(self, states: States, rows: Tensor) -> Tensor:
+        mask = None if states.mask is None else states.mask[rows]
+        return pool(States(states.values[rows], mask), self._pooling)
 
     def floor(self, batches: Sequence[Arrays]) -> float:
         """The logarithm of the number of candidates."""

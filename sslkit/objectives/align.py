@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from torch import nn
 
 from sslkit.objectives import _views
-from sslkit.types import Array, TokenSpec
+from sslkit.spec import Spec
+from sslkit.types import Array
 
 VERSION = 1
-NEEDS = frozenset({"tokens", "view"})
+NEEDS = frozenset({"view"})
 CAUSAL = None
 UNIT = "nats per pair"
 FLOOR = "chance"
@@ -33,7 +34,7 @@ class Objective(_views.Contrast):
     """Contrast of the encoder's own vectors."""
 
     def __init__(
-        self, settings: Settings, spec: TokenSpec | None = None, counts: Array | None = None
+        self, settings: Settings, spec: Spec | None = None, counts: Array | None = None
     ) -> None:
         super().__init__("align", settings.pooling)
         self.settings = settings

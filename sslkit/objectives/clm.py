@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from sslkit.heads import TokenHead, log_probabilities, token_losses, unigram_loss
+from sslkit.heads import TokenHead, log_probabilities, targeted, token_losses, unigram_loss
 from sslkit.modules import states_at
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
@@ -31,14 +32,14 @@ class Settings(Weighted):
 class Objective:
     """Next-token modelling for one vocabulary."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         self.settings = settings
-        self.spec = spec
+        self.tokens = token_ids(spec)
         self._counts = counts
 
     def head(self, width: int) -> nn.Module:
         """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return TokenHead(width, self.spec, self._counts)
+        return TokenHead(width, self.tokens, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """What is asked of every token of the vocabulary.
@@ -49,22 +50,15 @@ class Objective:
             draws: not used, nothing is random.
 
         Returns:
-            ``tokens``, ``length``, ``positions`` [T] of the states to predict from in the
-            flattened [B, L + 1], of which column c has seen c tokens, ``targets`` [T], the ids,
-            and ``weight`` [T] float32.
+            the batch, ``positions`` [T] of the states to predict from, as
+            ``TokenEncoder.states_at`` takes them, ``targets`` [T], the ids, and ``weight`` [T]
+            float32.
         """
         tokens, length = batch["tokens"], batch["length"]
-        columns = tokens.shape[1]
-        inside = np.arange(columns) < length[:, None]
-        row, column = np.nonzero(inside & (tokens < self.spec.size))
-        weight = batch.get("token_weight", np.ones(tokens.shape, np.float32))
-        return {
-            "tokens": tokens,
-            "length": length,
-            "positions": row * (columns + 1) + np.maximum(column - self.spec.reach, 0),
-            "targets": tokens[row, column],
-            "weight": weight[row, column],
-        }
+        inside = np.arange(tokens.shape[1]) < length[:, None]
+        target = inside & (tokens < self.tokens.size)
+        # The state of the token before has seen all that stands before a target.
+        return batch | targeted(batch, target, back=1 + self.tokens.overlap)
 
     def count(self, batch: Arrays) -> dict[str, float]:
         """The summed weights of the targets."""
@@ -72,9 +66,8 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted cross entropy summed over the targets, in nats."""
-        tokens, length, places = batch["tokens"], batch["length"], batch["positions"]
-        states = states_at(encoder, tokens, length, places, start=True)
-        each = token_losses(head, states, batch["targets"], self.spec.size)
+        states = states_at(encoder, batch, batch["positions"])
+        each = token_losses(head, states, batch["targets"], self.tokens.size)
         return {"clm": (each * batch["weight"]).sum()}
 
     def floor(self, batches: Sequence[Arrays]) -> float:
@@ -85,8 +78,7 @@ class Objective:
         self,
         encoder: nn.Module,
         head: nn.Module,
-        tokens: Tensor,
-        length: Tensor,
+        batch: Batch,
         wanted: Tensor,
         *,
         rows: int,
@@ -98,8 +90,9 @@ class Objective:
         they do, each is given only those before it that share nothing with it, and the sum is a
         pseudo-likelihood.
         """
-        row, column = (wanted & (tokens < self.spec.size)).nonzero(as_tuple=True)
-        states = encoder(tokens, length, start=True)
-        states = states[row, (column - self.spec.reach).clamp(min=0)]
+        tokens = batch["tokens"]
+        row, column = (wanted & (tokens < self.tokens.size)).nonzero(as_tuple=True)
+        before = (column - self.tokens.overlap).clamp(min=0)
+        states = states_at(encoder, batch, row * (tokens.shape[1] + 1) + before)
         places = row * tokens.shape[1] + column
-        yield from log_probabilities(head, states, places, self.spec.size)
+        yield from log_probabilities(head, states, places, self.tokens.size)

@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from sslkit.heads import TokenHead, shares, token_losses
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.heads import TokenHead, shares, targeted, token_losses
+from sslkit.modules import states_at
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "corrupted"})
@@ -37,20 +39,17 @@ class Settings(Weighted):
 class Objective:
     """Denoising for one vocabulary."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         self.settings = settings
-        self.spec = spec
+        self.tokens = token_ids(spec)
         self._counts = counts
 
     def head(self, width: int) -> nn.Module:
         """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return TokenHead(width, self.spec, self._counts)
+        return TokenHead(width, self.tokens, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """What is shown, and which clean token each state must name.
-
-        Targets are a list and name the state that they are read from, so they need not stand in
-        the columns of what is shown.
 
         Args:
             batch: ``tokens`` and ``corrupted`` [B, L], ``length`` [B] and, where the domain
@@ -58,20 +57,13 @@ class Objective:
             draws: not used, the domain has drawn the errors.
 
         Returns:
-            ``tokens``, the corrupted ones, ``length``, ``positions`` [T] of the states in the
-            flattened batch, ``targets`` [T], the clean ids, and ``weight`` [T] float32.
+            the batch with the corrupted ``tokens``, ``positions`` [T] of the states as
+            ``TokenEncoder.states_at`` takes them, ``targets`` [T], the clean ids, and ``weight``
+            [T] float32.
         """
         tokens, length = batch["tokens"], batch["length"]
-        real = (np.arange(tokens.shape[1]) < length[:, None]) & (tokens < self.spec.size)
-        positions = np.flatnonzero(real)
-        weight = batch.get("token_weight", np.ones(tokens.shape, np.float32))
-        return {
-            "tokens": batch["corrupted"],
-            "length": length,
-            "positions": positions,
-            "targets": tokens.reshape(-1)[positions],
-            "weight": weight.reshape(-1)[positions],
-        }
+        real = (np.arange(tokens.shape[1]) < length[:, None]) & (tokens < self.tokens.size)
+        return batch | {"tokens": batch["corrupted"]} | targeted(batch, real)
 
     def count(self, batch: Arrays) -> dict[str, float]:
         """The summed weights of the targets."""
@@ -79,14 +71,13 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted cross entropy summed over the targets, in nats."""
-        hidden = encoder(batch["tokens"], batch["length"])
-        states = hidden.flatten(0, 1)[batch["positions"]]
-        each = token_losses(head, states, batch["targets"], self.spec.size)
+        states = states_at(encoder, batch, batch["positions"])
+        each = token_losses(head, states, batch["targets"], self.tokens.size)
         return {"denoise": (each * batch["weight"]).sum()}
 
     def floor(self, batches: Sequence[Arrays]) -> float:
         """What the shown token alone gives, with the share of changed parts in ``batches``."""
-        shown = np.concatenate([b["tokens"].reshape(-1)[b["positions"]] for b in batches])
+        shown = np.concatenate([_shown(batch) for batch in batches])
         clean = np.concatenate([b["targets"] for b in batches])
         weight = np.concatenate([b["weight"] for b in batches]).astype(np.float64)
         if self._counts is None or not weight.sum() > 0:
@@ -96,12 +87,19 @@ class Objective:
 
     def _parts(self) -> npt.NDArray[np.int64]:
         """The parts of each token, [size, parts], numbered from 0 in each column."""
-        whole = np.arange(self.spec.size)[:, None]
-        if self.spec.parts is None:
+        whole = np.arange(self.tokens.size)[:, None]
+        if self.tokens.parts is None:
             return whole
-        columns = [np.unique(column, return_inverse=True)[1] for column in self.spec.parts.T]
+        columns = [np.unique(column, return_inverse=True)[1] for column in self.tokens.parts.T]
         cells = math.prod(int(column.max()) + 1 for column in columns)
         return np.stack(columns, axis=1) if cells <= _CELLS else whole
+
+
+def _shown(batch: Arrays) -> Array:
+    """The tokens that stand where targets do, [T]."""
+    with_start = np.pad(batch["tokens"], ((0, 0), (1, 0)))
+    shown: Array = with_start.reshape(-1)[batch["positions"]]
+    return shown
 
 
 def _copying(

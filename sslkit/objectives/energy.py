@@ -26,8 +26,9 @@ from torch.nn import functional
 
 from sslkit.errors import UsageError
 from sslkit.heads import shares
-from sslkit.modules import precise
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.modules import precise, real
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
@@ -65,21 +66,22 @@ class Settings(Weighted):
 class Objective:
     """Energies of records over one vocabulary."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
-        if spec.reach and settings.copies > 1:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
+        tokens = token_ids(spec)
+        if tokens.overlap and settings.copies > 1:
             raise UsageError(
                 f"energy makes one noise copy where tokens overlap, not {settings.copies}",
                 do="leave --set copies out, or use tokens that do not overlap (--set stride=K)",
             )
         self.settings = settings
-        self.spec = spec
-        share = shares(np.zeros(spec.size) if counts is None else counts)
+        self.tokens = tokens
+        share = shares(np.zeros(tokens.size) if counts is None else counts)
         self._cumulated = np.cumsum(share)
         # What the counts say of a token, and of what the vocabulary does not hold as much as of
         # its rarest token. Where tokens overlap, what they share counts once.
-        own = np.full(spec.total, -np.log(share.min()))
-        own[: spec.size] = -np.log(share)
-        self._own = own / (spec.reach + 1)
+        own = np.full(tokens.total, -np.log(share.min()))
+        own[: tokens.size] = -np.log(share)
+        self._own = own / (tokens.overlap + 1)
 
     def head(self, width: int) -> nn.Module:
         """From hidden states [..., width] to energies [...]."""
@@ -94,11 +96,11 @@ class Objective:
             draws: random numbers by row.
 
         Returns:
-            ``tokens``, ``length``, ``noise`` [B, copies, L], ``odds`` [B, copies] float32, the
+            the batch, ``noise`` [B, copies, L], ``odds`` [B, copies] float32, the
             part of G that the counts give, and ``rows`` [R] int64, those with tokens.
         """
         tokens, length = batch["tokens"], batch["length"]
-        if self.spec.reach:
+        if self.tokens.overlap:
             noise = batch["corrupted"][:, None]
             inside = np.arange(tokens.shape[1]) < length[:, None]
             odds = ((self._own[batch["corrupted"]] - self._own[tokens]) * inside).sum(1)[:, None]
@@ -107,9 +109,7 @@ class Objective:
             noise = np.stack([self._replaced(tokens, length, draws, n) for n in copies], axis=1)
             # The energies of the counts and the odds of having drawn the noise cancel.
             odds = np.zeros(noise.shape[:2])
-        return {
-            "tokens": tokens,
-            "length": length,
+        return batch | {
             "noise": noise,
             "odds": odds.astype(np.float32),
             "rows": np.flatnonzero(length > 0),
@@ -118,7 +118,7 @@ class Objective:
     def _replaced(self, tokens: Array, length: Array, draws: Draws, copy: int) -> Array:
         """Tokens with a share of them, at least one a row, drawn anew from the counts."""
         columns = tokens.shape[1]
-        known = (np.arange(columns) < length[:, None]) & (tokens < self.spec.size)
+        known = (np.arange(columns) < length[:, None]) & (tokens < self.tokens.size)
         place = np.where(known, draws.uniform(f"place {copy}", columns), np.inf)
         count = np.maximum(1, np.rint(self.settings.rate * known.sum(1))).astype(np.int64)
         rank = place.argsort(axis=1, kind="stable").argsort(axis=1)
@@ -128,7 +128,7 @@ class Objective:
         draw += draws.uniform(f"token {copy}, further bits", columns) * 2.0**-24
         drawn = np.searchsorted(self._cumulated, draw[chosen], side="right")
         noise = tokens.copy()
-        noise[chosen] = np.minimum(drawn, self.spec.size - 1)
+        noise[chosen] = np.minimum(drawn, self.tokens.size - 1)
         return noise
 
     def count(self, batch: Arrays) -> dict[str, float]:
@@ -142,29 +142,26 @@ class Objective:
         logarithm of the chance to make the noise of the data less that of the way back (Ceylan &
         Gutmann 2018).
         """
-        tokens, noise, length = batch["tokens"], batch["noise"], batch["length"]
+        tokens, noise = batch["tokens"], batch["noise"]
         copies = noise.shape[1]
         both = torch.cat([tokens[:, None], noise], dim=1).flatten(0, 1)
-        beyond = _beyond(encoder, head, both, length.repeat_interleave(copies + 1))
+        inputs = {name: batch[name] for name in batch.keys() - {"noise", "odds", "rows"}}
+        copied = {n: array.repeat_interleave(copies + 1, 0) for n, array in inputs.items()}
+        beyond = _beyond(encoder, head, copied | {"tokens": both})
         beyond = beyond.view(-1, copies + 1)[batch["rows"]]
         each = functional.softplus(beyond[:, :1] - beyond[:, 1:] - batch["odds"][batch["rows"]])
         return {"energy": each.mean(1).sum()}
 
-    def energies(
-        self, encoder: nn.Module, head: nn.Module, tokens: Tensor, length: Tensor
-    ) -> Tensor:
+    def energies(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
         """How implausible records are, [B] float32 in nats; lower is more plausible.
 
         Comparable between records of one length: minus the energy is their log-density up to a
         constant. A record without tokens has 0.
-
-        Args:
-            tokens: ids as the domain gives them, [B, L].
-            length: real tokens of each row, [B].
         """
+        tokens = batch["tokens"]
         own = torch.from_numpy(self._own.astype(np.float32)).to(tokens.device)[tokens]
-        own = own.masked_fill(_padding(tokens, length), 0.0)
-        return _beyond(encoder, head, tokens, length) + own.sum(1)
+        own = own.masked_fill(~real(batch), 0.0)
+        return _beyond(encoder, head, batch) + own.sum(1)
 
     def floor(self, batches: Sequence[Arrays]) -> float:
         """What the counts alone tell, trusted as far as is best on ``batches``."""
@@ -205,14 +202,10 @@ class Head(nn.Module):
         return found.squeeze(-1)
 
 
-def _beyond(encoder: nn.Module, head: nn.Module, tokens: Tensor, length: Tensor) -> Tensor:
+def _beyond(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     """What the model adds to the energies of the counts, [B]: a sum over tokens."""
-    padding = _padding(tokens, length)
+    padding = ~real(batch)
     # Filled before and behind: NaN times zero is NaN.
-    hidden = encoder(tokens, length).masked_fill(padding[..., None], 0.0)
+    hidden = encoder(batch).values.masked_fill(padding[..., None], 0.0)
     found: Tensor = head(hidden).masked_fill(padding, 0.0).sum(1)
     return found
-
-
-def _padding(tokens: Tensor, length: Tensor) -> Tensor:
-    return torch.arange(tokens.shape[1], device=tokens.device) >= length[:, None]

@@ -14,13 +14,13 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sslkit.heads import TokenHead, log_probabilities, token_losses, unigram_loss
-from sslkit.modules import besides_of, states_at
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.heads import TokenHead, log_probabilities, targeted, token_losses, unigram_loss
+from sslkit.modules import states_at, take
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
-PASSES = frozenset({"links", "sites"})
 CAUSAL = False
 UNIT = "nats per token"
 FLOOR = "unigram"
@@ -53,15 +53,15 @@ class Settings(Weighted):
 class Objective:
     """Masked modelling for one vocabulary."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         self.settings = settings
-        self.spec = spec
+        self.tokens = token_ids(spec)
         self._counts = counts
-        self._span = settings.span or spec.reach + 1
+        self._span = settings.span or self.tokens.overlap + 1
 
     def head(self, width: int) -> nn.Module:
         """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return TokenHead(width, self.spec, self._counts)
+        return TokenHead(width, self.tokens, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Hide tokens of a batch.
@@ -72,34 +72,27 @@ class Objective:
             draws: random numbers by row.
 
         Returns:
-            ``tokens`` with the hidden ones replaced, ``length``, ``positions`` [T] of the
-            targets in the flattened batch, ``targets`` [T], their ids, and ``weight`` [T]
-            float32; and what it ``PASSES``, where the batch has it, as it is.
+            the batch with hidden ``tokens`` replaced, ``positions`` [T] of the targets as
+            ``TokenEncoder.states_at`` takes them, ``targets`` [T], their ids, and ``weight`` [T]
+            float32.
         """
         tokens, length = batch["tokens"], batch["length"]
         span_at = self._spans(tokens.shape, length, draws)
-        target = (span_at >= 0) & (tokens < self.spec.size)
+        target = (span_at >= 0) & (tokens < self.tokens.size)
         fate = draws.uniform("fate", tokens.shape[1])
         fate = np.take_along_axis(fate, np.maximum(span_at, 0), axis=1)
         # A span that is kept shows itself, so nothing around it needs to be hidden.
-        hidden = _spread(target & (fate >= self.settings.keep), self.spec.reach)
+        hidden = _spread(target & (fate >= self.settings.keep), self.tokens.overlap)
         hidden &= np.arange(tokens.shape[1]) < length[:, None]
         shown = tokens.copy()
-        shown[hidden] = self.spec.mask
+        shown[hidden] = self.tokens.mask
         swapped = target & (fate >= self.settings.keep)
         swapped &= fate < self.settings.keep + self.settings.random
         if swapped.any():
             noise = draws.uniform("noise", tokens.shape[1])[swapped]
-            shown[swapped] = np.minimum(noise * self.spec.size, self.spec.size - 1).astype(np.int64)
-        positions = np.flatnonzero(target)
-        weight = batch.get("token_weight", np.ones(tokens.shape, np.float32))
-        return {name: batch[name] for name in PASSES & batch.keys()} | {
-            "tokens": shown,
-            "length": length,
-            "positions": positions,
-            "targets": tokens.reshape(-1)[positions],
-            "weight": weight.reshape(-1)[positions],
-        }
+            drawn = np.minimum(noise * self.tokens.size, self.tokens.size - 1)
+            shown[swapped] = drawn.astype(np.int64)
+        return batch | {"tokens": shown} | targeted(batch, target)
 
     def _spans(
         self, shape: tuple[int, ...], length: npt.NDArray[np.int64], draws: Draws
@@ -111,7 +104,7 @@ class Objective:
         """
         rows, columns = shape
         span = self._span
-        hidden = span + 2 * self.spec.reach
+        hidden = span + 2 * self.tokens.overlap
         count = np.maximum(1, np.rint(self.settings.rate * length / hidden)).astype(np.int64)
         most = int(count.max(initial=1))
         place = (np.arange(most) + draws.uniform("span", most)) / count[:, None]
@@ -132,11 +125,8 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Weighted cross entropy summed over the targets, in nats."""
-        besides = besides_of(encoder, batch)
-        states = states_at(
-            encoder, batch["tokens"], batch["length"], batch["positions"], besides=besides
-        )
-        each = token_losses(head, states, batch["targets"], self.spec.size)
+        states = states_at(encoder, batch, batch["positions"])
+        each = token_losses(head, states, batch["targets"], self.tokens.size)
         return {"mlm": (each * batch["weight"]).sum()}
 
     def floor(self, batches: Sequence[Arrays]) -> float:
@@ -147,8 +137,7 @@ class Objective:
         self,
         encoder: nn.Module,
         head: nn.Module,
-        tokens: Tensor,
-        length: Tensor,
+        batch: Batch,
         wanted: Tensor,
         *,
         rows: int,
@@ -159,7 +148,8 @@ class Objective:
         All tokens within ``reach`` of it are hidden as well. The sum of a row is its
         pseudo-log-likelihood (Salazar et al. 2020, eq. 1).
         """
-        row, column = (wanted & (tokens < self.spec.size)).nonzero(as_tuple=True)
+        tokens = batch["tokens"]
+        row, column = (wanted & (tokens < self.tokens.size)).nonzero(as_tuple=True)
         # Tokens of a row that are as far behind a multiple of the spacing are hidden together.
         apart = tokens.shape[1] if spacing is None else spacing
         copies, copy = torch.unique(row * apart + column % apart, return_inverse=True)
@@ -167,19 +157,20 @@ class Objective:
         row, column, copy = row[order], column[order], copy[order]
         for first in range(0, len(copies), rows):
             of = copies[first : first + rows].div(apart, rounding_mode="floor")
-            size = length[of]
+            rows_of = take(batch, of)
+            size = rows_of["length"]
             ends = torch.tensor([first, first + len(of)], device=copy.device)
             begin, end = torch.searchsorted(copy, ends).tolist()
             here, there = copy[begin:end] - first, column[begin:end]
             # Rows of a batch differ in length, those of a pass often do not.
-            shown = tokens[of, : int(size.max())]
-            for offset in range(-self.spec.reach, self.spec.reach + 1):
+            shown = rows_of["tokens"]
+            for offset in range(-self.tokens.overlap, self.tokens.overlap + 1):
                 place = there + offset
                 inside = (place >= 0) & (place < size[here])
-                shown[here[inside], place[inside]] = self.spec.mask
-            states = encoder(shown, size)[here, there]
+                shown[here[inside], place[inside]] = self.tokens.mask
+            states = encoder(rows_of).values[here, there]
             places = row[begin:end] * tokens.shape[1] + there
-            yield from log_probabilities(head, states, places, self.spec.size)
+            yield from log_probabilities(head, states, places, self.tokens.size)
 
 
 def _spread(flags: npt.NDArray[np.bool_], reach: int) -> npt.NDArray[np.bool_]:

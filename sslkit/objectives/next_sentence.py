@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from sslkit.objectives import _pairs
 from sslkit.objectives._pairs import PairHead, Segments
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "boundary"})
@@ -35,10 +36,10 @@ class Settings(Weighted):
 class Objective:
     """Next sentence for one vocabulary."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts
         self.settings = settings
-        self.spec = spec
+        self.tokens = token_ids(spec)
 
     def head(self, width: int) -> nn.Module:
         """From hidden states to the score of a second segment being from elsewhere."""
@@ -49,7 +50,7 @@ class Objective:
 
         A row without a sentence that begins in its middle half does not count, nor does one that
         is alone: the rows of a micro-batch serve each other, so it matters how large that is.
-        Where tokens overlap, ``reach`` of them are left out between the segments.
+        Where tokens overlap, ``overlap`` of them are left out between the segments.
 
         Args:
             batch: ``tokens`` [B, L], ``length`` [B] and ``boundary`` [B, L].
@@ -60,7 +61,7 @@ class Objective:
         """
         columns = batch["tokens"].shape[1]
         boundary = batch["boundary"] & (np.arange(columns) < batch["length"][:, None])
-        stop = batch["length"] - self.spec.reach
+        stop = batch["length"] - self.tokens.overlap
         middle = _pairs.cut(boundary, np.zeros_like(stop), stop, draws.uniform("cut", 1)[:, 0])
         rows = np.flatnonzero(middle >= 0)
         if len(rows) == 1:
@@ -75,11 +76,12 @@ class Objective:
         shorten = 1 - _SHORTENED * draws.uniform("shortened", 1)[rows, 0]
         most = np.minimum(rest, rest[other])
         length = 1 + ((most - 1) * shorten).astype(np.int64)
-        after = Segments(rows, middle + self.spec.reach, length)
+        after = Segments(rows, middle + self.tokens.overlap, length)
         strange = Segments(rows[other], after.start[other], length)
         taken = draws.uniform("taken", 1)[rows, 0] < 0.5
         first = Segments(rows, np.zeros_like(middle), middle)
-        return _pairs.paired(batch, self.spec, rows, (first, after.either(strange, taken)), taken)
+        pair = first, after.either(strange, taken)
+        return _pairs.paired(batch, self.tokens, rows, pair, taken)
 
     def count(self, batch: Arrays) -> dict[str, float]:
         """The number of pairs."""

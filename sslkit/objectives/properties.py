@@ -12,16 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from sslkit.errors import UsageError
-from sslkit.modules import Pooling, besides_of, pool, precise
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.modules import Pooling, pool, precise
+from sslkit.spec import Floats, Spec
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "properties"})
-PASSES = frozenset({"links", "sites"})
 CAUSAL = None
 UNIT = "squared log units per property"
 FLOOR = "the mean"
@@ -43,19 +42,20 @@ class Objective:
         UsageError: the domain computes none as it is set.
     """
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts
-        if not spec.properties:
+        properties = spec.get("properties")
+        if not isinstance(properties, Floats):
             raise UsageError(
                 "objective properties has nothing to predict",
                 why="the domain computes no properties as it is set",
             )
         self.settings = settings
-        self.spec = spec
+        (self._count,) = properties.shape
 
     def head(self, width: int) -> nn.Module:
         """From pooled states [B, width] to properties [B, P]."""
-        return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self.spec.properties))
+        return nn.Sequential(nn.LayerNorm(width), nn.Linear(width, self._count))
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """What is to be predicted, and of which rows.
@@ -66,14 +66,14 @@ class Objective:
             draws: not used, nothing is hidden.
 
         Returns:
-            ``tokens``, ``length`` and, where it has it, what it ``PASSES`` as they are; ``wanted``
-            [B, P] float32, 0 where it does not count; and ``counted`` [B, P] float32, 1 or 0.
+            the batch, ``wanted`` [B, P] float32, 0 where it does not count, and ``counted`` [B, P]
+            float32, 1 or 0.
         """
         del draws
         given = batch["properties"]
         counted = np.isfinite(given) & (batch["length"] > 0)[:, None]
         held = np.where(counted, given, 0.0)
-        return {name: batch[name] for name in ({"tokens", "length"} | PASSES) & batch.keys()} | {
+        return batch | {
             "wanted": (np.sign(held) * np.log1p(np.abs(held))).astype(np.float32),
             "counted": counted.astype(np.float32),
         }
@@ -84,10 +84,7 @@ class Objective:
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squared errors summed over rows and properties."""
-        length = batch["length"]
-        states = encoder(batch["tokens"], length, **besides_of(encoder, batch))
-        # A row without tokens does not count; its vector is the one of its first padding.
-        vectors = pool(states, torch.zeros_like(length), length.clamp(min=1), self.settings.pooling)
+        vectors = pool(encoder(batch), self.settings.pooling)
         error = precise(head(vectors)) - batch["wanted"]
         return {"properties": (error**2 * batch["counted"]).sum()}
 

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslkit.types import Array, Arrays, Batch, Draws, FieldSpec, Weighted
+from sslkit.spec import Spec, space
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"points", "conditions", "observations"})
@@ -83,11 +84,11 @@ class Derivatives:
 class Objective:
     """What one equation leaves over; implements ``pretexts.Pretext``."""
 
-    def __init__(self, settings: Settings, spec: FieldSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts  # there is no vocabulary
         self.settings = settings
-        self.spec = spec
-        self.growth = spec.growth if settings.growth is None else settings.growth
+        self.space = space(spec)
+        self.growth = self.space.growth if settings.growth is None else settings.growth
 
     @property
     def terms(self) -> dict[str, float]:
@@ -129,7 +130,7 @@ class Objective:
 
     def values(self, encoder: nn.Module, head: nn.Module, points: Tensor) -> Tensor:
         """The field at points, [N, coordinates] to [N]."""
-        found: Tensor = head(encoder(points))
+        found: Tensor = head(encoder({"points": points}).values)
         return found[:, 0]
 
     def residual(self, encoder: nn.Module, head: nn.Module, points: Tensor) -> Tensor:
@@ -138,11 +139,11 @@ class Objective:
         with torch.enable_grad():
             places = points.detach().requires_grad_()
             values = self.values(encoder, head, places)
-            return self.spec.residual(values, Derivatives(places, self.spec.coordinates))
+            return self.space.residual(values, Derivatives(places, self.space.coordinates))
 
     def weights(self, points: Tensor) -> Tensor:
         """How much each point counts, [N]; 1 in the mean over the space."""
-        begin, end = self.spec.low[-1], self.spec.high[-1]
+        begin, end = self.space.low[-1], self.space.high[-1]
         rate = 2 * self.growth * (end - begin)
         mean = -math.expm1(-rate) / rate if rate else 1.0
         return torch.exp(-rate * (points[:, -1] - begin) / (end - begin)) / mean
@@ -154,7 +155,7 @@ class Objective:
         for batch in batches:
             places = torch.from_numpy(batch["points"]).requires_grad_()
             zero = 0.0 * places.sum(1)
-            left = self.spec.residual(zero, Derivatives(places, self.spec.coordinates))
+            left = self.space.residual(zero, Derivatives(places, self.space.coordinates))
             total["residual"] += float((self.weights(places) * left.square()).sum().detach())
             total["conditions"] += float(np.square(batch["condition_values"]).sum())
             total["observations"] += float(np.square(batch["observation_values"]).sum())

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from sslkit.objectives import _pairs
 from sslkit.objectives._pairs import PairHead, Segments
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "boundary"})
@@ -31,10 +32,10 @@ class Settings(Weighted):
 class Objective:
     """Sentence order for one vocabulary."""
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts
         self.settings = settings
-        self.spec = spec
+        self.tokens = token_ids(spec)
 
     def head(self, width: int) -> nn.Module:
         """From hidden states to the score of a pair being swapped."""
@@ -44,7 +45,7 @@ class Objective:
         """Cut rows in two where a sentence begins, and swap half of them.
 
         A row without a sentence that begins in the middle half of its whole sentences does not
-        count. Where tokens overlap, ``reach`` of them are left out between the segments.
+        count. Where tokens overlap, ``overlap`` of them are left out between the segments.
 
         Args:
             batch: ``tokens`` [B, L], ``length`` [B] and ``boundary`` [B, L].
@@ -57,15 +58,15 @@ class Objective:
         boundary = batch["boundary"] & (column < batch["length"][:, None])
         start = np.where(boundary, column, len(column)).min(1, initial=len(column))
         # The last sentence may go on behind the row.
-        stop = np.where(boundary, column, 0).max(1, initial=0) - self.spec.reach
+        stop = np.where(boundary, column, 0).max(1, initial=0) - self.tokens.overlap
         middle = _pairs.cut(boundary, start, stop, draws.uniform("cut", 1)[:, 0])
         rows = np.flatnonzero(middle >= 0)
         start, middle, stop = start[rows], middle[rows], stop[rows]
         before = Segments(rows, start, middle - start)
-        after = Segments(rows, middle + self.spec.reach, stop - middle)
+        after = Segments(rows, middle + self.tokens.overlap, stop - middle)
         swapped = draws.uniform("swapped", 1)[rows, 0] < 0.5
         pair = before.either(after, swapped), after.either(before, swapped)
-        return _pairs.paired(batch, self.spec, rows, pair, swapped)
+        return _pairs.paired(batch, self.tokens, rows, pair, swapped)
 
     def count(self, batch: Arrays) -> dict[str, float]:
         """The number of pairs."""

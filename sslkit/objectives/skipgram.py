@@ -27,7 +27,8 @@ from sslkit.errors import UsageError
 from sslkit.heads import shares
 from sslkit.modules import Encoder, RowTable
 from sslkit.objectives import _sgns
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec, Weighted
+from sslkit.spec import Spec, token_ids
+from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens"})
@@ -76,11 +77,11 @@ class Objective:
             parts of ``window``.
     """
 
-    def __init__(self, settings: Settings, spec: TokenSpec, counts: Array | None = None) -> None:
+    def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         self.settings = settings
-        self.spec = spec
-        self._counts = np.ones(spec.size, np.int64) if counts is None else counts
-        near = 0 if settings.overlap else spec.reach
+        self.tokens = tokens = token_ids(spec)
+        self._counts = np.ones(tokens.size, np.int64) if counts is None else counts
+        near = 0 if settings.overlap else tokens.overlap
         window = settings.window
         self.offsets = [(near + d, window - d + 1) for d in range(1, window + 1)]
         power = self._counts.astype(np.float64) ** _POWER
@@ -92,7 +93,7 @@ class Objective:
 
     def head(self, width: int) -> nn.Module:
         """A second vector for each token, as a context."""
-        return RowTable(self.spec.size, width)
+        return RowTable(self.tokens.size, width)
 
     def is_counted(self, encoder: nn.Module) -> bool:
         """Whether it is given counted pairs, see ``counted``, and not windows, see ``prepare``.
@@ -107,7 +108,7 @@ class Objective:
                     "algorithm=counted is for an encoder that is a table", do="--model skipgram"
                 )
             return False
-        return asked == "counted" or (asked == "auto" and self.spec.size <= _MOST_COUNTED)
+        return asked == "counted" or (asked == "auto" and self.tokens.size <= _MOST_COUNTED)
 
     def counted(self, pairs: npt.NDArray[np.int64], classes: Array, part: slice) -> Arrays:
         """A batch that is the whole corpus.
@@ -124,7 +125,7 @@ class Objective:
         weighed *= (kept[part] / np.float32(self.settings.window))[:, None]
         weighed *= kept
         centre = np.zeros(len(pairs), np.int64)
-        centre[classes[::-1]] = np.arange(self.spec.size)[::-1]
+        centre[classes[::-1]] = np.arange(self.tokens.size)[::-1]
         total = weighed.sum(1, dtype=np.float64)
         return {
             "tokens": centre[None, part],
@@ -162,31 +163,30 @@ class Objective:
             draws: random numbers by row.
 
         Returns:
-            ``tokens`` [B, n * 16], what is left of each row and padding, ``length`` as it was,
+            the batch with ``tokens`` [B, n * 16], what is left of each row and padding,
             ``negatives`` [B, n, S] and ``terms`` [1], the weight of the pairs.
         """
         tokens, length = batch["tokens"], batch["length"]
-        size, columns = self.spec.size, tokens.shape[1]
+        size, columns = self.tokens.size, tokens.shape[1]
         inside = (np.arange(columns) < length[:, None]) & (tokens < size)
         rate = self._kept[np.where(inside, tokens, 0)] if size else np.zeros(tokens.shape)
         inside &= draws.uniform("subsample", columns) < rate
-        if self.spec.reach == 0:
+        if self.tokens.overlap == 0:
             # What is left moves together, as in word2vec; where tokens overlap, distances stay.
             kept = inside.sum(1)
-            left: Array = np.full(tokens.shape, self.spec.pad, np.int64)
+            left: Array = np.full(tokens.shape, self.tokens.pad, np.int64)
             left[np.arange(columns) < kept[:, None]] = tokens[inside]
             left = left[:, : int(kept.max(initial=0))]
         else:
-            left = np.where(inside, tokens, self.spec.pad)
+            left = np.where(inside, tokens, self.tokens.pad)
         runs = max(1, -(-left.shape[1] // _RUN))
         left = np.pad(
-            left, ((0, 0), (0, runs * _RUN - left.shape[1])), constant_values=self.spec.pad
+            left, ((0, 0), (0, runs * _RUN - left.shape[1])), constant_values=self.tokens.pad
         )
         draw = draws.uniform("negatives", runs * _SHARED)
         drawn = np.searchsorted(np.cumsum(self._noise), draw, side="right")
-        return {
+        return batch | {
             "tokens": left,
-            "length": length,
             "negatives": np.minimum(drawn, size - 1).reshape(-1, runs, _SHARED),
             "terms": self._contexts(left)[1].sum(keepdims=True),
         }
@@ -199,27 +199,30 @@ class Objective:
         """The loss summed over pairs, each with its negatives, in nats."""
         tokens = batch["tokens"]
         if "pairs" in batch:
-            states = encoder(tokens, batch["length"])[0]
+            states = encoder(batch).values[0]
             contexts = head(torch.arange(len(batch["noise"]), device=tokens.device))
             parts = [batch[name].to(contexts.dtype) for name in ("pairs", "mass", "noise")]
             return {"skipgram": _sgns.expected(states, contexts, *parts)}
         far = self.offsets[-1][0]
-        around = functional.pad(tokens, (far, far), value=self.spec.pad)
+        around = functional.pad(tokens, (far, far), value=self.tokens.pad)
         around = around.unfold(1, _RUN + 2 * far, _RUN).flatten(0, 1)
-        used = (around[:, far : far + _RUN] < self.spec.size).any(1)
+        used = (around[:, far : far + _RUN] < self.tokens.size).any(1)
         around, drawn = around[used], batch["negatives"].flatten(0, 1)[used]
         classes = _classes(encoder)
         if classes is None:
-            states = encoder(tokens, _extent(tokens != self.spec.pad))
+            rows = batch | {"length": _extent(tokens != self.tokens.pad)}
+            states = encoder(rows).values
             states = states.reshape(-1, _RUN, states.shape[-1])[used]
         else:
             # A vector of its own for every token: what else is in the row does not matter.
-            states = encoder(around[:, far : far + _RUN], used.sum())
+            runs = around[:, far : far + _RUN]
+            length = torch.full_like(runs[:, 0], _RUN)
+            states = encoder({"tokens": runs, "length": length}).values
 
         # Padding may be any token: its pairs weigh nothing.
-        read = torch.cat([around, drawn], 1).clamp(max=self.spec.size - 1)
+        read = torch.cat([around, drawn], 1).clamp(max=self.tokens.size - 1)
         contexts = head(read if classes is None else classes[read])
-        there = (around < self.spec.size).to(contexts.dtype)
+        there = (around < self.tokens.size).to(contexts.dtype)
         pairs = self._band(far).to(contexts) * there[:, None]
         pairs *= there[:, far : far + _RUN, None]
         negatives = float(self.settings.negatives)
@@ -242,7 +245,7 @@ class Objective:
             if "pairs" in batch:
                 seen, noise, read = batch["pairs"].sum(0), batch["noise"], batch["read"]
             else:
-                seen = np.bincount(*self._contexts(batch["tokens"]), self.spec.size)
+                seen = np.bincount(*self._contexts(batch["tokens"]), self.tokens.size)
             drawn = self.settings.negatives * noise + np.finfo(np.float32).tiny
             score = np.log(np.maximum(read / max(read.sum(), 1), 1e-30) / drawn)
             total += seen.sum()
@@ -252,7 +255,7 @@ class Objective:
 
     def _contexts(self, tokens: Array) -> tuple[Array, Floats]:
         """Tokens of the vocabulary in a batch, and in what weight of pairs each one is."""
-        there = tokens < self.spec.size
+        there = tokens < self.tokens.size
         weight = np.zeros(tokens.shape)
         for offset, part in self.offsets:
             both = there[:, offset:] & there[:, : max(tokens.shape[1] - offset, 0)]

@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import Pooling, besides_of, pool
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
+from sslkit.modules import Pooling, States, pool
+from sslkit.spec import Spec
+from sslkit.types import Array, Arrays, Batch, Draws
 
 VERSION = 2
 NEEDS = frozenset({"tokens", "phase", "target"})
@@ -53,7 +54,7 @@ class Objective:
     """Cross entropy of classes, or the squared error of a standardised number."""
 
     def __init__(
-        self, settings: Settings, spec: TokenSpec | None = None, counts: Array | None = None
+        self, settings: Settings, spec: Spec | None = None, counts: Array | None = None
     ) -> None:
         self.settings = settings
 
@@ -80,10 +81,8 @@ class Objective:
 
     def scores(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
         """Scores [B, outputs] float32: of classes, or the standardised number."""
-        tokens, length = batch["tokens"], batch["length"]
-        besides = besides_of(encoder, batch)
-        embedded = encoder(tokens, length, layer=0, **besides) if self.settings.positions else None
-        scores: Tensor = head(encoder(tokens, length, **besides), length, embedded, batch["phase"])
+        embedded = encoder(batch, layer=0).values if self.settings.positions else None
+        scores: Tensor = head(encoder(batch), embedded, batch["phase"])
         return scores.float()
 
 
@@ -108,25 +107,22 @@ class Head(nn.Module):
             shape = settings.positions, settings.phases, 2 * width, settings.outputs
             self.place = nn.Parameter(torch.zeros(shape))
 
-    def forward(
-        self, hidden: Tensor, length: Tensor, embedded: Tensor | None, phase: Tensor
-    ) -> Tensor:
+    def forward(self, states: States, embedded: Tensor | None, phase: Tensor) -> Tensor:
         """Scores of each record; padding does not count.
 
         Args:
-            hidden: states of the last layer; ``embedded`` of the first, [B, L, width], which a
+            states: of the last layer; ``embedded`` those of the first, [B, L, width], which a
                 head without positions does not look at.
             phase: the way in which each record was cut into tokens, [B].
         """
-        vectors = pool(hidden, torch.zeros_like(length), length, self.pooling)
+        vectors = pool(states, self.pooling)
         scores: Tensor = self.out(self.drop(self.norm(vectors)))
-        if self.place is None or embedded is None:
+        if self.place is None or embedded is None or states.mask is None:
             return scores
         embedded = functional.layer_norm(embedded.float(), embedded.shape[-1:])
-        seen = torch.cat([embedded, hidden.float()], dim=-1)[:, : len(self.place)]
-        column = torch.arange(seen.shape[1], device=seen.device)
+        seen = torch.cat([embedded, states.values.float()], dim=-1)[:, : len(self.place)]
         # Filled, not multiplied by zero: NaN times zero is NaN.
-        seen = seen.masked_fill((column >= length[:, None])[..., None], 0.0)
+        seen = seen.masked_fill(~states.mask[:, : seen.shape[1], None], 0.0)
         said = torch.einsum("bld,lpdo->bpo", self.drop(seen), self.place[: seen.shape[1]])
         said = said[torch.arange(len(said), device=said.device), phase]
         return scores + said / math.sqrt(len(self.place))

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import besides_of
-from sslkit.types import Array, Arrays, Batch, Draws, TokenSpec
+from sslkit.spec import Spec
+from sslkit.types import Array, Arrays, Batch, Draws
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "speaker", "target"})
@@ -45,7 +45,7 @@ class Objective:
     """
 
     def __init__(
-        self, settings: Settings, spec: TokenSpec | None = None, counts: Array | None = None
+        self, settings: Settings, spec: Spec | None = None, counts: Array | None = None
     ) -> None:
         self.settings = settings
 
@@ -70,8 +70,7 @@ class Objective:
 
     def scores(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
         """Scores of the classes of each unit, [rows, units, outputs] float32."""
-        hidden = encoder(batch["tokens"], batch["length"], **besides_of(encoder, batch))
-        found: Tensor = head(hidden, batch["speaker"], batch["place"])
+        found: Tensor = head(encoder(batch).values, batch["speaker"], batch["place"])
         return found.float()
 
 

@@ -19,8 +19,8 @@ from sslkit.contracts import TokenDomain
 from sslkit.engine.learner import Learner
 from sslkit.files import source
 from sslkit.modules import Encoder
+from sslkit.spec import Ids, token_ids
 from sslkit.stages import rebuild
-from sslkit.types import TokenSpec
 from sslkit.vocab.vocabulary import Vocabulary
 
 #: ``state_dict`` of each part of a learner, by the part's name.
@@ -46,9 +46,9 @@ class Parts:
     sha256: str
 
     @property
-    def spec(self) -> TokenSpec:
-        """Sizes and special ids of the tokens."""
-        return self.domain.spec
+    def tokens(self) -> Ids:
+        """How many tokens there are, and the special ids."""
+        return token_ids(self.domain.spec)
 
     @property
     def manifest(self) -> manifest.Manifest:

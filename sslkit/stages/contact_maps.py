@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sslkit import rng
 from sslkit.contracts import TokenDomain
+from sslkit.engine.learner import to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.files import alignment, structure
-from sslkit.modules import Attentive, besides_of
+from sslkit.modules import Attentive
 from sslkit.probes import coevolution, contacts, potts
 from sslkit.probes.coevolution import States
 from sslkit.probes.contacts import Floats, Truth
@@ -141,20 +141,19 @@ def _looks(
         raise DataError("a sequence cannot be used", where=row.where, why=record.error)
     units = domain.encode(record)
     batch = domain.batch(units[None], np.array([len(units)]), None)
-    given = {name: torch.from_numpy(array).to(runtime.device) for name, array in batch.items()}
-    tokens, length = given["tokens"], given["length"]
-    if int(length[0]) != len(row.letters) or domain.units(1) != 1:
+    length = int(batch["length"][0])
+    if length != len(row.letters) or domain.units(1) != 1:
         raise UsageError(
             "contacts are of residues, and this vocabulary has other tokens",
-            why=f"{len(row.letters)} residues are {int(length[0])} tokens",
+            why=f"{len(row.letters)} residues are {length} tokens",
             do="pretrain with one residue per token: build-vocab --domain protein --set k=1",
         )
     if len(row.letters) > window:
-        kind = "columns" if domain.spec.sites else "residues"
+        kind = "columns" if "sites" in domain.spec else "residues"
         raise UsageError(
             f"a sequence has {len(row.letters)} {kind}, and the encoder was trained on {window}",
             why=f"{row.where} does not fit into a window",
             do=f"pretrain with --window {len(row.letters)} or more",
         )
-    found = encoder.attentions(tokens, length, **besides_of(encoder, given))[0]
+    found = encoder.attentions(to_device(batch, runtime))[0]
     return np.asarray(found.flatten(0, 1).float().cpu().numpy())

@@ -107,7 +107,7 @@ def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
     for entry in module.Task(settings).read(files, options.on_error):
         try:
             family = contact_maps.family(
-                entry, settings, options.seed, aligned=parts.domain.spec.sites > 0
+                entry, settings, options.seed, aligned="sites" in parts.domain.spec
             )
         except DataError as error:
             if options.on_error == "stop":

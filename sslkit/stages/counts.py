@@ -10,7 +10,7 @@ from sslkit.data import pairs
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
-from sslkit.modules import Backbone, Encoder
+from sslkit.modules import Encoder
 from sslkit.pretexts import Counted, Objective
 from sslkit.types import Arrays
 
@@ -21,7 +21,7 @@ STEPS, RATE = 8, 0.06
 SAMPLED_RATE = 0.2
 
 
-def asked(objective: Objective, encoder: Backbone) -> Counted | None:
+def asked(objective: Objective, encoder: Encoder) -> Counted | None:
     """The objective, where it is to be given pairs for that encoder."""
     return objective if isinstance(objective, Counted) and objective.is_counted(encoder) else None
 
@@ -40,8 +40,7 @@ def batches(
         parts: what is trained on, and what is held out.
         seed: of the first weights; None where they are given.
     """
-    encoder = learner.encoder
-    classes = encoder.classes if isinstance(encoder, Encoder) else None
+    classes = learner.encoder.classes
     if classes is None:
         raise ValueError("pairs are counted for encoders that are tables")
     number = classes.numpy()

@@ -19,7 +19,6 @@ from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.files import longest, source, table
 from sslkit.files.columns import Columns
-from sslkit.modules import Encoder
 from sslkit.pretexts import Counted
 from sslkit.stages import corpora, counts, inherited, memory_plan, recognition, training_plan
 from sslkit.stages import pretrain_plan as plans
@@ -148,11 +147,13 @@ class Corpus:
     def told(self, learner: Learner) -> list[str]:
         """How far a state of the encoder sees."""
         encoder = learner.encoder
-        if not isinstance(encoder, Encoder) or encoder.sight is None:
+        if encoder.receptive_field is None:
             return []
         where = "back" if encoder.causal else "to each side"
         window = self.options.window
-        return [f"a state depends on {encoder.sight} tokens {where}; a window has {window}"]
+        return [
+            f"a state depends on {encoder.receptive_field} tokens {where}; a window has {window}"
+        ]
 
     def finish(
         self, learner: Learner, metrics: Mapping[str, float], folder: RunFolder, runtime: Runtime

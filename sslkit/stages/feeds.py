@@ -122,9 +122,8 @@ def learner(options: Options, chosen: Chosen[Domain]) -> Learner:
     """
     torch.manual_seed(int(rng.key(options.seed, "encoder") >> rng.SHIFT))
     name, module, settings = chosen.plugins["model"]
-    model = module.Model(settings, chosen.domain.spec)
-    if isinstance(model, Encoder):
-        if options.gradient_checkpointing and not model.depth:
-            raise UsageError(f"--gradient-checkpointing: {name} has no blocks", do="leave it out")
-        model.checkpointing = options.gradient_checkpointing
+    model: Encoder = module.Model(settings, chosen.domain.spec)
+    if options.gradient_checkpointing and not model.depth:
+        raise UsageError(f"--gradient-checkpointing: {name} has no blocks", do="leave it out")
+    model.checkpointing = options.gradient_checkpointing
     return Learner(model, chosen.pretexts.objective, chosen.pretexts.factors)

@@ -10,6 +10,7 @@ from sslkit.analysis import solution
 from sslkit.contracts import FieldDomain
 from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
+from sslkit.spec import space
 from sslkit.stages.pretrain_plan import Chosen
 from sslkit.types import Reference
 
@@ -25,7 +26,7 @@ def values(
     places = torch.from_numpy(points).to(runtime.device, runtime.dtype)
     cut = [places[at : at + _AT_ONCE] for at in range(0, len(places), _AT_ONCE)]
     with torch.no_grad():
-        parts = [learner.head(learner.encoder(some))[:, 0] for some in cut]
+        parts = [learner.head(learner.encoder({"points": some}).values)[:, 0] for some in cut]
     found: npt.NDArray[np.float64] = torch.cat(parts).double().cpu().numpy()
     return found
 
@@ -38,12 +39,12 @@ def draw(
 ) -> bytes:
     """A PNG file of the solution, on the grid of the reference where there is one."""
     _, _, settings = chosen.plugins["domain"]
-    spec = chosen.domain.spec
+    points = space(chosen.domain.spec)
     grid = reference
     if grid is None:
         first, second = (
             np.linspace(low, high, size)
-            for low, high, size in zip(spec.low, spec.high, (_PLACES, _TIMES), strict=True)
+            for low, high, size in zip(points.low, points.high, (_PLACES, _TIMES), strict=True)
         )
         grid = Reference("", first, second, np.zeros((_PLACES, _TIMES)))
     found = values(learner, grid.points, runtime).reshape(grid.values.shape)

@@ -16,8 +16,8 @@ from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import ResourceError, UsageError
-from sslkit.modules import encoder_of
 from sslkit.pretexts import Counted
+from sslkit.spec import floats, ids, token_ids
 from sslkit.stages.pretrain_plan import Chosen, Options
 from sslkit.types import Array, Arrays
 
@@ -107,11 +107,11 @@ def fit(
     check(options, chosen)
     total = sizes.parse(options.mem)
     if (begun := _begun(options, folder)) is not None:
-        encoder_of(learner.encoder).checkpointing = begun.gradient_checkpointing
+        learner.encoder.checkpointing = begun.gradient_checkpointing
         return begun
     found = ways(options, chosen, learner, in_step, runtime, processes, here=True)
     way = chosen_way(found, total, options, chosen)
-    encoder_of(learner.encoder).checkpointing = way.checkpointing
+    learner.encoder.checkpointing = way.checkpointing
     talk.say(
         f"--mem {options.mem}: micro-batches of {way.rows * options.window} tokens, gradient "
         f"checkpointing {'on' if way.checkpointing else 'off'}, foretold peak "
@@ -170,7 +170,7 @@ def ways(
     most = min(max(1, options.micro_tokens // options.window), share)
     batch = _batches(options, chosen)
     per_row = memory.size_of(batch(_SAMPLE)) / _SAMPLE
-    encoder = encoder_of(learner.encoder)
+    encoder = learner.encoder
     before = encoder.checkpointing
     runtimes.ready()
     heap = allocator.heap()[0]
@@ -232,27 +232,30 @@ def _counts(most: int) -> list[int]:
 
 def _batches(options: Options, chosen: Chosen[TokenDomain]) -> Callable[[int], Arrays]:
     """Micro-batches of full windows of random tokens, as the objective prepares them."""
-    spec, objective = chosen.domain.spec, chosen.pretexts.objective
+    spec, objective, needs = chosen.domain.spec, chosen.pretexts.objective, chosen.pretexts.needs
+    size = token_ids(spec).size
 
     def made(rows: int) -> Arrays:
         draws = rng.Counter(options.seed, 0, np.arange(rows))
-        shape = (rows, options.window)
-        tokens = (draws.uniform("tokens", options.window) * spec.size).astype(np.int64)
-        length = np.full(rows, options.window)
-        boundary = draws.uniform("boundary", options.window) < 1 / 16
-        boundary[:, 0] = True
-        batch: Arrays = {
-            "tokens": tokens, "length": length, "corrupted": tokens, "view": tokens,
-            "view_length": length, "boundary": boundary,
-            "token_weight": np.ones(shape, np.float32),
-            "properties": np.zeros((rows, spec.properties)),
-        }  # fmt: skip
-        if spec.links:
-            batch["links"] = batch["view_links"] = _links(rows, options.window, spec.links)
-        if spec.sites:
+        tokens = (draws.uniform("tokens", options.window) * size).astype(np.int64)
+        batch: Arrays = {"tokens": tokens, "length": np.full(rows, options.window)}
+        if "links" in spec:
+            batch["links"] = _links(rows, options.window, ids(spec, "links").size)
+        if "sites" in spec:
             family = np.arange(rows)[:, None] // _ALIKE
-            sites = (np.arange(options.window) + options.window * family) % spec.sites
-            batch["sites"] = batch["view_sites"] = sites
+            columns = np.arange(options.window) + options.window * family
+            batch["sites"] = columns % ids(spec, "sites").size
+        if "view" in needs:
+            batch |= {f"view.{name}": array for name, array in batch.items()}
+        if "corrupted" in needs:
+            batch["corrupted"] = tokens
+        if "boundary" in needs:
+            batch["boundary"] = draws.uniform("boundary", options.window) < 1 / 16
+            batch["boundary"][:, 0] = True
+        if "token_weight" in spec:
+            batch["token_weight"] = np.ones(tokens.shape, np.float32)
+        if "properties" in needs:
+            batch["properties"] = np.zeros((rows, *floats(spec, "properties").shape))
         return objective.prepare(batch, draws)
 
     return made

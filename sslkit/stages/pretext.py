@@ -10,7 +10,8 @@ from sslkit import catalog
 from sslkit.engine.mixture import Mixture
 from sslkit.errors import DataError, UsageError
 from sslkit.pretexts import Objective, Pretext
-from sslkit.types import Array, Arrays, TokenSpec
+from sslkit.spec import Ids, Spec
+from sslkit.types import Array, Arrays
 
 _PER_TOKEN = "nats per token"
 #: Losses below it are shown by their power of ten.
@@ -46,10 +47,11 @@ def causal(found: Mapping[str, ModuleType]) -> bool | None:
     return next(iter(asked), None)
 
 
-def needs(module: ModuleType, spec: Any) -> frozenset[str]:
+def needs(module: ModuleType, spec: Spec) -> frozenset[str]:
     """What an objective needs of batches of such examples."""
     found: frozenset[str] = module.NEEDS
-    overlap = isinstance(spec, TokenSpec) and spec.reach
+    tokens = spec.get("tokens")
+    overlap = isinstance(tokens, Ids) and tokens.overlap
     return found | getattr(module, "OVERLAP_NEEDS", found) if overlap else found
 
 
@@ -73,7 +75,7 @@ class Pretexts:
         cls,
         found: Mapping[str, ModuleType],
         settings: Mapping[str, Any],
-        spec: Any,
+        spec: Spec,
         counts: Array | None,
     ) -> "Pretexts":
         """Objectives of modules and settings, both by name."""

@@ -122,6 +122,12 @@ def choose(
     objectives = of_objectives(modules)
     causal = pretext.causal(objectives)
     fixed = {"causal": causal} if _knows_causal(modules["model"][1]) and causal is not None else {}
+    if causal and not (fixed or modules["model"][1].Model.causal):
+        raise UsageError(
+            f"objective {options.objective} does not fit model {options.model}",
+            why="it predicts tokens from earlier ones, and the model looks at later ones too",
+            do="use --objective mlm, or --model transformer",
+        )
     settings = catalog.settings(
         {label[kind]: module for kind, (_, module) in modules.items()},
         pairs,
@@ -171,26 +177,8 @@ def chosen_modules(options: Options, domain: str) -> dict[str, tuple[str, Module
         found[kind if kind not in found else f"{kind} {name}"] = (name, module)
     model = catalog.load("model", options.model)
     catalog.check_fit("model", options.model, catalog.asks("model", model), domain, gives)
-    _check_passes(options.model, model, of_objectives(found))
     found["model"] = (options.model, model)
     return found | training_plan.modules(options.schedule, options.optimizer)
-
-
-def _check_passes(name: str, model: ModuleType, objectives: Mapping[str, ModuleType]) -> None:
-    """Refuse objectives that do not give to the model what it takes besides the examples."""
-    wanted = catalog.asks("model", model) - {"tokens", "points"}
-    for objective, module in objectives.items():
-        if missing := sorted(wanted - getattr(module, "PASSES", frozenset())):
-            fit = [
-                other
-                for other, its in catalog.loadable(OBJECTIVE).items()
-                if wanted <= getattr(its, "PASSES", frozenset())
-            ]
-            raise UsageError(
-                f"objective {objective} does not fit model {name}",
-                why=f"the model takes {', '.join(missing)}, which the objective does not give it",
-                do=f"there fit: {', '.join(fit)}",
-            )
 
 
 def labels(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, str]:

@@ -158,7 +158,7 @@ def _found(
 
 def _shared(held: Pairs, parts: Parts) -> tuple[Found, Found]:
     """Names, numbers and words that both sides write alike, rare ones above all."""
-    size = parts.spec.size
+    size = parts.tokens.size
     first, second = (
         retrieval.bags(side, size, retrieval.rarity(side, size)) for side in held.tokens
     )
@@ -176,7 +176,7 @@ def _translated(
                               runtime, progress)
             for ids in known
         ]  # fmt: skip
-    size, found = parts.spec.size, []
+    size, found = parts.tokens.size, []
     for here, there in ((0, 1), (1, 0)):
         other = np.zeros(size, np.int64)
         other[known[here]] = known[there][retrieval.dictionary(vectors[here], vectors[there])]

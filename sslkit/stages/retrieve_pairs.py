@@ -13,6 +13,7 @@ from sslkit.contracts import Paired, TokenDomain
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import ids, sequences, source, table
 from sslkit.files.columns import Columns
+from sslkit.spec import token_ids
 from sslkit.stages import recognition
 from sslkit.stages.assemble import Parts
 from sslkit.types import Array, Record
@@ -144,5 +145,5 @@ def _tokens(domain: TokenDomain, units: list[Array]) -> list[Ints]:
     found = []
     for row in units:
         numbers = domain.batch(row[None], np.array([len(row)]), None)["tokens"][0]
-        found.append(numbers[numbers < domain.spec.size])
+        found.append(numbers[numbers < token_ids(domain.spec).size])
     return found

@@ -18,6 +18,7 @@ from sslkit.engine.scoring import Scorer
 from sslkit.engine.signals import stopping
 from sslkit.files import folders, longest, table
 from sslkit.pretexts import Energy
+from sslkit.spec import token_ids
 from sslkit.stages import (
     assemble,
     outputs,
@@ -112,7 +113,7 @@ def _way(name: str, scorer: Scorer) -> str:
     """How an objective comes to its score, in words."""
     if isinstance(scorer.objective, Energy):
         return f"{name}, an energy of each record"
-    apart = scorer.domain.spec.reach
+    apart = token_ids(scorer.domain.spec).overlap
     if scorer.encoder.causal:
         but = f" but the last {apart}, a pseudo-likelihood" if apart else ""
         return f"{name}, each token given all before it{but}"

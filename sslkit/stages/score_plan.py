@@ -17,6 +17,7 @@ from sslkit.errors import DataError, UsageError
 from sslkit.files import folders, sequences
 from sslkit.options import Common
 from sslkit.pretexts import Energy, Likelihood
+from sslkit.spec import token_ids
 from sslkit.stages import assemble, rebuild
 from sslkit.stages.records import Files, Reading
 from sslkit.types import Array, Record
@@ -119,16 +120,16 @@ def _check(options: Options, name: str, held: Scorer) -> None:
             why="it gives the exact score of a record in one pass",
             do="leave --marginal and --spacing out",
         )
-    spec = held.domain.spec
-    if options.spacing is not None and options.spacing < 2 * spec.reach + 2:
+    tokens = token_ids(held.domain.spec)
+    if options.spacing is not None and options.spacing < 2 * tokens.overlap + 2:
         raise UsageError(
             f"--spacing {options.spacing} hides every token at once",
-            why=f"{spec.reach} to each side of a hidden token are hidden as well",
-            do=f"give {2 * spec.reach + 2} or more; 16 is fast",
+            why=f"{tokens.overlap} to each side of a hidden token are hidden as well",
+            do=f"give {2 * tokens.overlap + 2} or more; 16 is fast",
         )
-    if options.effects and spec.size > _MOST_EFFECTS:
+    if options.effects and tokens.size > _MOST_EFFECTS:
         raise UsageError(
-            f"--effects would write {spec.size} columns",
+            f"--effects would write {tokens.size} columns",
             why=f"so many tokens are in the vocabulary, and the limit is {_MOST_EFFECTS}",
             do="write the variants of interest to a FASTA and score them with --wild-type "
             "and --marginal",
@@ -145,11 +146,6 @@ def _objective(
             f"{model.path} was made by sslkit {made.stage} and predicts labels",
             do="score with the checkpoint that it was made from: --checkpoint pretrained",
         )
-    if takes := sorted(model.encoder.takes):
-        raise UsageError(
-            f"{model.path} takes {' and '.join(takes)}, and scores are of tokens alone",
-            do="score with an encoder of sequences: --model transformer",
-        )
     kinds = {
         entry["name"]: kind
         for kind, entry in made.plugins.items()
@@ -163,7 +159,7 @@ def _objective(
     for name in [options.objective] if options.objective else kinds:
         module, settings = plugins.restore(kinds[name], made, model.path)
         with rebuild.refused(str(model.path)):
-            objective = module.Objective(settings, model.spec, model.vocabulary.counts)
+            objective = module.Objective(settings, model.domain.spec, model.vocabulary.counts)
         if isinstance(objective, Likelihood | Energy):
             return name, objective, _head(objective, name if len(kinds) > 1 else "", model)
     able = [n for n, other in catalog.loadable("objective").items() if _can(other)]

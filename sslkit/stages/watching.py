@@ -19,7 +19,6 @@ from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.watch import Watch
 from sslkit.errors import UsageError
-from sslkit.modules import encoder_of
 from sslkit.stages.pretrain_plan import Chosen, Options
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class Watching:
             steps=plan.steps,
         )
         if (labelled := self.labelled) is not None:
-            self.watch.probe = lambda model: labelled.scores(encoder_of(model), runtime, world)
+            self.watch.probe = lambda model: labelled.scores(model, runtime, world)
         if self.rule is not None:
             self.watch.decide = self.rule.reason
             self._tell_chances(plan, self.rule, talk)

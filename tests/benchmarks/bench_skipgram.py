@@ -25,7 +25,7 @@ import skipgram_task as task
 import torch
 
 from sslkit.objectives.skipgram import Objective, Settings
-from sslkit.types import TokenSpec
+from sslkit.spec import Ids
 
 HERE = Path(__file__).parent
 
@@ -112,7 +112,9 @@ def unseen(made: np.lib.npyio.NpzFile, size: int) -> float:
     """The exact expected loss on a corpus of another seed."""
     lines = [np.array(line) for line in frames(task.genome(task.kmers(min(size, 10**7), 9)))]
     objective = Objective(
-        Settings(), TokenSpec(4**task.K), np.bincount(np.concatenate(lines), minlength=4**task.K)
+        Settings(),
+        {"tokens": Ids(("length",), 4**task.K)},
+        np.bincount(np.concatenate(lines), minlength=4**task.K),
     )
     pairs = np.zeros((4**task.K, 4**task.K), np.int64)
     for offset, weight in objective.offsets:

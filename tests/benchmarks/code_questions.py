@@ -133,24 +133,25 @@ def counted(train: Questions, asked: Questions, size: int) -> np.ndarray:
 def predicted(folder: Path, held: Sequence[np.ndarray], asked: Questions) -> np.ndarray:
     """The answers of a model, best first; [targets, TOP]."""
     parts = assemble.from_checkpoint(folder)
-    spec = parts.spec
-    objective = mlm.Objective(mlm.Settings(), spec, parts.vocabulary.counts)
+    known = parts.tokens
+    objective = mlm.Objective(mlm.Settings(), parts.domain.spec, parts.vocabulary.counts)
     head = objective.head(parts.encoder.width).eval()
     head.load_state_dict(parts.checkpoint.tensors["head"])
     answers = []
     for begin in range(0, len(asked.rows), 128):
         some = asked.rows[begin : begin + 128]
-        tokens = np.full((len(some), WINDOW), spec.pad)
+        tokens = np.full((len(some), WINDOW), known.pad)
         lengths, places = np.zeros(len(some), np.int64), []
         for row, (number, first, hidden) in enumerate(some):
             units = held[number][first : first + WINDOW]
             ids = (units & code.MEANING).astype(np.int64)
-            tokens[row, : len(ids)] = np.where(ids < spec.size, ids, spec.unknown)
-            tokens[row, hidden] = spec.mask
+            tokens[row, : len(ids)] = np.where(ids < known.size, ids, known.unknown)
+            tokens[row, hidden] = known.mask
             lengths[row] = len(ids)
-            places.append(row * WINDOW + hidden)
-        given = [torch.from_numpy(one) for one in (tokens, lengths, np.concatenate(places))]
-        scores = head(states_at(parts.encoder, *given))
+            places.append(row * (WINDOW + 1) + 1 + hidden)
+        given = {"tokens": torch.from_numpy(tokens), "length": torch.from_numpy(lengths)}
+        at = torch.from_numpy(np.concatenate(places))
+        scores = head(states_at(parts.encoder, given, at))
         answers.append(scores.topk(TOP, -1).indices.numpy())
     return np.concatenate(answers)
 

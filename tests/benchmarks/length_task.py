@@ -23,9 +23,10 @@ from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.signals import Stop
-from sslkit.modules import Encoder
+from sslkit.modules import Encoder, states_at
 from sslkit.objectives import clm
-from sslkit.types import Array, Arrays, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Array, Arrays
 
 #: Model and settings by name; widths at which blocks have as many parameters.
 ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -40,7 +41,8 @@ RECALL_BLOCKS = 8
 RECALL_WIDTHS = {"transformer": 64, "gru": 64, "conv": 66}
 
 FILLERS, MARKER, QUERY = 8, 8, 9
-SPEC = TokenSpec(10)
+SPEC = {"tokens": Ids(("length",), 10)}
+TOKENS = token_ids(SPEC)
 _TRAINED = (16, 32, 64, 128, 256, 512, 1024)
 DISTANCES = (*_TRAINED, 2048)
 #: Share of the steps after which all distances are trained on.
@@ -66,7 +68,7 @@ def cost(name: str, length: int, rows: int, repeats: int, precision: str) -> dic
     def step(tokens: torch.Tensor) -> None:
         count = torch.full((len(tokens),), tokens.shape[1])
         with where.autocast():
-            states = model(tokens, count)
+            states = model({"tokens": tokens, "length": count}).values
         states.float().square().mean().backward()
 
     step(torch.zeros(1, 8, dtype=torch.int64))
@@ -139,8 +141,7 @@ def recall(name: str, steps: int, rate: float, precision: str, seed: int) -> dic
             draws = rng.Counter(seed, 10**6, np.arange(_ASKED))
             given = to_device(planted(draws, np.full((_ASKED, 1), distance)), where)
             with torch.inference_mode(), where.autocast():
-                states = learner.encoder(given["tokens"], given["length"], start=True)
-                scores = learner.head(states.flatten(0, 1)[given["positions"]])
+                scores = learner.head(states_at(learner.encoder, given, given["positions"]))
             right = (scores.argmax(-1) == given["targets"]).float().mean()
             found[str(distance)] = round(float(right), 3)
         return found

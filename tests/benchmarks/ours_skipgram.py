@@ -32,8 +32,9 @@ from sslkit.engine.plan import Plan, Work
 from sslkit.engine.signals import Stop
 from sslkit.models import skipgram as tables
 from sslkit.objectives import skipgram
+from sslkit.spec import Ids
 from sslkit.stages import counts
-from sslkit.types import Arrays, TokenSpec
+from sslkit.types import Arrays
 from sslkit.vocab.vocabulary import Vocabulary
 
 _WIDTH, _PIECE, _ROW, _ROWS = 100, 16384, 100, 160
@@ -77,10 +78,12 @@ def words(sentences: npt.NDArray[np.int64], size: int, epochs: int) -> Race:
     rows = sentences.reshape(-1, _ROW)
     objective = skipgram.Objective(
         skipgram.Settings(algorithm="sampled"),
-        TokenSpec(size),
+        {"tokens": Ids(("length",), size)},
         np.bincount(sentences.ravel(), minlength=size),
     )
-    learner = Learner(tables.Model(tables.Settings(width=_WIDTH), objective.spec), objective)
+    learner = Learner(
+        tables.Model(tables.Settings(width=_WIDTH), {"tokens": objective.tokens}), objective
+    )
     optimizers.make_sparse(learner)
 
     def batches(step: int) -> list[Arrays]:

@@ -71,7 +71,7 @@ class Work:
     def __init__(self, out: Path) -> None:
         self.out = out
         parts = assemble.from_checkpoint(out / f"weight-{WEIGHTS[0]}-1")
-        self.domain, self.size = parts.domain, parts.spec.size
+        self.domain, self.size = parts.domain, parts.tokens.size
         self.tokens = parts.vocabulary.tokens
         self.held = documents(self.domain, out / "judged")
         corpus = documents(self.domain, out / "corpus")

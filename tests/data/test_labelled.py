@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sslkit import bases
 from sslkit.data.labelled import LabelledRows, shuffled
 from sslkit.domains import genome
+from sslkit.spec import token_ids
 from sslkit.vocab.vocabulary import Vocabulary
 
 K = 2
@@ -36,7 +37,7 @@ def test_a_batch_holds_the_start_of_each_record(rows: LabelledRows) -> None:
     words = [[TOKENS[t] for t in row[:n]] for row, n in zip(made["tokens"], made["length"],
                                                             strict=True)]  # fmt: skip
     assert words == [["GG"] * 4, ["TT"], ["AC", "CG", "GT", "TA"]]
-    assert (made["tokens"][1, 1:] == rows.domain.spec.pad).all()
+    assert (made["tokens"][1, 1:] == token_ids(rows.domain.spec).pad).all()
     assert made["target"].tolist() == [1, 1, 0]
     assert made["weight"].tolist() == [3, 2, 1]
 

@@ -12,6 +12,7 @@ from sslkit import bases
 from sslkit.data import pairs
 from sslkit.data.shards import Segments, Shard
 from sslkit.domains import genome
+from sslkit.spec import token_ids
 from sslkit.vocab.vocabulary import Vocabulary
 
 OFFSETS = [(2, 3), (3, 1)]
@@ -61,7 +62,7 @@ def test_classes_are_sums_over_their_tokens() -> None:
     texts = ["ACGTTGCAACGGTAC", "TTGACCA"]
     domain = genome.Domain(genome.Settings(k=2), Vocabulary(TOKENS, np.ones(16, np.int64)))
     each = pairs.count(segments(texts), domain, np.arange(16), OFFSETS)
-    twins = domain.spec.twins
+    twins = token_ids(domain.spec).alternatives
     assert twins is not None
     classes = np.unique(np.minimum(np.arange(16), twins), return_inverse=True)[1]
     found = pairs.count(segments(texts), domain, classes, OFFSETS)

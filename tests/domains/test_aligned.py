@@ -12,6 +12,7 @@ from sslkit.contracts import Located
 from sslkit.domains import _aligned, _residues
 from sslkit.domains.protein import Domain, Settings
 from sslkit.errors import DataError
+from sslkit.spec import ids, token_ids
 from sslkit.types import Array
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -99,16 +100,16 @@ def test_batch(texts: list[str], sites: int) -> None:
     examples = [domain.encode(record) for record in records]
     made = domain.batch(*padded(examples), None)
     assert set(made) == {"tokens", "length", "sites"}
-    assert domain.spec.sites == sites
+    assert ids(domain.spec, "sites").size == sites
     assert made["length"].tolist() == [len(text) for text in texts]
     assert made["sites"].min() >= 0
     assert made["sites"].max() < sites
-    unknown = domain.spec.unknown
+    unknown = token_ids(domain.spec).unknown
     for text, tokens, places in zip(texts, made["tokens"], made["sites"], strict=True):
         size = len(text)
         wanted = [TOKENS.index(letter) if letter in TOKENS else unknown for letter in text]
         assert tokens[:size].tolist() == wanted
-        assert (tokens[size:] == domain.spec.pad).all()
+        assert (tokens[size:] == token_ids(domain.spec).pad).all()
         assert places[:size].tolist() == [slow_site("f", size, at, sites) for at in range(size)]
     plain = Domain(Settings())
     bare = [plain.record("x", text, "f.afa", 1) for text in texts]
@@ -129,12 +130,12 @@ def test_a_view_keeps_gaps_and_columns() -> None:
     units = domain.encode(domain.record("x", "MKV--WACDE" * 20, "f.afa", 1))
     draws = rng.Counter(1, 0, np.arange(1))
     found = domain.batch(units[None], np.array([200]), draws, {"view", "corrupted"})
-    gaps = found["tokens"] == domain.spec.unknown
+    gaps = found["tokens"] == token_ids(domain.spec).unknown
     assert gaps.sum() == 40
-    for name in ("view", "corrupted"):
-        np.testing.assert_array_equal(found[name] == domain.spec.unknown, gaps)
+    for name in ("view.tokens", "corrupted"):
+        np.testing.assert_array_equal(found[name] == token_ids(domain.spec).unknown, gaps)
         assert 0.3 < (found[name] != found["tokens"]).mean() < 0.5
-    np.testing.assert_array_equal(found["view_sites"], found["sites"])
+    np.testing.assert_array_equal(found["view.sites"], found["sites"])
 
 
 @pytest.mark.parametrize(
@@ -180,6 +181,6 @@ def test_settings() -> None:
         Settings(sites=0)
     assert Domain(Settings()).encoding == "residues"
     assert domain_of(sites=7).encoding != domain_of(sites=8).encoding
-    assert domain_of().spec.sites == SITES
+    assert ids(domain_of().spec, "sites").size == SITES
     counts = np.ones(len(TOKENS), np.int64)
-    assert Domain(Settings(), Vocabulary([*TOKENS], counts)).spec.sites == 0
+    assert "sites" not in Domain(Settings(), Vocabulary([*TOKENS], counts)).spec

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sslkit import bases, rng
 from sslkit.domains.genome import Domain, Settings, counting
 from sslkit.errors import DataError, UsageError
+from sslkit.spec import token_ids
 from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -69,7 +70,7 @@ def test_batch(texts: list[str], k: int, data: st.DataObject) -> None:
         for row, length, text in zip(found["tokens"], found["length"], expected, strict=True):
             assert length == domain.length(len(text))
             assert row[:length].tolist() == slow_ids(text, tokens, k, stride)
-            assert (row[length:] == domain.spec.pad).all()
+            assert (row[length:] == token_ids(domain.spec).pad).all()
 
 
 def test_a_corrupted_copy_has_bases_substituted_and_nothing_else() -> None:
@@ -97,19 +98,19 @@ def test_a_view_is_a_corrupted_copy_of_the_other_strand() -> None:
     units = np.stack([codes("ACGTT"), codes("TTACC")])
     draws = rng.Counter(1, 0, np.arange(2))
     found = domain.batch(units, np.array([5, 3]), draws, {"view"})
-    assert found["view_length"].tolist() == [4, 2]
+    assert found["view.length"].tolist() == [4, 2]
     twins = domain.batch(np.stack([codes("AACGT"), codes("TAACC")]), np.array([5, 3]), draws, set())
-    np.testing.assert_array_equal(found["view"], twins["tokens"])
+    np.testing.assert_array_equal(found["view.tokens"], twins["tokens"])
     noisy = Domain(Settings(k=2, stride=1, noise=0.9), vocabulary(["AC", "GT", "TT"]))
     other = noisy.batch(units, np.array([5, 3]), draws, {"view"})
-    assert (other["view"] != found["view"]).any()
+    assert (other["view.tokens"] != found["view.tokens"]).any()
     np.testing.assert_array_equal(other["tokens"], found["tokens"])
 
 
 def test_one_strand_only_where_so_set() -> None:
     domain = Domain(Settings(k=2, both_strands=False), vocabulary(["AC", "GT"]))
     found = domain.batch(codes("ACC")[None], np.array([3]), Flip([True]))
-    assert found["tokens"].tolist() == [[0, domain.spec.unknown]]
+    assert found["tokens"].tolist() == [[0, token_ids(domain.spec).unknown]]
 
 
 def test_tokens_longer_than_a_table_can_serve() -> None:
@@ -134,7 +135,7 @@ def test_reach_is_how_far_tokens_share_bases(k: int, stride: int) -> None:
     domain = Domain(Settings(k=k, stride=stride), vocabulary(["A" * k]))
     starts = range(0, 10 * k, stride)
     expected = max(n for n, start in enumerate(starts) if start < k)
-    assert domain.spec.reach == expected
+    assert token_ids(domain.spec).overlap == expected
 
 
 def test_settings_are_checked() -> None:
@@ -243,11 +244,12 @@ def test_ids_that_begin_with_a_blank(shared_data: Path) -> None:
 def test_the_twin_of_a_token_is_its_reverse_complement(k: int) -> None:
     tokens = [("AC" * k)[:k], other_strand(("AC" * k)[:k]), ("TA" * k)[:k], "G" * k]
     spec = Domain(Settings(k=k), vocabulary(tokens)).spec
-    assert spec.twins is not None
-    for number, twin in enumerate(spec.twins):
+    alternatives = token_ids(spec).alternatives
+    assert alternatives is not None
+    for number, twin in enumerate(alternatives):
         other = other_strand(tokens[number])
-        assert twin == (tokens.index(other) if other in tokens else spec.unknown)
-    assert Domain(Settings(k=k, both_strands=False), vocabulary(tokens)).spec.twins is None
+        assert twin == (tokens.index(other) if other in tokens else token_ids(spec).unknown)
+    assert Domain(Settings(k=k, both_strands=False), vocabulary(tokens)).tokens.alternatives is None
 
 
 def test_a_title_with_a_byte_0_is_bad_where_it_is_read_and_counted(tmp_path: Path) -> None:

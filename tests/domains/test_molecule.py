@@ -241,7 +241,7 @@ def test_tokens_of_a_vocabulary_and_others() -> None:
     for row, one in zip(padded, units, strict=True):
         row[: len(one)] = one
     made = held.batch(padded, np.array([3, 2]), None)
-    assert made["tokens"].tolist() == [[0, 1, held.spec.unknown], [2, 3, held.spec.pad]]
+    assert made["tokens"].tolist() == [[0, 1, held.tokens.unknown], [2, 3, held.tokens.pad]]
     assert made["length"].tolist() == [3, 2]
     assert (held.units(7), held.length(7), held.phases) == (7, 7, 1)
     with pytest.raises(UsageError, match="vocabulary"):
@@ -258,7 +258,7 @@ def batched(held: molecule.Domain, texts: Sequence[str], wide: int = 0) -> Any:
 
 
 def spelled(held: molecule.Domain, ids: Any, size: int, tokens: Sequence[str]) -> str:
-    assert (ids[size:] == held.spec.pad).all()
+    assert (ids[size:] == held.tokens.pad).all()
     return "".join(tokens[number] for number in ids[:size])
 
 
@@ -284,16 +284,16 @@ def test_a_view_is_the_same_molecule(texts: list[str], step: int, wide: int) -> 
     for number, text in enumerate(texts):
         same = held.record("a", text, "f", 1).payload.smiles
         assert spelled(held, plain["tokens"][number], plain["length"][number], TOKENS) == same
-        for name in ("", "view_"):
-            ids, size = made[name.strip("_") or "tokens"][number], made[f"{name}length"][number]
-            if held.spec.unknown not in ids:
+        for prefix in ("", "view."):
+            ids, size = made[f"{prefix}tokens"][number], made[f"{prefix}length"][number]
+            if held.tokens.unknown not in ids:
                 assert Chem.CanonSmiles(spelled(held, ids, size, TOKENS)) == same
         # A row does not hang on those beside it.
         alone = held.batch(
             units[number : number + 1, : lengths[number]], lengths[number : number + 1],
             rng.Counter(1, step, rows[number : number + 1]), {"view"},
         )  # fmt: skip
-        for name, length in (("tokens", "length"), ("view", "view_length")):
+        for name, length in (("tokens", "length"), ("view.tokens", "view.length")):
             size = alone[length][0]
             assert size == made[length][number]
             assert alone[name][0, :size].tolist() == made[name][number, :size].tolist()
@@ -306,11 +306,11 @@ def test_views_differ_and_tokens_only_where_that_is_asked_for() -> None:
         units, lengths = batched(held, [text] * 20)
         draws = rng.Counter(1, 0, np.arange(20))
         made = held.batch(units, lengths, draws, {"view"})
-        assert len({tuple(row) for row in made["view"].tolist()}) > 15
+        assert len({tuple(row) for row in made["view.tokens"].tolist()}) > 15
         assert len({tuple(row) for row in made["tokens"].tolist()}) > (15 if randomise else 0)
         if not randomise:
             assert (made["tokens"] == held.batch(units, lengths, None)["tokens"]).all()
-            assert "view" not in held.batch(units, lengths, draws)
+            assert "view.tokens" not in held.batch(units, lengths, draws)
 
 
 def test_a_piece_of_a_molecule_is_its_own_view() -> None:
@@ -319,7 +319,7 @@ def test_a_piece_of_a_molecule_is_its_own_view() -> None:
     cut = np.array([10])
     made = held.batch(units[:, :10], cut, rng.Counter(1, 0, np.arange(1)), {"view"})
     plain = held.batch(units[:, :10], cut, None)
-    for name in ("tokens", "view"):
+    for name in ("tokens", "view.tokens"):
         assert (made[name] == plain["tokens"]).all()
 
 

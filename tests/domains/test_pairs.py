@@ -124,7 +124,7 @@ def test_one_side_is_the_view_of_the_other() -> None:
     for row, pair in enumerate(pairs):
         known = [[one if one < len(TOKENS) else UNKNOWN for one in side] for side in pair]
         first = made["tokens"][row, : made["length"][row]].tolist()
-        view = made["view"][row, : made["view_length"][row]].tolist()
+        view = made["view.tokens"][row, : made["view.length"][row]].tolist()
         assert [first, view] in (known, known[::-1])
         assert (made["tokens"][row, made["length"][row] :] == PAD).all()
         swapped += [first, view] != known

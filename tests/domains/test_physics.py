@@ -10,6 +10,7 @@ from scipy import io as matlab
 
 from sslkit.domains import physics
 from sslkit.errors import DataError
+from sslkit.spec import space
 
 
 def domain_of(**settings: object) -> physics.Domain:
@@ -57,7 +58,7 @@ def test_conditions_of_allen_cahn() -> None:
     assert not made["conditions"][:, 1].any()
     x = made["conditions"][:, 0]
     np.testing.assert_allclose(made["condition_values"], x**2 * np.cos(np.pi * x))
-    assert domain.spec.periodic == (True, False)
+    assert space(domain.spec).periodic == (True, False)
 
 
 def test_settings() -> None:

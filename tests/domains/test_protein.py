@@ -14,6 +14,7 @@ from sslkit import rng
 from sslkit.domains import _residues, _substitution
 from sslkit.domains.protein import Domain, Settings
 from sslkit.errors import DataError, UsageError
+from sslkit.spec import token_ids
 from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -54,7 +55,7 @@ def test_batch(texts: list[str], k: int, data: st.DataObject) -> None:
     for row, length, text in zip(made["tokens"], made["length"], texts, strict=True):
         assert length == domain.length(len(text))
         assert row[:length].tolist() == slow_ids(text, tokens, k, stride)
-        assert (row[length:] == domain.spec.pad).all()
+        assert (row[length:] == token_ids(domain.spec).pad).all()
 
 
 @given(st.integers(1, 9), st.integers(0, 60), st.data())
@@ -70,14 +71,14 @@ def test_units_and_lengths(k: int, units: int, data: st.DataObject) -> None:
 def test_reach_is_how_far_tokens_share_residues(k: int, stride: int) -> None:
     domain = Domain(Settings(k=k, stride=stride), vocabulary(["W" * k]))
     starts = range(0, 10 * k, stride)
-    assert domain.spec.reach == max(n for n, start in enumerate(starts) if start < k)
+    assert token_ids(domain.spec).overlap == max(n for n, start in enumerate(starts) if start < k)
 
 
 def test_tokens_are_made_of_their_residues() -> None:
     spec = Domain(Settings(k=2), vocabulary(["AC", "CA", "OO"])).spec
-    assert spec.parts is not None
-    assert spec.parts.tolist() == [[0, 22 + 1], [1, 22], [21, 22 + 21]]
-    assert spec.twins is None
+    assert token_ids(spec).parts is not None
+    assert token_ids(spec).parts.tolist() == [[0, 22 + 1], [1, 22], [21, 22 + 21]]
+    assert token_ids(spec).alternatives is None
 
 
 def test_what_is_kept_apart_and_what_is_left_out() -> None:
@@ -88,7 +89,7 @@ def test_what_is_kept_apart_and_what_is_left_out() -> None:
     assert units.dtype == domain.unit_type
     assert len(set(units.tolist())) == 11
     ids = domain.batch(units[None], np.array([11]), None)["tokens"][0]
-    unknown = domain.spec.unknown
+    unknown = token_ids(domain.spec).unknown
     assert [TOKENS[i] if i < 22 else "?" for i in ids] == list("MKV?????UOA")
     assert (ids[3:8] == unknown).all()
 
@@ -104,8 +105,8 @@ def test_a_view_has_residues_replaced_as_related_proteins_have_them() -> None:
     units = np.random.default_rng(1).integers(0, 27, (400, 200)).astype(np.uint8)
     lengths = np.where(np.arange(400) % 2, 200, 120)
     found = domain.batch(units, lengths, rng.Counter(1, 0, np.arange(400)), {"corrupted", "view"})
-    clean, view = found["tokens"], found["view"]
-    np.testing.assert_array_equal(found["view_length"], found["length"])
+    clean, view = found["tokens"], found["view.tokens"]
+    np.testing.assert_array_equal(found["view.length"], found["length"])
     assert (found["corrupted"] != view).any()
     moved = clean != view
     assert not moved[clean >= 20].any()
@@ -125,7 +126,7 @@ def test_without_noise_a_view_says_the_same() -> None:
     domain = Domain(Settings(noise=0), vocabulary(list(TOKENS)))
     draws = rng.Counter(1, 0, np.arange(2))
     found = domain.batch(*rows(["MKVW", "AC"]), draws, {"view"})
-    np.testing.assert_array_equal(found["view"], found["tokens"])
+    np.testing.assert_array_equal(found["view.tokens"], found["tokens"])
 
 
 @given(st.lists(st.text(TOKENS + "X", min_size=1, max_size=30), min_size=1, max_size=3))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sslkit.domains import _documents, lines, text
 from sslkit.errors import DataError, EmptyFileError, UsageError
+from sslkit.spec import token_ids
 from sslkit.vocab.vocabulary import Vocabulary
 
 characters = st.sampled_from("ab7_é日\u0301 \u00a0\u2003\t\r\n\n  .,-\0\x7f🙂\ufeff")
@@ -169,7 +170,7 @@ def test_a_batch_is_padded_by_length() -> None:
     lengths = np.array([len(one) for one in units])
     spec = domain.spec
     made = domain.batch(padded, lengths, None, {"boundary"})
-    u, p = spec.unknown, spec.pad
+    u, p = token_ids(spec).unknown, token_ids(spec).pad
     assert made["tokens"].tolist() == [
         [0, 1, 2, u, u, p, p], [1, 0, p, p, p, p, p], [0, p, p, p, p, p, p]
     ]  # fmt: skip

@@ -11,7 +11,7 @@ from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
 from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
-from sslkit.modules import Encoder
+from sslkit.modules import Encoder, States
 from sslkit.types import Arrays, Batch, Draws
 
 
@@ -21,12 +21,10 @@ class Doubling(Encoder):
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         return []
 
-    def forward(
-        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
-    ) -> Tensor:
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
         assert not self.training
         assert not torch.is_grad_enabled()
-        return 2 * tokens
+        return States(2 * batch["tokens"], None)
 
 
 class Summing:
@@ -42,7 +40,7 @@ class Summing:
         return {"sum": float(len(batch["tokens"]))}
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        return {"sum": encoder(batch["tokens"], batch["length"]).sum()}
+        return {"sum": encoder(batch).values.sum()}
 
 
 def batches(*values: list[float]) -> list[dict[str, Any]]:

@@ -11,10 +11,12 @@ from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.models import skipgram, transformer
 from sslkit.objectives import clm, mlm
-from sslkit.types import Arrays, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Arrays
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
-SPEC = TokenSpec(11)
+SPEC = {"tokens": Ids(("length",), 11)}
+TOKENS = token_ids(SPEC)
 ROWS, LENGTH, WIDTH, BLOCKS = 4, 32, 16, 3
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from states import states
 
 from sslkit.domains import genome
 from sslkit.engine import inference
@@ -16,6 +17,8 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan, count_windows, windows
 from sslkit.errors import UsageError
 from sslkit.models import transformer
+from sslkit.modules import States
+from sslkit.types import Batch
 from sslkit.vocab.vocabulary import Vocabulary
 
 K, STRIDE, WINDOW = 3, 2, 16
@@ -56,7 +59,7 @@ def alone(
     with torch.no_grad():
         for window in windows(len(tokens), plan):
             ids = torch.from_numpy(tokens[window.start : window.stop])[None]
-            out = encoder(ids, torch.tensor([ids.shape[1]]), plan.layer)[0].numpy()
+            out = states(encoder, ids, torch.tensor([ids.shape[1]]), plan.layer)[0].numpy()
             found.append(out[window.keep - window.start : window.keep_stop - window.start])
     return np.concatenate(found)
 
@@ -140,12 +143,12 @@ def test_pieces_are_in_input_order_and_can_be_continued(
         def train(self, mode: bool = True) -> None:
             assert not mode
 
-        def __call__(
-            self, tokens: torch.Tensor, length: torch.Tensor, layer: int | None = None
-        ) -> torch.Tensor:
+        def __call__(self, batch: Batch, *, layer: int | None = None) -> States:
+            tokens, length = batch["tokens"], batch["length"]
             place = torch.arange(tokens.shape[1]).expand_as(tokens)
             out = torch.stack([tokens, place], -1).float()
-            return out.masked_fill((place >= length[:, None])[..., None], torch.nan)
+            outside = place >= length[:, None]
+            return States(out.masked_fill(outside[..., None], torch.nan), ~outside)
 
     units = examples(lengths)
     lots = list(inference.pieces(Echo(), domain, units, plan, RUNTIME))

@@ -13,16 +13,18 @@ from sslkit.engine.memory import Watch
 from sslkit.engine.runtime import Runtime
 from sslkit.models import conv, gru, transformer
 from sslkit.objectives import clm, mlm
-from sslkit.types import Arrays, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Arrays
 
 MODELS: dict[str, Any] = {"conv": conv, "gru": gru, "transformer": transformer}
-SPEC = TokenSpec(300)
+SPEC = {"tokens": Ids(("length",), 300)}
+TOKENS = token_ids(SPEC)
 COLUMNS = 40
 
 
 def batch(objective: Any, rows: int) -> Arrays:
     draws = rng.Counter(1, 0, np.arange(rows))
-    tokens = (draws.uniform("tokens", COLUMNS) * SPEC.size).astype(np.int64)
+    tokens = (draws.uniform("tokens", COLUMNS) * TOKENS.size).astype(np.int64)
     held: Arrays = objective.prepare({"tokens": tokens, "length": np.full(rows, COLUMNS)}, draws)
     return held
 

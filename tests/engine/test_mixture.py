@@ -9,9 +9,11 @@ from sslkit.engine.learner import Learner
 from sslkit.engine.mixture import Mixture
 from sslkit.models import transformer
 from sslkit.objectives import clm, mlm
-from sslkit.types import Arrays, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Arrays
 
-SPEC = TokenSpec(8)
+SPEC = {"tokens": Ids(("length",), 8)}
+TOKENS = token_ids(SPEC)
 COUNTS = np.arange(1, 9)
 
 

@@ -14,8 +14,8 @@ from sslkit.engine import per_token
 from sslkit.engine.per_token import Stretch
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.windows import Plan
-from sslkit.modules import Encoder
-from sslkit.types import Array
+from sslkit.modules import Encoder, States
+from sslkit.types import Array, Batch
 from sslkit.vocab.vocabulary import Vocabulary
 
 CPU = Runtime(torch.device("cpu"), "fp32", 1)
@@ -35,10 +35,9 @@ class Plain(Encoder):
     def groups(self) -> Any:
         return []
 
-    def forward(
-        self, tokens: torch.Tensor, length: torch.Tensor, layer: Any = None, start: bool = False
-    ) -> torch.Tensor:
-        return torch.stack([tokens, length[:, None].expand_as(tokens)], -1).float()
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        tokens, length = batch["tokens"], batch["length"]
+        return States(torch.stack([tokens, length[:, None].expand_as(tokens)], -1).float(), None)
 
 
 shapes = st.integers(1, 6).flatmap(lambda k: st.tuples(st.just(k), st.integers(1, k)))

@@ -13,8 +13,10 @@ from sslkit.engine import runtime
 from sslkit.engine.scoring import Scorer
 from sslkit.engine.windows import Plan, windows
 from sslkit.models import transformer
+from sslkit.modules import real
 from sslkit.objectives import clm, mlm
-from sslkit.types import Array
+from sslkit.spec import token_ids
+from sslkit.types import Array, Batch
 from sslkit.vocab.vocabulary import Vocabulary
 
 K = 2
@@ -105,7 +107,7 @@ def test_changes_are_those_of_the_full_table() -> None:
     (whole,) = held.scores([record], unheard, effects=True)
     assert whole.effects is not None
     place = np.array([0, 0, 7, 23, 23, 23, 48, 49, 88])
-    token = np.array([3, 3, 5, 1, 2, held.domain.spec.unknown, 9, 9, 15])
+    token = np.array([3, 3, 5, 1, 2, token_ids(held.domain.spec).unknown, 9, 9, 15])
     asked = []
     found = held.changes(record, place, token, asked.append)
     wanted = [
@@ -118,10 +120,18 @@ def test_changes_are_those_of_the_full_table() -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"spacing": 8}, {"module": clm}])
-def test_what_is_read_is_what_was_promised(more: dict[str, Any]) -> None:
+def test_what_is_read_is_what_was_promised(
+    more: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     held = scorer_of(**more)
     read: list[int] = []
-    held.encoder.register_forward_pre_hook(lambda _, given: read.append(int(given[1].sum())))
+    begin = transformer.Model._begin
+
+    def counting(model: transformer.Model, batch: Batch) -> Any:
+        read.append(int(batch["length"].sum()))
+        return begin(model, batch)
+
+    monkeypatch.setattr(transformer.Model, "_begin", counting)
     for size in (20, 26, 100):
         read.clear()
         held.scores(bases([size]), unheard)
@@ -131,11 +141,8 @@ def test_what_is_read_is_what_was_promised(more: dict[str, Any]) -> None:
 class Counted:
     """An energy that is the mean id of the tokens."""
 
-    def energies(
-        self, encoder: nn.Module, head: nn.Module, tokens: Tensor, length: Tensor
-    ) -> Tensor:
-        inside = torch.arange(tokens.shape[1]) < length[:, None]
-        return tokens.masked_fill(~inside, 0).sum(1) / length
+    def energies(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
+        return batch["tokens"].masked_fill(~real(batch), 0).sum(1) / batch["length"]
 
 
 def test_energies_of_windows_are_weighted_with_what_they_keep() -> None:

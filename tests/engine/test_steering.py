@@ -22,7 +22,7 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.engine.steering import Plugin, Steering
 from sslkit.errors import RequeueError
-from sslkit.modules import Encoder
+from sslkit.modules import Encoder, States
 from sslkit.types import Arrays, Batch, Draws
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
@@ -48,10 +48,8 @@ class Line(Encoder):
     def groups(self) -> list[tuple[str, list[nn.Parameter]]]:
         return [("layer", list(self.layer.parameters()))]
 
-    def forward(
-        self, tokens: Tensor, length: Tensor, layer: int | None = None, start: bool = False
-    ) -> Tensor:
-        return self.drop(torch.tanh(self.layer(tokens)))
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        return States(self.drop(torch.tanh(self.layer(batch["x"]))), None)
 
 
 class Fit:
@@ -67,7 +65,7 @@ class Fit:
         return {"fit": float(len(batch["y"]))}
 
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        said = head(encoder(batch["x"], batch["length"]))[:, 0]
+        said = head(encoder(batch).values)[:, 0]
         return {"fit": (said - batch["y"]).square().sum()}
 
 

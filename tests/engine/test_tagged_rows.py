@@ -13,8 +13,9 @@ from sslkit.domains import genome
 from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.tagged_rows import Cut, TaggedRows
-from sslkit.modules import Encoder
+from sslkit.modules import Encoder, States, real
 from sslkit.objectives.supervised_units import Head, Objective, Settings
+from sslkit.types import Batch
 from sslkit.vocab.vocabulary import Vocabulary
 
 CPU = Runtime(torch.device("cpu"), "fp32", 1)
@@ -91,10 +92,9 @@ class Copy(Encoder):
     def groups(self) -> Any:
         return []
 
-    def forward(
-        self, tokens: torch.Tensor, length: torch.Tensor, layer: Any = None, start: bool = False
-    ) -> torch.Tensor:
-        return torch.nn.functional.one_hot(tokens.clamp(max=63), 64).float()
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        hot = torch.nn.functional.one_hot(batch["tokens"].clamp(max=63), 64)
+        return States(hot.float(), real(batch))
 
 
 @pytest.mark.parametrize("window", [3, 8, 100])

@@ -9,9 +9,9 @@ from torch import nn
 
 from sslkit.engine.watch import Row, Watch, evaluations
 from sslkit.models import skipgram
-from sslkit.types import TokenSpec
+from sslkit.spec import Ids
 
-ENCODER = skipgram.Model(skipgram.Settings(width=4), TokenSpec(5))
+ENCODER = skipgram.Model(skipgram.Settings(width=4), {"tokens": Ids(("length",), 5)})
 
 
 def third(rows: Sequence[Row]) -> str:

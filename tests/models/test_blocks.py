@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from states import states
 from torch import Tensor
 
 from sslkit.models import _blocks, conv, gru, transformer
-from sslkit.types import TokenSpec
+from sslkit.spec import Ids, token_ids
 
-SPEC = TokenSpec(12)
+SPEC = {"tokens": Ids(("length",), 12)}
+TOKENS = token_ids(SPEC)
 MODELS: dict[str, Any] = {"conv": conv, "gru": gru, "transformer": transformer}
 with_each = pytest.mark.parametrize("name", MODELS)
 
@@ -32,8 +34,8 @@ def outcome(model: Any, again: bool, precision: str) -> list[Tensor]:
     torch.manual_seed(7)
     bf16 = torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else nullcontext()
     with bf16:
-        whole = model(tokens, length, start=True)
-        some = model.states_at(tokens, length, torch.tensor([3, 50, 41, 3]))
+        whole = states(model, tokens, length, start=True)
+        some = model.states_at({"tokens": tokens, "length": length}, torch.tensor([4, 52, 43, 4]))
     real = torch.arange(41) <= length[:, None]
     loss = (whole[real].float() ** 3).sum() + (some.float() ** 3).sum()
     gradients = torch.autograd.grad(loss, list(model.parameters()))
@@ -62,7 +64,7 @@ def test_checkpointing_keeps_less(name: str) -> None:
         with torch.autograd.graph.saved_tensors_hooks(
             lambda x, held=held: (held.append(x.nbytes), x)[1], lambda x: x
         ):
-            model(tokens, length)
+            states(model, tokens, length)
         kept.append(sum(held))
     assert kept[1] < kept[0] / 3
 

@@ -1,4 +1,4 @@
-"""The convolution encoder against loops; how far it reaches, to the token."""
+"""The convolution encoder against loops; its receptive field, to the token."""
 
 import math
 from typing import Any
@@ -7,14 +7,16 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from states import states
 
 from sslkit.models import conv
 from sslkit.models.conv import Model, Settings, convolve
-from sslkit.types import TokenSpec
+from sslkit.spec import Ids, token_ids
 
 Floats = npt.NDArray[np.float64]
 
-SPEC = TokenSpec(8)
+SPEC = {"tokens": Ids(("length",), 8)}
+TOKENS = token_ids(SPEC)
 
 
 @pytest.mark.parametrize("tile", [512, 5])
@@ -55,7 +57,7 @@ def test_hidden_states_are_those_of_the_formula(causal: bool) -> None:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    tokens = torch.randint(0, SPEC.total, (1, 12))
+    tokens = torch.randint(0, TOKENS.total, (1, 12))
     held = {name: value.numpy() for name, value in model.state_dict().items()}
     x = [held["start"], *(held["table.own"][token] for token in tokens[0].tolist())]
     for block, dilation in enumerate((1, 2, 1)):
@@ -76,13 +78,13 @@ def test_hidden_states_are_those_of_the_formula(causal: bool) -> None:
             hidden = gelu(own["up.weight"] @ layer_norm(one, own["norm_mlp.weight"]))
             x[t] = one + own["down.weight"] @ hidden
         with torch.no_grad():
-            found = model(tokens, torch.tensor([12]), block + 1, start=True)[0].numpy()
+            found = states(model, tokens, torch.tensor([12]), block + 1, start=True)[0].numpy()
         wanted = [layer_norm(one, held["norm.weight"]) for one in x] if block == 2 else x
         np.testing.assert_allclose(found, np.stack(wanted), rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.parametrize(
-    ("causal", "changed", "reach"),
+    ("causal", "changed", "field"),
     [
         (False, {}, 2 * (1 + 2 + 4)),
         (True, {}, 4 * (1 + 2 + 4)),
@@ -92,26 +94,28 @@ def test_hidden_states_are_those_of_the_formula(causal: bool) -> None:
     ],
 )
 @torch.no_grad()
-def test_reach_is_exact(causal: bool, changed: dict[str, int], reach: int) -> None:
+def test_the_receptive_field_is_exact(causal: bool, changed: dict[str, int], field: int) -> None:
     torch.manual_seed(1)
     shape = Settings(blocks=3, width=8, causal=causal, **changed)
     model = Model(shape, SPEC).double()
     for parameter in model.parameters():
         parameter.add_(torch.randn_like(parameter) * 0.3)
-    assert model.sight == shape.reach == reach
+    assert model.receptive_field == shape.receptive_field == field
     middle = 40
-    tokens = torch.randint(0, SPEC.size, (1, 81))
+    tokens = torch.randint(0, TOKENS.size, (1, 81))
     changed_there = tokens.clone()
-    changed_there[0, middle] = (tokens[0, middle] + 1) % SPEC.size
+    changed_there[0, middle] = (tokens[0, middle] + 1) % TOKENS.size
     length = torch.tensor([81])
-    moved = (model(changed_there, length) - model(tokens, length))[0].abs().amax(-1) > 0
+    moved = (states(model, changed_there, length) - states(model, tokens, length))[0].abs().amax(
+        -1
+    ) > 0
     places = torch.nonzero(moved).flatten().tolist()
-    assert (places[0], places[-1]) == (middle if causal else middle - reach, middle + reach)
+    assert (places[0], places[-1]) == (middle if causal else middle - field, middle + field)
 
 
-def test_the_default_reach_is_as_it_is_told() -> None:
-    assert Settings().reach == 2 * (255 + 15)
-    assert Settings(causal=True).reach == 4 * (255 + 15)
+def test_the_default_receptive_field() -> None:
+    assert Settings().receptive_field == 2 * (255 + 15)
+    assert Settings(causal=True).receptive_field == 4 * (255 + 15)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from states import states
 from torch import Tensor
 
 from sslkit import catalog, rng
@@ -21,12 +22,14 @@ from sslkit.engine.optimizers import Rates
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
-from sslkit.modules import Encoder
+from sslkit.modules import Encoder, states_at
 from sslkit.objectives import clm, mlm
-from sslkit.types import Arrays, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Arrays
 
 PARTS = np.array([(a, 4 + b) for a, b in itertools.product(range(4), repeat=2)])
-SPEC = TokenSpec(16, reach=1, parts=PARTS)
+SPEC = {"tokens": Ids(("length",), 16, overlap=1, parts=PARTS)}
+TOKENS = token_ids(SPEC)
 #: Small shapes; a setting that a model has not is left out.
 SMALL: dict[str, Any] = {"blocks": 3, "width": 16, "heads": 2, "expansion": 2, "kernel": 5}
 ENCODERS = [n for n in catalog.names("model") if list(catalog.load("model", n).TAKES) == ["tokens"]]
@@ -50,7 +53,7 @@ def make(request: pytest.FixtureRequest) -> Make:
     module = catalog.load("model", name)
     fields = {field.name for field in dataclasses.fields(module.Settings)}
 
-    def build(seed: int = 3, large: bool = True, spec: TokenSpec = SPEC, **changed: Any) -> Encoder:
+    def build(seed: int = 3, large: bool = True, spec: Spec = SPEC, **changed: Any) -> Encoder:
         shape = {k: v for k, v in (SMALL | more | changed).items() if k in fields}
         if set(changed) - fields:
             pytest.skip(f"{name} has no {', '.join(set(changed) - fields)}")
@@ -73,9 +76,9 @@ directions = pytest.mark.parametrize("causal", [False, True], ids=["both", "caus
 
 def batch(lengths: list[int], columns: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.randint(0, SPEC.size, (len(lengths), columns), generator=generator)
+    tokens = torch.randint(0, TOKENS.size, (len(lengths), columns), generator=generator)
     for row, length in enumerate(lengths):
-        tokens[row, length:] = SPEC.pad
+        tokens[row, length:] = TOKENS.pad
     return tokens, torch.tensor(lengths)
 
 
@@ -89,9 +92,9 @@ def close(found: Tensor, wanted: Tensor) -> None:
 def test_a_row_is_the_same_alone_and_in_a_batch(make: Make, causal: bool) -> None:
     model = make(causal=causal)
     tokens, length = batch([70, 3, 41, 1], 70)
-    found = model(tokens, length, start=True)
+    found = states(model, tokens, length, start=True)
     for row, count in enumerate(length.tolist()):
-        alone = model(tokens[row : row + 1, :count], length[row : row + 1], start=True)
+        alone = states(model, tokens[row : row + 1, :count], length[row : row + 1], start=True)
         close(found[row, : count + 1], alone[0])
 
 
@@ -100,12 +103,12 @@ def test_a_row_is_the_same_alone_and_in_a_batch(make: Make, causal: bool) -> Non
 def test_padding_has_no_influence(make: Make, causal: bool) -> None:
     model = make(causal=causal)
     tokens, length = batch([5, 3, 0, 1], 5)
-    wanted = model(tokens, length, start=True)
-    for filled in (SPEC.pad, 7):
+    wanted = states(model, tokens, length, start=True)
+    for filled in (TOKENS.pad, 7):
         wide = torch.full((4, 40), filled)
         for row, count in enumerate(length.tolist()):
             wide[row, :count] = tokens[row, :count]
-        found = model(wide, length, start=True)
+        found = states(model, wide, length, start=True)
         assert torch.isfinite(found).all()
         for row, count in enumerate(length.tolist()):
             close(found[row, : count + 1], wanted[row, : count + 1])
@@ -116,11 +119,11 @@ def test_padding_has_no_influence(make: Make, causal: bool) -> None:
 def test_what_a_state_depends_on(make: Make, causal: bool) -> None:
     model = make(causal=causal)
     tokens, length = batch([9], 9)
-    before = model(tokens, length, start=True)[0]
+    before = states(model, tokens, length, start=True)[0]
     for place in range(9):
         changed = tokens.clone()
-        changed[0, place] = (changed[0, place] + 1) % SPEC.size
-        moved = (model(changed, length, start=True)[0] - before).abs().amax(-1)
+        changed[0, place] = (changed[0, place] + 1) % TOKENS.size
+        moved = (states(model, changed, length, start=True)[0] - before).abs().amax(-1)
         assert (moved[place + 1 : place + 3] > 1e-6).all(), "its own state and the next"
         if causal:
             assert (moved[: place + 1] == 0).all(), "nothing that came before"
@@ -134,7 +137,7 @@ def test_order_matters(make: Make) -> None:
     if model.depth == 0:
         pytest.skip("a table of vectors")
     tokens, length = batch([6], 6)
-    found, turned = model(tokens, length), model(tokens.flip(1), length)
+    found, turned = states(model, tokens, length), states(model, tokens.flip(1), length)
     assert (turned.flip(1) - found).abs().max() > 1e-6
 
 
@@ -143,12 +146,12 @@ def test_order_matters(make: Make) -> None:
 def test_layers(make: Make, causal: bool) -> None:
     model = make(causal=causal)
     tokens, length = batch([7, 4], 7)
-    outputs = [model(tokens, length, layer, start=True) for layer in range(model.depth + 1)]
+    outputs = [states(model, tokens, length, layer, start=True) for layer in range(model.depth + 1)]
     assert all(found.shape == (2, 8, model.width) for found in outputs)
     assert all(not torch.equal(a, b) for a, b in itertools.pairwise(outputs))
-    assert torch.equal(outputs[-1], model(tokens, length, start=True))
+    assert torch.equal(outputs[-1], states(model, tokens, length, start=True))
     for layer, found in enumerate(outputs):
-        assert torch.equal(found[:, 1:], model(tokens, length, layer))
+        assert torch.equal(found[:, 1:], states(model, tokens, length, layer))
     assert torch.equal(outputs[0][0, 0], outputs[0][1, 0]), "one start vector for all"
     same = tokens == tokens[0, 0]
     assert (outputs[0][:, 1:][same] == outputs[0][0, 1]).all(), "layer 0 is the token alone"
@@ -156,7 +159,7 @@ def test_layers(make: Make, causal: bool) -> None:
 
 def test_groups_hold_every_parameter_once(make: Make) -> None:
     for parts in (PARTS, None):
-        model = make(spec=TokenSpec(16, parts=parts))
+        model = make(spec={"tokens": Ids(("length",), 16, parts=parts)})
         groups = model.groups()
         blocks = [f"block {n}" for n in range(1, model.depth + 1)]
         after = [*blocks, "final norm"] if blocks else []
@@ -171,7 +174,7 @@ def test_gradients_reach_what_a_layer_is_made_of_and_no_more(make: Make, causal:
         model = make(causal=causal)
         tokens, length = batch([6, 4], 6)
         # Squared alone, the output of a layer norm is a constant.
-        (model(tokens, length, layer, start=True)[0] ** 3).sum().backward()
+        (states(model, tokens, length, layer, start=True)[0] ** 3).sum().backward()
         reached = {"embeddings", *(f"block {n}" for n in range(1, layer + 1))}
         if layer == model.depth:
             reached.add("final norm")
@@ -188,7 +191,7 @@ def test_gradients_are_finite_differences(make: Make, causal: bool) -> None:
     inside = (torch.arange(71) <= length[:, None])[..., None]
 
     def loss() -> Tensor:
-        found: Tensor = model(tokens, length, start=True)
+        found: Tensor = states(model, tokens, length, start=True)
         return (found * aim * inside).sum()
 
     loss().backward()
@@ -210,9 +213,9 @@ def test_gradients_are_finite_differences(make: Make, causal: bool) -> None:
 def test_bfloat16_agrees(make: Make, causal: bool) -> None:
     model = make(causal=causal, large=False)
     tokens, length = batch([300, 41], 300)
-    wanted = model(tokens, length)
+    wanted = states(model, tokens, length)
     with torch.autocast("cpu", torch.bfloat16):
-        found = model(tokens, length).float()
+        found = states(model, tokens, length).float()
     for row, count in enumerate(length.tolist()):
         # The last norm brings states to the scale 1; bfloat16 holds them to 1/256.
         off = (found[row, :count] - wanted[row, :count]).abs()
@@ -224,8 +227,8 @@ def test_dropout_acts_in_training_only(make: Make) -> None:
     model = make(dropout=0.5)
     tokens, length = batch([6], 6)
     with torch.no_grad():
-        assert not torch.equal(model.train()(tokens, length), model(tokens, length))
-        assert torch.equal(model.eval()(tokens, length), model(tokens, length))
+        assert not torch.equal(states(model.train(), tokens, length), states(model, tokens, length))
+        assert torch.equal(states(model.eval(), tokens, length), states(model, tokens, length))
 
 
 def test_fresh_weights_follow_from_the_seed(make: Make) -> None:
@@ -234,7 +237,7 @@ def test_fresh_weights_follow_from_the_seed(make: Make) -> None:
 
 
 FILLERS, MARKER, QUERY = 8, 8, 9
-RECALL = TokenSpec(10)
+RECALL = {"tokens": Ids(("length",), 10)}
 
 
 def recall(step: int, causal: bool, rows: int = 64, columns: int = 12) -> Arrays:
@@ -244,14 +247,14 @@ def recall(step: int, causal: bool, rows: int = 64, columns: int = 12) -> Arrays
     tokens[:, 1], tokens[:, -2], tokens[:, -1] = MARKER, QUERY, tokens[:, 2]
     targets = tokens[:, -1].copy()
     if not causal:
-        tokens[:, -1] = RECALL.mask
+        tokens[:, -1] = token_ids(RECALL).mask
     # As clm and mlm prepare it, but for one target in each row.
     return {
         "tokens": tokens,
         "length": np.full(rows, columns),
         "targets": targets,
         "weight": np.ones(rows, np.float32),
-        "positions": np.arange(rows) * (columns + causal) + columns - 1,
+        "positions": np.arange(rows) * (columns + 1) + columns - causal,
     }
 
 
@@ -270,8 +273,7 @@ def test_learns_to_recall(make: Make, causal: bool, tmp_path: Path) -> None:
         arrays = recall(10_000, causal, 256)
         given = {name: torch.from_numpy(array) for name, array in arrays.items()}
         with torch.no_grad():
-            states = learner.encoder(given["tokens"], given["length"], start=causal)
-            scores = learner.head(states.flatten(0, 1)[given["positions"]])
+            scores = learner.head(states_at(learner.encoder, given, given["positions"]))
         return {"accuracy": float((scores.argmax(-1) == given["targets"]).float().mean())}
 
     training = Training(

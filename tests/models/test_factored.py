@@ -4,20 +4,22 @@ import math
 
 import pytest
 import torch
+from states import states
 from torch import Tensor
 
 from sslkit.errors import UsageError
 from sslkit.models import factored
-from sslkit.modules import Attentive, besides_of, states_at
-from sslkit.types import TokenSpec
+from sslkit.modules import Attentive, states_at
+from sslkit.spec import Ids, Spec, token_ids
 
-SPEC = TokenSpec(6, sites=50)
+SPEC = {"tokens": Ids(("length",), 6), "sites": Ids(("length",), 50)}
+TOKENS = token_ids(SPEC)
 SETTINGS = factored.Settings(heads=3, head_width=4, site_width=5, value_width=4, width=8)
 LENGTH = [6, 6, 4, 1, 6]
 SITES = [[3, 9, 2, 40, 7, 7], [3, 9, 2, 40, 7, 7], [3, 9, 2, 40], [49], [0, 1, 2, 3, 4, 5]]
 
 
-def made(spec: TokenSpec = SPEC) -> factored.Model:
+def made(spec: Spec = SPEC) -> factored.Model:
     torch.manual_seed(2)
     model = factored.Model(SETTINGS, spec).double()
     with torch.no_grad():
@@ -28,8 +30,8 @@ def made(spec: TokenSpec = SPEC) -> factored.Model:
 
 def batch(columns: int = 6, filled: int = 0) -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(1)
-    held = torch.randint(0, SPEC.total, (len(LENGTH), 6), generator=generator)
-    tokens = torch.full((len(LENGTH), columns), SPEC.pad)
+    held = torch.randint(0, TOKENS.total, (len(LENGTH), 6), generator=generator)
+    tokens = torch.full((len(LENGTH), columns), TOKENS.pad)
     sites = torch.full((len(LENGTH), columns), filled)
     for row, own in enumerate(SITES):
         tokens[row, : len(own)] = held[row, : len(own)]
@@ -72,15 +74,15 @@ def slow(model: factored.Model, tokens: list[int], sites: list[int]) -> Tensor:
 def test_states_are_sums_one_by_one() -> None:
     model = made()
     tokens, length, sites = batch()
-    found = model(tokens, length, start=True, sites=sites)
+    found = states(model, tokens, length, start=True, sites=sites)
     for row, size in enumerate(LENGTH):
         wanted = slow(model, tokens[row, :size].tolist(), SITES[row])
         torch.testing.assert_close(found[row, : size + 1], wanted)
-    torch.testing.assert_close(model(tokens, length, sites=sites), found[:, 1:])
-    torch.testing.assert_close(model(tokens, length, 1, sites=sites), found[:, 1:])
+    torch.testing.assert_close(states(model, tokens, length, sites=sites), found[:, 1:])
+    torch.testing.assert_close(states(model, tokens, length, 1, sites=sites), found[:, 1:])
     places = torch.tensor([4, 0, 15])
-    at = states_at(model, tokens, length, places, besides={"sites": sites})
-    torch.testing.assert_close(at, found[:, 1:].flatten(0, 1)[places])
+    at = states_at(model, {"tokens": tokens, "length": length, "sites": sites}, places)
+    torch.testing.assert_close(at, found.flatten(0, 1)[places])
 
 
 @pytest.mark.parametrize("said", [2**26, 100])
@@ -90,7 +92,7 @@ def test_many_rows_of_a_family_are_as_each_alone(
     monkeypatch.setattr(factored, "_SAID", said)
     model = made()
     generator = torch.Generator().manual_seed(1)
-    tokens = torch.randint(0, SPEC.total, (4 * SPEC.total, 7), generator=generator)
+    tokens = torch.randint(0, TOKENS.total, (4 * TOKENS.total, 7), generator=generator)
     length = torch.full((len(tokens),), 7)
     sites = torch.tensor([3, 9, 2, 40, 7, 11, 12]).expand(len(tokens), -1)
     aim = torch.randn(len(tokens), 7, model.width, dtype=torch.float64, generator=generator)
@@ -98,7 +100,7 @@ def test_many_rows_of_a_family_are_as_each_alone(
     for size in (len(tokens), 2):
         model.zero_grad()
         parts = [slice(at, at + size) for at in range(0, len(tokens), size)]
-        found = torch.cat([model(tokens[p], length[p], sites=sites[p]) for p in parts])
+        found = torch.cat([states(model, tokens[p], length[p], sites=sites[p]) for p in parts])
         (found * aim).sum().backward()
         gradients.append((found.detach(), [p.grad for p in model.parameters()]))
     (whole, together), (alone, apart) = gradients
@@ -111,13 +113,13 @@ def test_many_rows_of_a_family_are_as_each_alone(
 def test_padding_has_no_influence() -> None:
     model = made()
     tokens, length, sites = batch()
-    wanted = model(tokens, length, start=True, sites=sites)
+    wanted = states(model, tokens, length, start=True, sites=sites)
     wide, _, wider = batch(9, filled=13)
-    found = model(wide, length, start=True, sites=wider)
+    found = states(model, wide, length, start=True, sites=wider)
     assert torch.isfinite(found).all()
     for row, size in enumerate(LENGTH):
         torch.testing.assert_close(found[row, : size + 1], wanted[row, : size + 1])
-    empty = model(tokens[:2], torch.tensor([6, 0]), start=True, sites=sites[:2])
+    empty = states(model, tokens[:2], torch.tensor([6, 0]), start=True, sites=sites[:2])
     torch.testing.assert_close(empty[0], wanted[0])
     assert torch.isfinite(empty).all()
 
@@ -126,11 +128,11 @@ def test_padding_has_no_influence() -> None:
 def test_a_token_is_told_of_all_others_and_not_of_itself() -> None:
     model = made()
     tokens, length, sites = batch()
-    before = model(tokens, length, sites=sites)[0]
+    before = states(model, tokens, length, sites=sites)[0]
     for place in range(6):
         changed = tokens.clone()
-        changed[0, place] = (changed[0, place] + 1) % SPEC.size
-        moved = (model(changed, length, sites=sites)[0] - before).abs().amax(-1)
+        changed[0, place] = (changed[0, place] + 1) % TOKENS.size
+        moved = (states(model, changed, length, sites=sites)[0] - before).abs().amax(-1)
         assert moved[place] == 0
         assert (moved[[at for at in range(6) if at != place]] > 1e-9).all()
 
@@ -140,7 +142,7 @@ def test_attentions_are_those_of_the_sites() -> None:
     model = made()
     assert isinstance(model, Attentive)
     tokens, length, sites = batch()
-    found = model.attentions(tokens, length, sites=sites)
+    found = model.attentions({"tokens": tokens, "length": length, "sites": sites})
     assert found.shape == (5, 1, SETTINGS.heads, 6, 6)
     for row, size in enumerate(LENGTH):
         held = found[row, 0, :, :size, :size].double()
@@ -149,14 +151,14 @@ def test_attentions_are_those_of_the_sites() -> None:
         for head in range(SETTINGS.heads):
             wanted = torch.tensor(looks(model, head, SITES[row]))
             torch.testing.assert_close(held[head].float(), wanted)
-    others = model.attentions(tokens.flip(1), length, sites=sites)
+    others = model.attentions({"tokens": tokens.flip(1), "length": length, "sites": sites})
     torch.testing.assert_close(others[0], found[0])
 
 
 def test_layers_groups_and_gradients() -> None:
     model = made()
     tokens, length, sites = batch()
-    said = model(tokens, length, layer=0, sites=sites)
+    said = states(model, tokens, length, layer=0, sites=sites)
     same = tokens == tokens[0, 0]
     assert (said[same] == said[0, 0]).all(), "layer 0 is the token alone"
     held = [id(p) for _, members in model.groups() for p in members]
@@ -166,7 +168,7 @@ def test_layers_groups_and_gradients() -> None:
     for checkpointing in (False, True):
         model.zero_grad()
         model.checkpointing = checkpointing
-        (model(tokens, length, start=True, sites=sites) ** 3).sum().backward()
+        (states(model, tokens, length, start=True, sites=sites) ** 3).sum().backward()
         gradients.append([p.grad for p in model.parameters()])
     for (name, _), one, other in zip(model.named_parameters(), *gradients, strict=True):
         assert one is not None, name
@@ -178,12 +180,12 @@ def test_layers_groups_and_gradients() -> None:
 def test_bfloat16_agrees() -> None:
     torch.manual_seed(2)
     model = factored.Model(SETTINGS, SPEC)
-    tokens = torch.randint(0, SPEC.total, (40, 30), generator=torch.Generator().manual_seed(1))
+    tokens = torch.randint(0, TOKENS.total, (40, 30), generator=torch.Generator().manual_seed(1))
     length, sites = torch.full((40,), 30), torch.arange(30).expand(40, -1)
-    wanted = model(tokens, length, sites=sites)
+    wanted = states(model, tokens, length, sites=sites)
     for rows in (slice(40), slice(3)):
         with torch.autocast("cpu", torch.bfloat16):
-            found = model(tokens[rows], length[rows], sites=sites[rows]).float()
+            found = states(model, tokens[rows], length[rows], sites=sites[rows]).float()
         off = (found - wanted[rows]).abs()
         assert off.mean() < 0.02
         assert off.max() < 0.2
@@ -191,11 +193,7 @@ def test_bfloat16_agrees() -> None:
 
 def test_what_has_no_sites_is_refused() -> None:
     with pytest.raises(UsageError, match="takes columns of alignments") as caught:
-        factored.Model(SETTINGS, TokenSpec(6))
+        factored.Model(SETTINGS, {"tokens": Ids(("length",), 6)})
     assert "--domain protein --set aligned=true" in (caught.value.do or "")
     with pytest.raises(ValueError, match="heads is at least 1"):
         factored.Settings(heads=0)
-    tokens, length, sites = batch()
-    with pytest.raises(ValueError, match="takes sites"):
-        made()(tokens, length)
-    assert besides_of(made(), {"sites": sites, "links": sites}) == {"sites": sites}

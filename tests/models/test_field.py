@@ -18,7 +18,7 @@ def model_of(equation: str, **shape: int) -> field.Model:
 def test_shape_and_groups() -> None:
     model = model_of("burgers", width=5, blocks=3)
     points = torch.rand(7, 2, dtype=torch.float64)
-    assert model(points).shape == (7, 5)
+    assert model({"points": points}).values.shape == (7, 5)
     assert [name for name, _ in model.groups()] == ["block 1", "block 2", "block 3"]
     assert sum(p.numel() for p in model.parameters()) == 2 * 5 + 5 + 2 * (25 + 5)
 
@@ -29,13 +29,14 @@ def test_ends_that_are_one_place_look_the_same_with_all_derivatives() -> None:
     right = torch.tensor([[1.0, 0.3]], dtype=torch.float64, requires_grad=True)
     sides = []
     for points in (left, right):
-        value = model(points).sum()
+        value = model({"points": points}).values.sum()
         (slope,) = torch.autograd.grad(value, points, create_graph=True)
         (second,) = torch.autograd.grad(slope.sum(), points)
         sides.append(torch.cat([value[None], slope[0], second[0]]).detach())
     assert torch.allclose(*sides, atol=1e-12)
     plain = model_of("burgers", width=6, blocks=2)
-    assert not torch.allclose(plain(left), plain(right))
+    ends = [plain({"points": end}).values for end in (left, right)]
+    assert not torch.allclose(*ends)
 
 
 def test_first_weights_are_xaviers() -> None:

@@ -8,16 +8,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from states import states
 from torch import Tensor
 
 from sslkit.models import _scan
 from sslkit.models._scan import scan
 from sslkit.models.gru import Model, Settings
-from sslkit.types import TokenSpec
+from sslkit.spec import Ids, token_ids
 
 Floats = npt.NDArray[np.float64]
 
-SPEC = TokenSpec(8)
+SPEC = {"tokens": Ids(("length",), 8)}
+TOKENS = token_ids(SPEC)
 SHAPE = {"blocks": 2, "width": 6, "expansion": 2}
 
 
@@ -133,7 +135,7 @@ def test_hidden_states_are_those_of_the_formula(cell: Any, causal: bool) -> None
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3)
-    tokens = torch.randint(0, SPEC.total, (1, 40))
+    tokens = torch.randint(0, TOKENS.total, (1, 40))
     held = {name: value.numpy() for name, value in model.state_dict().items()}
     x = [held["start"], *(held["table.own"][token] for token in tokens[0].tolist())]
     for block in range(2):
@@ -147,7 +149,7 @@ def test_hidden_states_are_those_of_the_formula(cell: Any, causal: bool) -> None
             hidden = gelu(own["up.weight"] @ layer_norm(one, own["norm_mlp.weight"]))
             x[t] = one + own["down.weight"] @ hidden
         with torch.no_grad():
-            found = model(tokens, torch.tensor([40]), block + 1, start=True)[0].numpy()
+            found = states(model, tokens, torch.tensor([40]), block + 1, start=True)[0].numpy()
         wanted = [layer_norm(one, held["norm.weight"]) for one in x] if block else x
         np.testing.assert_allclose(found, np.stack(wanted), rtol=1e-6, atol=1e-8)
 

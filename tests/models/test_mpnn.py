@@ -3,15 +3,16 @@
 import numpy as np
 import pytest
 import torch
+from states import states
 from torch import Tensor
 from torch.nn import functional
 
 from sslkit.errors import UsageError
 from sslkit.models import mpnn
-from sslkit.modules import besides_of
-from sslkit.types import TokenSpec
+from sslkit.spec import Ids, ids, token_ids
 
-SPEC = TokenSpec(8, links=3)
+SPEC = {"tokens": Ids(("length",), 8), "links": Ids(("length", "any"), 3)}
+TOKENS = token_ids(SPEC)
 SETTINGS = mpnn.Settings(blocks=3, width=12, expansion=2)
 #: Rows of edges: token, token, kind of their link.
 EDGES = [[(0, 1, 0), (1, 2, 1), (2, 3, 2), (0, 3, 0)], [(0, 1, 2)], []]
@@ -33,13 +34,13 @@ def linked(edges: list[list[tuple[int, int, int]]], columns: int, most: int = 4)
         used = [0] * columns
         for one, other, kind in each:
             for here, there in ((one, other), (other, one)):
-                links[row, here, used[here]] = there * SPEC.links + kind
+                links[row, here, used[here]] = there * ids(SPEC, "links").size + kind
                 used[here] += 1
     return torch.from_numpy(links)
 
 
 def batch(columns: int = 5) -> tuple[Tensor, Tensor, Tensor]:
-    tokens = torch.randint(0, SPEC.size, (3, columns), generator=torch.Generator().manual_seed(2))
+    tokens = torch.randint(0, TOKENS.size, (3, columns), generator=torch.Generator().manual_seed(2))
     return tokens, torch.tensor(LENGTH), linked(EDGES, columns)
 
 
@@ -70,11 +71,11 @@ def slow(model: mpnn.Model, tokens: list[int], edges: list[tuple[int, int, int]]
 def test_states_are_messages_summed_one_by_one() -> None:
     model = made()
     tokens, length, links = batch()
-    found = model(tokens, length, start=True, links=links)
+    found = states(model, tokens, length, start=True, links=links)
     for row, size in enumerate(LENGTH):
         wanted = slow(model, tokens[row, :size].tolist(), EDGES[row])
         torch.testing.assert_close(found[row, : size + 1], wanted)
-    torch.testing.assert_close(model(tokens, length, links=links), found[:, 1:])
+    torch.testing.assert_close(states(model, tokens, length, links=links), found[:, 1:])
 
 
 @torch.no_grad()
@@ -85,8 +86,8 @@ def test_states_follow_their_tokens_when_these_change_places() -> None:
     place = {old: new for new, old in enumerate(order)}
     moved = [[(place[a], place[b], kind) for a, b, kind in reversed(EDGES[0])]]
     length = torch.tensor([5])
-    before = model(tokens[:1], length, links=linked(EDGES[:1], 5))[0]
-    after = model(tokens[:1, order], length, links=linked(moved, 5))[0]
+    before = states(model, tokens[:1], length, links=linked(EDGES[:1], 5))[0]
+    after = states(model, tokens[:1, order], length, links=linked(moved, 5))[0]
     torch.testing.assert_close(after, before[order])
 
 
@@ -94,11 +95,11 @@ def test_states_follow_their_tokens_when_these_change_places() -> None:
 def test_padding_has_no_influence() -> None:
     model = made()
     tokens, length, links = batch()
-    wanted = model(tokens, length, start=True, links=links)
+    wanted = states(model, tokens, length, start=True, links=links)
     wide = torch.full((3, 9), 5)
     for row, size in enumerate(LENGTH):
         wide[row, :size] = tokens[row, :size]
-    found = model(wide, length, start=True, links=linked(EDGES, 9, most=6))
+    found = states(model, wide, length, start=True, links=linked(EDGES, 9, most=6))
     for row, size in enumerate(LENGTH):
         torch.testing.assert_close(found[row, : size + 1], wanted[row, : size + 1])
 
@@ -108,8 +109,8 @@ def test_padding_has_no_influence() -> None:
 def test_links_and_their_kinds_decide_states(change: list[tuple[int, int, int]]) -> None:
     model = made()
     tokens, length = torch.tensor([[1, 2, 3]]), torch.tensor([3])
-    before = model(tokens, length, links=linked([[(0, 1, 0)]], 3))
-    after = model(tokens, length, links=linked([change], 3))
+    before = states(model, tokens, length, links=linked([[(0, 1, 0)]], 3))
+    after = states(model, tokens, length, links=linked([change], 3))
     assert (before[0, 0] - after[0, 0]).abs().max() > 1e-3
 
 
@@ -117,10 +118,10 @@ def test_layers_gradients_and_empty_rows() -> None:
     model = made()
     tokens, length, links = batch()
     length = torch.tensor([5, 2, 0])
-    embedded = model(tokens, length, layer=0, links=links)
+    embedded = states(model, tokens, length, layer=0, links=links)
     for row, size in enumerate(length.tolist()):
         torch.testing.assert_close(embedded[row, :size], model.table()[tokens[row, :size]])
-    model(tokens, length, start=True, links=links).square().sum().backward()
+    states(model, tokens, length, start=True, links=links).square().sum().backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
@@ -129,18 +130,6 @@ def test_layers_gradients_and_empty_rows() -> None:
 
 def test_what_has_no_links_is_refused() -> None:
     with pytest.raises(UsageError, match="these have none"):
-        mpnn.Model(SETTINGS, TokenSpec(8))
+        mpnn.Model(SETTINGS, {"tokens": Ids(("length",), 8)})
     with pytest.raises(ValueError, match="both ways"):
         mpnn.Settings(causal=True)
-    tokens, length, _ = batch()
-    with pytest.raises(ValueError, match="takes links"):
-        made()(tokens, length)
-
-
-def test_an_encoder_is_given_links_only_where_it_takes_them() -> None:
-    _, _, links = batch()
-    assert besides_of(made(), {"links": links, "sites": links}) == {"links": links}
-    assert besides_of(made(), {"view_links": links}, "view_") == {"links": links}
-    from_others = mpnn.Model(SETTINGS, SPEC)
-    from_others.takes = frozenset()
-    assert besides_of(from_others, {"links": links}) == {}

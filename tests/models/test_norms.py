@@ -6,6 +6,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 import torch
+from states import states
 from torch import Tensor
 
 from sslkit import rng
@@ -20,11 +21,13 @@ from sslkit.engine.signals import Stop
 from sslkit.errors import UsageError
 from sslkit.models import _norms, conv, gru, transformer
 from sslkit.objectives import mlm
-from sslkit.types import Arrays, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Arrays
 
 KINDS = get_args(_norms.Kind)
 MODELS: dict[str, Any] = {"conv": conv, "gru": gru, "transformer": transformer}
-SPEC = TokenSpec(12)
+SPEC = {"tokens": Ids(("length",), 12)}
+TOKENS = token_ids(SPEC)
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)
 each = pytest.mark.parametrize("kind", KINDS)
 with_each = pytest.mark.parametrize("name", MODELS)
@@ -119,7 +122,7 @@ def test_rows_see_each_other_by_batch_norm_alone(name: str, kind: str) -> None:
     for training in (True, False):
         model.train(training)
         with torch.no_grad():
-            before, after = (model(rows, length)[0] for rows in (tokens, changed))
+            before, after = (states(model, rows, length)[0] for rows in (tokens, changed))
         # What matrix products of other rows do to rounding is far less.
         same = bool((before - after).abs().max() < 1e-6)
         assert same == (kind != "batch" or not training)
@@ -137,9 +140,9 @@ def test_padding_changes_nothing_in_training_with_batch_norm(name: str, start: b
     found = []
     for rows in (tokens, wide):
         held = {key: value.clone() for key, value in model.state_dict().items()}
-        out = model(rows, length, start=start)
+        out = states(model, rows, length, start=start)
         real = [out[row, : count + start] for row, count in enumerate(length.tolist())]
-        some = model.states_at(rows, length, places, start)
+        some = model.states_at({"tokens": rows, "length": length}, places + (not start))
         torch.testing.assert_close(some, out.flatten(0, 1)[places])
         loss = sum((one**3).sum() for one in real)
         assert isinstance(loss, Tensor)
@@ -154,13 +157,13 @@ def test_padding_changes_nothing_in_training_with_batch_norm(name: str, start: b
 def toy(step: int, rows: int) -> Arrays:
     """Two tokens each, the second one hidden, which the first one tells; as mlm prepares it."""
     draws = rng.Counter(5, step, np.arange(rows))
-    first = (draws.uniform("kind", 1) * SPEC.size).astype(np.int64)
+    first = (draws.uniform("kind", 1) * TOKENS.size).astype(np.int64)
     return {
-        "tokens": np.concatenate([first, np.full((rows, 1), SPEC.mask)], axis=1),
+        "tokens": np.concatenate([first, np.full((rows, 1), TOKENS.mask)], axis=1),
         "length": np.full(rows, 2),
-        "targets": (first[:, 0] + 5) % SPEC.size,
+        "targets": (first[:, 0] + 5) % TOKENS.size,
         "weight": np.ones(rows, np.float32),
-        "positions": np.arange(rows) * 2 + 1,
+        "positions": np.arange(rows) * 3 + 2,
     }
 
 

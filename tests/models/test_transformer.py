@@ -9,19 +9,21 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from states import states
 from torch import Tensor
 from torch.nn import functional
 
 from sslkit.models import transformer
 from sslkit.models.transformer import Model, Settings, attention
 from sslkit.modules import Attentive
-from sslkit.types import TokenSpec
+from sslkit.spec import Ids, token_ids
 
 Floats = npt.NDArray[np.float64]
 
 K = 2
 PARTS = np.array([(a, 4 + b) for a, b in itertools.product(range(4), repeat=2)])
-SPEC = TokenSpec(16, reach=1, parts=PARTS)
+SPEC = {"tokens": Ids(("length",), 16, overlap=1, parts=PARTS)}
+TOKENS = token_ids(SPEC)
 SHAPE = Settings(blocks=3, width=16, heads=2, expansion=3)
 
 
@@ -38,9 +40,9 @@ def model() -> Model:
 
 def batch(lengths: list[int], columns: int, seed: int = 0) -> tuple[Tensor, Tensor]:
     generator = torch.Generator().manual_seed(seed)
-    tokens = torch.randint(0, SPEC.size, (len(lengths), columns), generator=generator)
+    tokens = torch.randint(0, TOKENS.size, (len(lengths), columns), generator=generator)
     for row, length in enumerate(lengths):
-        tokens[row, length:] = SPEC.pad
+        tokens[row, length:] = TOKENS.pad
     return tokens, torch.tensor(lengths)
 
 
@@ -75,7 +77,7 @@ def reference(
     x = [held["start"]]
     for token in tokens:
         vector = held["table.own"][token].copy()
-        if token < SPEC.size:
+        if token < TOKENS.size:
             for part in PARTS[token]:
                 vector += held["table.shared"][part]
         x.append(vector)
@@ -118,9 +120,9 @@ def reference(
 @pytest.mark.parametrize("layer", [0, 1, 2, 3, None])
 def test_hidden_states_are_those_of_the_formula(model: Model, layer: int | None) -> None:
     tokens, length = batch([7, 4], 7)
-    tokens[0, 2], tokens[0, 3] = SPEC.mask, SPEC.unknown
+    tokens[0, 2], tokens[0, 3] = TOKENS.mask, TOKENS.unknown
     with torch.no_grad():
-        found = model(tokens, length, layer).numpy()
+        found = states(model, tokens, length, layer).numpy()
     for row, count in enumerate(length.tolist()):
         wanted = reference(model, tokens[row, :count].tolist(), 3 if layer is None else layer)
         # The rotation is kept in float32 whatever the model's type.
@@ -130,7 +132,7 @@ def test_hidden_states_are_those_of_the_formula(model: Model, layer: int | None)
 @pytest.mark.parametrize("lengths", [[7, 4], [7], [5, 5], [60, 3, 2, 1]])
 def test_attentions_are_those_of_the_formula(model: Model, lengths: list[int]) -> None:
     tokens, length = batch(lengths, max(lengths))
-    found = model.attentions(tokens, length)
+    found = model.attentions({"tokens": tokens, "length": length})
     assert found.shape == (len(lengths), SHAPE.blocks, SHAPE.heads, *[max(lengths)] * 2)
     assert not found.requires_grad
     for row, count in enumerate(lengths[:2]):
@@ -148,7 +150,7 @@ def test_attentions_of_a_causal_encoder_look_back_only() -> None:
     torch.manual_seed(0)
     model = Model(replace(SHAPE, causal=True), SPEC).eval()
     tokens, length = batch([6, 3], 6)
-    found = model.attentions(tokens, length)
+    found = model.attentions({"tokens": tokens, "length": length})
     assert (found[0].triu(1) == 0).all()
     assert (found[0].tril().sum(-1) < 1).all()
     assert isinstance(model, Attentive)
@@ -157,16 +159,16 @@ def test_attentions_of_a_causal_encoder_look_back_only() -> None:
 def test_padding_never_matters(model: Model) -> None:
     tokens, length = batch([5, 3, 0, 1], 5)
     with torch.no_grad():
-        alone = model(tokens[:1], length[:1])
-        wide = torch.full((4, 9), SPEC.pad)
+        alone = states(model, tokens[:1], length[:1])
+        wide = torch.full((4, 9), TOKENS.pad)
         wide[:, :5] = tokens
         rubbish = wide.clone()
         for row, count in enumerate(length.tolist()):
             rubbish[row, count:] = 7
         for padded in (wide, rubbish):
-            found = model(padded, length)
+            found = states(model, padded, length)
             torch.testing.assert_close(found[:1, :5], alone, rtol=1e-6, atol=1e-7)
-            torch.testing.assert_close(found[1, :3], model(tokens[1:2, :3], length[1:2])[0])
+            torch.testing.assert_close(found[1, :3], states(model, tokens[1:2, :3], length[1:2])[0])
             assert torch.isfinite(found).all()
 
 
@@ -181,16 +183,16 @@ def test_padding_that_is_left_out_changes_nothing(
     lengths = [9, 9, 7, 8, 2, 0, 1, 9]
     tokens, length = batch(lengths, 9)
     real = torch.arange(9) < length[:, None]
-    places = torch.tensor([0, 8, 17, 20, 27, 36, 54, 71, 0])
+    places = torch.tensor([1, 9, 19, 22, 31, 41, 61, 79, 1])
     found = []
     for most in (10**9, -(10**9)):
         monkeypatch.setattr(transformer, "_GROUP_TOKENS", most)
         monkeypatch.setattr(transformer, "_COLUMNS", columns)
-        states = model(tokens, length)[real]
-        second = model(tokens, length, layer=2, start=True)[:, 0]
-        some = model.states_at(tokens, length, places)
-        loss = (states**3).sum() + second.sum() + (some**3).sum()
-        found.append((states, second, some, *torch.autograd.grad(loss, parameters)))
+        shown = states(model, tokens, length)[real]
+        second = states(model, tokens, length, layer=2, start=True)[:, 0]
+        some = model.states_at({"tokens": tokens, "length": length}, places)
+        loss = (shown**3).sum() + second.sum() + (some**3).sum()
+        found.append((shown, second, some, *torch.autograd.grad(loss, parameters)))
     for padded, packed in zip(*found, strict=True):
         torch.testing.assert_close(packed, padded)
 
@@ -198,11 +200,11 @@ def test_padding_that_is_left_out_changes_nothing(
 def test_a_token_sees_both_sides_and_its_place(model: Model) -> None:
     tokens, length = batch([6], 6)
     with torch.no_grad():
-        before = model(tokens, length)
-        tokens[0, 5] = (tokens[0, 5] + 1) % SPEC.size
-        assert (model(tokens, length)[0, 0] - before[0, 0]).abs().max() > 1e-6
-        tokens[0, 5] = (tokens[0, 5] - 1) % SPEC.size
-        assert (model(tokens.flip(1), length).flip(1) - before).abs().max() > 1e-6
+        before = states(model, tokens, length)
+        tokens[0, 5] = (tokens[0, 5] + 1) % TOKENS.size
+        assert (states(model, tokens, length)[0, 0] - before[0, 0]).abs().max() > 1e-6
+        tokens[0, 5] = (tokens[0, 5] - 1) % TOKENS.size
+        assert (states(model, tokens.flip(1), length).flip(1) - before).abs().max() > 1e-6
 
 
 def test_causal_states_are_those_of_the_prefix_alone() -> None:
@@ -211,12 +213,14 @@ def test_causal_states_are_those_of_the_prefix_alone() -> None:
     assert model.causal
     tokens, length = batch([6, 4], 6)
     with torch.no_grad():
-        found = model(tokens, length, start=True)
+        found = states(model, tokens, length, start=True)
         for row, count in enumerate(length.tolist()):
             for seen in range(count + 1):
-                alone = model(tokens[row : row + 1, :seen], torch.tensor([seen]), start=True)
+                alone = states(
+                    model, tokens[row : row + 1, :seen], torch.tensor([seen]), start=True
+                )
                 torch.testing.assert_close(found[row, : seen + 1], alone[0])
-        torch.testing.assert_close(model(tokens, length), found[:, 1:])
+        torch.testing.assert_close(states(model, tokens, length), found[:, 1:])
 
 
 @pytest.mark.parametrize("mask", ["none", "padding", "causal"])
@@ -255,35 +259,35 @@ def test_the_model_in_bfloat16_is_close_to_float32(
     model = Model(SHAPE, SPEC).eval()
     tokens, length = batch([9, 4], 9)
     with torch.no_grad():
-        wanted = model(tokens, length)[1, :4]
+        wanted = states(model, tokens, length)[1, :4]
     monkeypatch.setattr(transformer, "_PLAIN_TOKENS", 99 if way == "plain" else 0)
     monkeypatch.setattr(transformer, "_CHUNK_QUERIES", 4)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found = model(tokens, length)[1, :4].float()
+        found = states(model, tokens, length)[1, :4].float()
     torch.testing.assert_close(found, wanted, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("start", [False, True])
-def test_states_at_places_are_those_of_the_whole(causal: bool, start: bool) -> None:
+def test_states_at_places_are_those_of_the_whole(causal: bool) -> None:
     torch.manual_seed(3)
     shape = replace(SHAPE, causal=causal)
     model = Model(shape, SPEC).double()
     tokens, length = batch([7, 4], 7)
-    places = torch.tensor([0, 2, 2, 6, 7 + start, 10, 6])
-    whole = model(tokens, length, start=start).flatten(0, 1)[places]
-    some = model.states_at(tokens, length, places, start=start)
+    places = torch.tensor([0, 2, 2, 6, 8, 10, 6])
+    given = {"tokens": tokens, "length": length}
+    whole = model.with_start(given).flatten(0, 1)[places]
+    some = model.states_at(given, places)
     torch.testing.assert_close(some, whole)
     parameters = list(model.parameters())
     wanted = torch.autograd.grad((whole**3).sum(), parameters)
     for one, other in zip(torch.autograd.grad((some**3).sum(), parameters), wanted, strict=True):
         torch.testing.assert_close(one, other)
-    assert model.states_at(tokens, length, places[:0], start=start).shape == (0, SHAPE.width)
+    assert model.states_at(given, places[:0]).shape == (0, SHAPE.width)
 
 
 def test_groups_hold_every_parameter_once() -> None:
     for parts in (PARTS, None):
-        model = Model(SHAPE, TokenSpec(16, parts=parts))
+        model = Model(SHAPE, {"tokens": Ids(("length",), 16, parts=parts)})
         groups = model.groups()
         assert [name for name, _ in groups] == [
             "embeddings", "block 1", "block 2", "block 3", "final norm",
@@ -295,9 +299,9 @@ def test_groups_hold_every_parameter_once() -> None:
 @pytest.mark.parametrize("layer", [0, 1, 2, 3])
 def test_gradients_reach_what_a_layer_is_made_of_and_no_more(model: Model, layer: int) -> None:
     tokens, length = batch([6, 4], 6)
-    tokens[0, 0] = SPEC.mask
+    tokens[0, 0] = TOKENS.mask
     # Squared alone, the output of a layer norm is a constant.
-    (model(tokens, length, layer)[0] ** 3).sum().backward()
+    (states(model, tokens, length, layer)[0] ** 3).sum().backward()
     reached = {"embeddings", *(f"block {n}" for n in range(1, layer + 1))}
     if layer == SHAPE.blocks:
         reached.add("final norm")
@@ -314,8 +318,8 @@ def test_dropout_acts_in_training_only() -> None:
     model = Model(Settings(blocks=2, width=16, heads=2, dropout=0.5), SPEC)
     tokens, length = batch([6], 6)
     with torch.no_grad():
-        assert not torch.equal(model.train()(tokens, length), model(tokens, length))
-        assert torch.equal(model.eval()(tokens, length), model(tokens, length))
+        assert not torch.equal(states(model.train(), tokens, length), states(model, tokens, length))
+        assert torch.equal(states(model.eval(), tokens, length), states(model, tokens, length))
 
 
 def test_fresh_weights_do_not_depend_on_what_was_drawn_before_the_seed() -> None:

@@ -9,17 +9,20 @@ from sslkit import rng
 from sslkit.models import transformer
 from sslkit.modules import pool
 from sslkit.objectives import align
-from sslkit.types import Arrays, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Arrays
 
-SPEC = TokenSpec(20)
+SPEC = {"tokens": Ids(("length",), 20)}
+TOKENS = token_ids(SPEC)
 
 
 def some(rows: int) -> Arrays:
     generator = np.random.default_rng(1)
     lengths = generator.integers(1, 7, (2, rows))
-    tokens = generator.integers(0, SPEC.size, (2, rows, 6))
+    tokens = generator.integers(0, TOKENS.size, (2, rows, 6))
     return {
-        "tokens": tokens[0], "length": lengths[0], "view": tokens[1], "view_length": lengths[1],
+        "tokens": tokens[0], "length": lengths[0],
+        "view.tokens": tokens[1], "view.length": lengths[1],
     }  # fmt: skip
 
 
@@ -33,11 +36,11 @@ def test_the_loss_in_loops() -> None:
     batch = {name: torch.from_numpy(value) for name, value in made.items()}
     found = objective.losses(encoder, head, batch)["align"].item()
     vectors = []
-    for tokens, length in (("tokens", "length"), ("view", "view_length")):
+    for tokens, length in (("tokens", "length"), ("view.tokens", "view.length")):
         side = []
         for row, size in zip(batch[tokens], batch[length], strict=True):
-            states = encoder(row[None, :size], size[None])
-            side.append(pool(states, torch.zeros(1, dtype=torch.int64), size[None], "mean")[0])
+            alone = {"tokens": row[None, :size], "length": size[None]}
+            side.append(pool(encoder(alone), "mean")[0])
         vectors.append(side)
     cosines = [
         [torch.cosine_similarity(a, b, dim=0).item() / 0.2 for b in vectors[1]] for a in vectors[0]

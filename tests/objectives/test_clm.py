@@ -3,33 +3,35 @@
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from states import states
+from torch import Tensor
 from torch.nn import functional
 
 from sslkit import rng
 from sslkit.models import transformer
 from sslkit.objectives import clm
-from sslkit.types import Arrays, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Arrays
 
 SIZE = 9
 COUNTS = np.arange(1, SIZE + 1)
 DRAWS = rng.Counter(1, 0, np.arange(4))
 
 
-def spec_of(reach: int) -> TokenSpec:
-    return TokenSpec(SIZE, reach=reach)
+def spec_of(reach: int) -> Spec:
+    return {"tokens": Ids(("length",), SIZE, overlap=reach)}
 
 
-def batch(spec: TokenSpec) -> Arrays:
+def batch(spec: Spec) -> Arrays:
     generator = np.random.default_rng(3)
     tokens = generator.integers(0, SIZE, (4, 10))
     length = np.array([10, 6, 1, 0])
-    tokens[0, 4] = spec.unknown
-    tokens[np.arange(10) >= length[:, None]] = spec.pad
+    tokens[0, 4] = token_ids(spec).unknown
+    tokens[np.arange(10) >= length[:, None]] = token_ids(spec).pad
     return {"tokens": tokens, "length": length}
 
 
-def model_of(spec: TokenSpec) -> transformer.Model:
+def model_of(spec: Spec) -> transformer.Model:
     torch.manual_seed(1)
     shape = transformer.Settings(blocks=2, width=8, heads=2, causal=True)
     model = transformer.Model(shape, spec)
@@ -59,7 +61,7 @@ def test_loss_is_that_of_a_loop_over_prefixes(reach: int) -> None:
                     continue
                 # Nothing else is in the batch: what comes later cannot have been seen.
                 seen = torch.from_numpy(row[: max(place - reach, 0)])[None]
-                state = model(seen, torch.tensor([seen.shape[1]]), start=True)[0, -1]
+                state = states(model, seen, torch.tensor([seen.shape[1]]), start=True)[0, -1]
                 total -= float(head(state).log_softmax(-1)[row[place]])
                 terms += 1
     assert float(found) == pytest.approx(total, rel=1e-5)
@@ -67,7 +69,7 @@ def test_loss_is_that_of_a_loop_over_prefixes(reach: int) -> None:
 
 
 def test_probabilities_of_all_records_add_up_to_one() -> None:
-    spec = TokenSpec(3)
+    spec = {"tokens": Ids(("length",), 3)}
     torch.manual_seed(2)
     model = transformer.Model(transformer.Settings(1, width=8, heads=2, causal=True), spec)
     objective = clm.Objective(clm.Settings(), spec)
@@ -96,7 +98,8 @@ def test_weights_of_tokens_count_in_loss_and_terms() -> None:
         one, two, three = (
             objective.losses(model, head, tensors(p))["clm"] for p in (plain, double, only)
         )
-        state = model(torch.zeros(1, 0, dtype=torch.int64), torch.tensor([0]), start=True)[0, 0]
+        nothing = torch.zeros(1, 0, dtype=torch.int64)
+        state = states(model, nothing, torch.tensor([0]), start=True)[0, 0]
         alone = -head(state).log_softmax(-1)[made["tokens"][:3, 0]].sum()
     torch.testing.assert_close(two, 2 * one)
     torch.testing.assert_close(three, alone)
@@ -116,19 +119,11 @@ def test_a_fresh_head_gives_about_the_floor() -> None:
     assert np.isnan(objective.floor([prepared | {"targets": np.array([], int), "weight": []}]))
 
 
-class Position(nn.Module):
-    """States that say how many tokens were seen."""
-
-    def forward(self, tokens: Tensor, length: Tensor, start: bool) -> Tensor:
-        assert start
-        return torch.arange(tokens.shape[1] + 1.0).expand(len(tokens), -1)[..., None]
-
-
 @pytest.mark.parametrize("reach", [0, 2])
 def test_overlapping_tokens_are_not_shown_to_the_one_they_overlap(reach: int) -> None:
     spec = spec_of(reach)
     objective = clm.Objective(clm.Settings(), spec)
     prepared = objective.prepare(batch(spec), DRAWS)
-    states = Position()(*(torch.from_numpy(prepared[n]) for n in ("tokens", "length")), True)
-    seen = states.flatten(0, 1)[prepared["positions"]][:, 0].tolist()
+    # With the start, column c has seen c tokens.
+    seen = (prepared["positions"] % (prepared["tokens"].shape[1] + 1)).tolist()
     assert seen[:4] == [max(place - reach, 0) for place in range(4)]

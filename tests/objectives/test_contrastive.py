@@ -6,13 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from states import states
 
 from sslkit import rng
 from sslkit.models import transformer
 from sslkit.objectives import _views, contrastive
-from sslkit.types import Arrays, Batch, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Arrays, Batch
 
-SPEC = TokenSpec(9)
+SPEC = {"tokens": Ids(("length",), 9)}
+TOKENS = token_ids(SPEC)
 
 
 def objective_of(**changed: Any) -> contrastive.Objective:
@@ -22,9 +25,12 @@ def objective_of(**changed: Any) -> contrastive.Objective:
 def some(lengths: list[int], views: list[int], seed: int = 0) -> Arrays:
     generator = np.random.default_rng(seed)
     made = {}
-    for name, length, given in (("tokens", "length", lengths), ("view", "view_length", views)):
-        tokens = generator.integers(0, SPEC.size, (len(given), max(*given, 1)))
-        tokens[np.arange(tokens.shape[1]) >= np.array(given)[:, None]] = SPEC.pad
+    for name, length, given in (
+        ("tokens", "length", lengths),
+        ("view.tokens", "view.length", views),
+    ):
+        tokens = generator.integers(0, TOKENS.size, (len(given), max(*given, 1)))
+        tokens[np.arange(tokens.shape[1]) >= np.array(given)[:, None]] = TOKENS.pad
         made |= {name: tokens, length: np.array(given)}
     return made
 
@@ -66,16 +72,17 @@ def slow(objective: contrastive.Objective, batch: Arrays, temperature: float) ->
 
     def vector(tokens: Any) -> list[float]:
         with torch.no_grad():
-            states = encoder(torch.from_numpy(tokens)[None], torch.tensor([len(tokens)]))[0]
-            numbers: list[float] = head.project(states.mean(0)).double().tolist()
+            length = torch.tensor([len(tokens)])
+            own = states(encoder, torch.from_numpy(tokens)[None], length)[0]
+            numbers: list[float] = head.project(own.mean(0)).double().tolist()
         norm = math.sqrt(sum(x * x for x in numbers))
         return [x / norm for x in numbers]
 
     rows = [
-        r for r in range(len(batch["length"])) if batch["length"][r] and batch["view_length"][r]
+        r for r in range(len(batch["length"])) if batch["length"][r] and batch["view.length"][r]
     ]
     one = [vector(batch["tokens"][r, : batch["length"][r]]) for r in rows]
-    other = [vector(batch["view"][r, : batch["view_length"][r]]) for r in rows]
+    other = [vector(batch["view.tokens"][r, : batch["view.length"][r]]) for r in rows]
     total = 0.0
     for asked, candidates in ((one, other), (other, one)):
         for i, query in enumerate(asked):
@@ -99,7 +106,7 @@ def test_loss_is_that_of_the_slow_reference(temperature: float, learned: bool) -
 def test_what_stands_in_the_padding_does_not_matter() -> None:
     batch = some([7, 3, 1], [4, 9, 2])
     other = {**batch}
-    for name, length in (("tokens", "length"), ("view", "view_length")):
+    for name, length in (("tokens", "length"), ("view.tokens", "view.length")):
         behind = np.arange(batch[name].shape[1]) >= batch[length][:, None]
         other[name] = np.where(behind, 2, batch[name])
     assert loss(objective_of(), other) == pytest.approx(loss(objective_of(), batch), rel=1e-5)
@@ -141,7 +148,7 @@ def test_the_floor_is_chance_among_the_candidates_of_each_micro_batch() -> None:
 def test_float32_holds_the_scores_under_autocast(temperature: float) -> None:
     objective = objective_of(temperature=temperature)
     batch = some([7] * 16, [7] * 16)
-    batch["view"] = batch["tokens"]
+    batch["view.tokens"] = batch["tokens"]
     made = tensors(objective.prepare(batch, draws(16)))
     head = head_of(objective)
     with torch.autocast("cpu", torch.bfloat16):
@@ -179,7 +186,7 @@ def test_it_learns_which_views_belong_together() -> None:
     for step in range(100):
         batch = some([12] * 16, [12] * 16, seed=step)
         noise = draws(16).uniform("noise", 12) < 0.1
-        batch["view"] = np.where(noise, batch["view"], batch["tokens"][:, ::-1])
+        batch["view.tokens"] = np.where(noise, batch["view.tokens"], batch["tokens"][:, ::-1])
         made = objective.prepare(batch, draws(16))
         mean = objective.losses(encoder, head, tensors(made))["contrastive"] / 16
         optimizer.zero_grad()

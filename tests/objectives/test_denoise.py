@@ -6,37 +6,43 @@ import math
 import numpy as np
 import pytest
 import torch
+from states import states
 
 from sslkit import bases, rng
 from sslkit.domains import genome
 from sslkit.models import transformer
 from sslkit.objectives import denoise
-from sslkit.types import Array, Arrays, Batch, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Array, Arrays, Batch
 from sslkit.vocab.vocabulary import Vocabulary
 
 LETTERS = np.array(list(itertools.product(range(4), repeat=2)))
 COUNTS = np.arange(1, 17) ** 2
 
 
-def spec_of(kind: str) -> TokenSpec:
+def spec_of(kind: str) -> Spec:
     """Tokens of two letters each, or the same number of tokens without parts."""
-    return TokenSpec(16, parts=LETTERS + 4 * np.arange(2) if kind == "parts" else None)
+    return {
+        "tokens": Ids(
+            ("length",), 16, parts=LETTERS + 4 * np.arange(2) if kind == "parts" else None
+        )
+    }
 
 
-def objective_of(spec: TokenSpec) -> denoise.Objective:
-    return denoise.Objective(denoise.Settings(), spec, COUNTS[: spec.size])
+def objective_of(spec: Spec) -> denoise.Objective:
+    return denoise.Objective(denoise.Settings(), spec, COUNTS[: token_ids(spec).size])
 
 
-def some(spec: TokenSpec, lengths: list[int], seed: int = 0) -> Arrays:
+def some(spec: Spec, lengths: list[int], seed: int = 0) -> Arrays:
     generator = np.random.default_rng(seed)
     shape = len(lengths), max(lengths)
-    tokens = generator.integers(0, spec.size, shape)
+    tokens = generator.integers(0, token_ids(spec).size, shape)
     corrupted = np.where(generator.random(shape) < 0.3, generator.integers(0, 16, shape), tokens)
-    tokens[generator.random(shape) < 0.1] = spec.unknown
-    corrupted[generator.random(shape) < 0.1] = spec.unknown
+    tokens[generator.random(shape) < 0.1] = token_ids(spec).unknown
+    corrupted[generator.random(shape) < 0.1] = token_ids(spec).unknown
     behind = np.arange(shape[1]) >= np.array(lengths)[:, None]
     for array in (tokens, corrupted):
-        array[behind] = spec.pad
+        array[behind] = token_ids(spec).pad
     weight = generator.random(shape).astype(np.float32)
     length = np.array(lengths)
     return {"tokens": tokens, "corrupted": corrupted, "length": length, "token_weight": weight}
@@ -50,7 +56,7 @@ def tensors(arrays: Arrays) -> Batch:
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def encoder_of(spec: TokenSpec, blocks: int = 1) -> transformer.Model:
+def encoder_of(spec: Spec, blocks: int = 1) -> transformer.Model:
     torch.manual_seed(0)
     return transformer.Model(transformer.Settings(blocks=blocks, width=16, heads=2), spec)
 
@@ -61,10 +67,10 @@ def test_every_known_clean_token_is_asked_of_what_is_shown_in_its_place() -> Non
     made = objective_of(spec).prepare(batch, draws(4))
     assert np.array_equal(made["tokens"], batch["corrupted"])
     wanted = [
-        (row * 12 + column, batch["tokens"][row, column], batch["token_weight"][row, column])
+        (row * 13 + column + 1, batch["tokens"][row, column], batch["token_weight"][row, column])
         for row in range(4)
         for column in range(batch["length"][row])
-        if batch["tokens"][row, column] < spec.size
+        if batch["tokens"][row, column] < token_ids(spec).size
     ]
     found = zip(made["positions"], made["targets"], made["weight"], strict=True)
     assert list(found) == wanted
@@ -87,11 +93,12 @@ def test_loss_is_the_weighted_sum_of_explicit_log_softmaxes() -> None:
     made = objective.prepare(batch, draws(4))
     with torch.no_grad():
         found = objective.losses(encoder, head, tensors(made))
-        hidden = encoder(torch.from_numpy(batch["corrupted"]), torch.from_numpy(batch["length"]))
+        given = (torch.from_numpy(batch[name]) for name in ("corrupted", "length"))
+        hidden = states(encoder, *given)
         wanted = weights = 0.0
         for row, column in itertools.product(range(4), range(12)):
             target = batch["tokens"][row, column]
-            if column >= batch["length"][row] or target >= spec.size:
+            if column >= batch["length"][row] or target >= token_ids(spec).size:
                 continue
             scores = head(hidden[row, column]).double().tolist()
             weight = float(batch["token_weight"][row, column])
@@ -178,7 +185,7 @@ def test_floors_without_errors_and_without_terms() -> None:
     batch["length"][:] = 0
     assert math.isnan(objective.floor([objective.prepare(batch, draws(3))]))
     batch = some(spec, [40] * 3)
-    batch["corrupted"][:] = spec.unknown
+    batch["corrupted"][:] = token_ids(spec).unknown
     share = (COUNTS + 1) / (COUNTS.sum() + 16)
     made = objective.prepare({n: a for n, a in batch.items() if n != "token_weight"}, draws(3))
     assert objective.floor([made]) == pytest.approx(-np.log(share[made["targets"]]).mean())
@@ -227,9 +234,10 @@ def test_it_learns_to_restore_what_its_neighbours_tell() -> None:
     floor = objective.floor([made])
     assert float(mean.detach()) < 0.5 * floor
     with torch.no_grad():
-        states = encoder(torch.from_numpy(made["tokens"]), torch.from_numpy(made["length"]))
-        guessed = head(states.flatten(0, 1)[made["positions"]]).argmax(-1).numpy()
-    shown = made["tokens"].reshape(-1)[made["positions"]]
+        given = (torch.from_numpy(made[name]) for name in ("tokens", "length"))
+        hidden = states(encoder, *given, start=True)
+        guessed = head(hidden.flatten(0, 1)[made["positions"]]).argmax(-1).numpy()
+    shown = denoise._shown(made)
     wrong, right = shown != made["targets"], shown == made["targets"]
     assert (guessed == made["targets"])[wrong].mean() > 0.8
     assert (guessed != made["targets"])[right].mean() < 0.05

@@ -14,25 +14,29 @@ from torch import Tensor, nn
 from sslkit import rng
 from sslkit.errors import UsageError
 from sslkit.models import transformer
+from sslkit.modules import States
 from sslkit.objectives import energy
-from sslkit.types import Array, Arrays, Batch, TokenSpec
+from sslkit.spec import Ids, token_ids
+from sslkit.types import Array, Arrays, Batch
 
 COUNTS = np.array([50, 20, 9, 4, 1])
 
 
 def objective_of(reach: int = 0, size: int = 5, **changed: Any) -> energy.Objective:
-    return energy.Objective(energy.Settings(**changed), TokenSpec(size, reach), COUNTS[:size])
+    return energy.Objective(
+        energy.Settings(**changed), {"tokens": Ids(("length",), size, reach)}, COUNTS[:size]
+    )
 
 
 def some(lengths: list[int], seed: int = 0, size: int = 5) -> Arrays:
-    spec = TokenSpec(size)
+    spec = {"tokens": Ids(("length",), size)}
     generator = np.random.default_rng(seed)
     shape = len(lengths), max(lengths)
     tokens = generator.integers(0, size, shape)
-    tokens[generator.random(shape) < 0.1] = spec.unknown
+    tokens[generator.random(shape) < 0.1] = token_ids(spec).unknown
     corrupted = np.where(generator.random(shape) < 0.3, generator.integers(0, size, shape), tokens)
     for array in (tokens, corrupted):
-        array[np.arange(shape[1]) >= np.array(lengths)[:, None]] = spec.pad
+        array[np.arange(shape[1]) >= np.array(lengths)[:, None]] = token_ids(spec).pad
     return {"tokens": tokens, "length": np.array(lengths), "corrupted": corrupted}
 
 
@@ -51,7 +55,7 @@ def parts_of(objective: energy.Objective, blocks: int = 1) -> tuple[transformer.
     head = objective.head(16)
     assert isinstance(head, energy.Head)
     torch.nn.init.normal_(head.out.weight)
-    return transformer.Model(shape, objective.spec), head
+    return transformer.Model(shape, {"tokens": objective.tokens}), head
 
 
 def share() -> list[float]:
@@ -62,7 +66,7 @@ def test_noise_is_the_record_with_a_share_of_its_tokens_drawn_anew() -> None:
     objective = objective_of(rate=0.25, copies=2)
     lengths = [40, 17, 2, 1, 0]
     batch = some(lengths)
-    batch["tokens"][2] = objective.spec.unknown
+    batch["tokens"][2] = objective.tokens.unknown
     made = objective.prepare(batch, draws(5))
     assert made["noise"].shape == (5, 2, 40)
     assert made["rows"].tolist() == [0, 1, 2, 3]
@@ -80,7 +84,7 @@ def test_noise_is_the_record_with_a_share_of_its_tokens_drawn_anew() -> None:
 def test_what_is_drawn_follows_the_counts_and_every_place_is_as_likely() -> None:
     objective = objective_of(rate=0.2)
     # Of a token outside the vocabulary's drawn ones, so that every replacement shows.
-    objective.spec = TokenSpec(6)
+    objective.tokens = Ids(("length",), 6)
     tokens = np.full((400, 10), 5)
     found, places = np.zeros(6), np.zeros(10)
     for step in range(10):
@@ -97,7 +101,9 @@ def test_a_rare_token_of_a_large_vocabulary_is_drawn_too() -> None:
     """24 bits would step over the last tokens, each of which has a share of 2e-9."""
     counts = np.ones(1000, np.int64)
     counts[0] = 500_000_000
-    objective = energy.Objective(energy.Settings(rate=1.0), TokenSpec(1000), counts)
+    objective = energy.Objective(
+        energy.Settings(rate=1.0), {"tokens": Ids(("length",), 1000)}, counts
+    )
     batch = {"tokens": np.zeros((1000, 500), np.int64), "length": np.full(1000, 500)}
     drawn = [objective.prepare(batch, draws(1000, step))["noise"] for step in range(8)]
     rare = np.concatenate([noise[noise > 0] for noise in drawn])
@@ -140,7 +146,8 @@ def test_loss_is_conditional_nce_in_loops(copies: int) -> None:
 
     def of(tokens: npt.NDArray[np.int64]) -> float:
         length = torch.tensor([len(tokens)])
-        found = objective.energies(encoder, head, torch.from_numpy(tokens)[None].clone(), length)
+        own = {"tokens": torch.from_numpy(tokens)[None].clone(), "length": length}
+        found = objective.energies(encoder, head, own)
         return float(found)
 
     with torch.no_grad():
@@ -172,7 +179,9 @@ def test_where_tokens_overlap_the_domain_makes_the_noise() -> None:
         found = float(objective.losses(encoder, head, tensors(made))["energy"])
         length = torch.from_numpy(batch["length"])
         x, noise = (
-            objective.energies(encoder, head, torch.from_numpy(batch[name]), length).tolist()
+            objective.energies(
+                encoder, head, {"tokens": torch.from_numpy(batch[name]), "length": length}
+            ).tolist()
             for name in ("tokens", "corrupted")
         )
     wanted = sum(math.log1p(math.exp(a - b)) for a, b in zip(x[:3], noise[:3], strict=True))
@@ -217,7 +226,7 @@ def test_it_begins_with_chance_and_with_what_the_counts_say() -> None:
     with torch.no_grad():
         found = objective.losses(encoder, head, tensors(made))
         held = tensors(batch)
-        energies = objective.energies(encoder, head, held["tokens"], held["length"])
+        energies = objective.energies(encoder, head, held)
     assert float(found["energy"]) == pytest.approx(3 * math.log(2))
     rarest = min(share())
     for row, length in enumerate([7, 5, 1]):
@@ -235,7 +244,7 @@ def test_what_stands_in_the_padding_and_how_rows_are_cut_do_not_matter() -> None
         with torch.no_grad():
             held = tensors(made)
             loss = objective.losses(encoder, head, held)["energy"]
-            energies = objective.energies(encoder, head, held["tokens"], held["length"])
+            energies = objective.energies(encoder, head, held)
         return float(loss), energies.tolist()
 
     loss, energies = both(batch)
@@ -257,7 +266,7 @@ def test_what_stands_in_the_padding_and_how_rows_are_cut_do_not_matter() -> None
 def test_batches_without_tokens_ask_nothing() -> None:
     objective = objective_of()
     encoder, head = parts_of(objective)
-    batch = {"tokens": np.full((2, 3), objective.spec.pad), "length": np.array([0, 0])}
+    batch = {"tokens": np.full((2, 3), objective.tokens.pad), "length": np.array([0, 0])}
     made = objective.prepare(batch, draws(2))
     assert objective.count(made) == {"energy": 0}
     assert math.isnan(objective.floor([made]))
@@ -266,7 +275,7 @@ def test_batches_without_tokens_ask_nothing() -> None:
     loss.backward()
     held = tensors(batch)
     with torch.no_grad():
-        energies = objective.energies(encoder, head, held["tokens"], held["length"])
+        energies = objective.energies(encoder, head, held)
     assert energies.tolist() == [0, 0]
 
 
@@ -277,9 +286,9 @@ class Table(nn.Module):
         super().__init__()
         self.table = nn.Embedding(64, 32)
 
-    def forward(self, tokens: Tensor, length: Tensor) -> Tensor:
-        found: Tensor = self.table(tokens @ torch.tensor([16, 4, 1]))
-        return found[:, None].expand(-1, 3, -1)
+    def forward(self, batch: Batch) -> States:
+        found: Tensor = self.table(batch["tokens"] @ torch.tensor([16, 4, 1]))
+        return States(found[:, None].expand(-1, 3, -1), None)
 
 
 def density() -> npt.NDArray[np.float64]:
@@ -309,18 +318,18 @@ def test_energies_are_the_log_density_up_to_a_constant(copies: int) -> None:
     chance = density()
     counts = np.array([1e6 * (chance[:, None] * (records == t)).sum() for t in range(4)])
     settings = energy.Settings(rate=0.4, copies=copies)
-    objective = energy.Objective(settings, TokenSpec(4), counts.astype(np.int64))
+    objective = energy.Objective(settings, {"tokens": Ids(("length",), 4)}, counts.astype(np.int64))
     torch.manual_seed(0)
     encoder, head = Table(), objective.head(32)
-    held = torch.from_numpy(records), torch.full((64,), 3)
+    held = {"tokens": torch.from_numpy(records), "length": torch.full((64,), 3)}
     drawn = (draws(512, step).uniform("record", 1)[:, 0] for step in range(300))
     which = (np.minimum(np.searchsorted(chance.cumsum(), draw), 63) for draw in drawn)
     with torch.no_grad():
-        before = objective.energies(encoder, head, *held)
+        before = objective.energies(encoder, head, held)
     length = np.full(512, 3)
     train(objective, encoder, head, ({"tokens": records[w], "length": length} for w in which))
     with torch.no_grad():
-        energies = objective.energies(encoder, head, *held).numpy()
+        energies = objective.energies(encoder, head, held).numpy()
     wanted = np.log(chance)
     assert np.corrcoef(wanted, -before)[0, 1] < 0.7
     assert np.corrcoef(wanted, -energies)[0, 1] > 0.97
@@ -332,7 +341,9 @@ def test_energies_are_the_log_density_up_to_a_constant(copies: int) -> None:
 
 def test_an_encoder_finds_shuffled_records_less_plausible() -> None:
     """Records climb token by token; shuffled ones hold the same tokens."""
-    objective = energy.Objective(energy.Settings(rate=0.2), TokenSpec(8), np.full(8, 100))
+    objective = energy.Objective(
+        energy.Settings(rate=0.2), {"tokens": Ids(("length",), 8)}, np.full(8, 100)
+    )
     encoder, head = parts_of(objective)
     steps = [draws(64, step).uniform("start", 1) * 8 for step in range(61)]
     made = [(start.astype(np.int64) + np.arange(10)) % 8 for start in steps]
@@ -341,7 +352,7 @@ def test_an_encoder_finds_shuffled_records_less_plausible() -> None:
     shuffled = np.random.default_rng(1).permuted(made[60], axis=1)
     with torch.no_grad():
         real, other = (
-            objective.energies(encoder, head, torch.from_numpy(tokens), torch.from_numpy(length))
+            objective.energies(encoder, head, tensors({"tokens": tokens, "length": length}))
             for tokens in (made[60], shuffled)
         )
     assert float((real[:, None] < other).float().mean()) > 0.99

@@ -10,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from states import states
 from torch import Tensor
 
 from sslkit import bases, rng
@@ -17,7 +18,8 @@ from sslkit.domains import genome
 from sslkit.heads import TokenHead
 from sslkit.models import transformer
 from sslkit.objectives import mlm
-from sslkit.types import Arrays, Batch, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Arrays, Batch
 from sslkit.vocab.vocabulary import Vocabulary
 
 Ints = npt.NDArray[np.int64]
@@ -30,15 +32,15 @@ def domain_of(k: int, stride: int, missing: int = 0) -> genome.Domain:
     return genome.Domain(genome.Settings(k=k, stride=stride), held)
 
 
-def objective_of(spec: TokenSpec, **changed: Any) -> mlm.Objective:
+def objective_of(spec: Spec, **changed: Any) -> mlm.Objective:
     return mlm.Objective(mlm.Settings(**changed), spec)
 
 
-def some(spec: TokenSpec, lengths: list[int], seed: int = 0) -> Arrays:
+def some(spec: Spec, lengths: list[int], seed: int = 0) -> Arrays:
     generator = np.random.default_rng(seed)
     length = np.array(lengths)
-    tokens = generator.integers(0, spec.size, (len(lengths), max(lengths)))
-    tokens[np.arange(tokens.shape[1]) >= length[:, None]] = spec.pad
+    tokens = generator.integers(0, token_ids(spec).size, (len(lengths), max(lengths)))
+    tokens[np.arange(tokens.shape[1]) >= length[:, None]] = token_ids(spec).pad
     return {"tokens": tokens, "length": length}
 
 
@@ -50,9 +52,16 @@ def grid(made: Arrays) -> tuple[npt.NDArray[np.bool_], Ints]:
     """Which tokens are targets and what they are, in the shape of the batch."""
     flags = np.zeros(made["tokens"].shape, bool)
     held = np.full(made["tokens"].shape, -1)
-    flags.flat[made["positions"]] = True
-    held.flat[made["positions"]] = made["targets"]
+    places = places_of(made)
+    flags.flat[places] = True
+    held.flat[places] = made["targets"]
     return flags, held
+
+
+def places_of(made: Arrays) -> Ints:
+    """Where targets stand in the flattened tokens; positions count the start as well."""
+    row, column = np.divmod(made["positions"], made["tokens"].shape[1] + 1)
+    return row * made["tokens"].shape[1] + column - 1
 
 
 def slow_spans(length: int, rate: float, span: int, reach: int, uniform: Ints) -> list[int]:
@@ -65,9 +74,9 @@ def slow_spans(length: int, rate: float, span: int, reach: int, uniform: Ints) -
 @pytest.mark.parametrize("reach", range(6))
 @pytest.mark.parametrize("span", [None, 1, 4])
 def test_hiding_is_that_of_the_slow_reference(reach: int, span: int | None) -> None:
-    spec = TokenSpec(50, reach=reach)
+    spec = {"tokens": Ids(("length",), 50, overlap=reach)}
     batch = some(spec, [120, 77, 9, 2, 1, 0])
-    batch["tokens"][0, 10:30:3] = spec.unknown
+    batch["tokens"][0, 10:30:3] = token_ids(spec).unknown
     objective = mlm.Objective(mlm.Settings(rate=0.3, span=span), spec)
     made = objective.prepare(batch, draws(6))
     flags, held = grid(made)
@@ -77,12 +86,12 @@ def test_hiding_is_that_of_the_slow_reference(reach: int, span: int | None) -> N
         wanted = set()
         for start in slow_spans(length, 0.3, size, reach, uniform[row]):
             wanted |= {i for i in range(start, start + size) if i < length}
-        wanted = {i for i in wanted if batch["tokens"][row, i] < spec.size}
+        wanted = {i for i in wanted if batch["tokens"][row, i] < token_ids(spec).size}
         assert set(np.flatnonzero(flags[row])) == wanted
         hidden = {i for t in wanted for i in range(t - reach, t + reach + 1) if 0 <= i < length}
         for i in range(120):
             before = batch["tokens"][row, i]
-            assert made["tokens"][row, i] == (spec.mask if i in hidden else before)
+            assert made["tokens"][row, i] == (token_ids(spec).mask if i in hidden else before)
             if i in wanted:
                 assert held[row, i] == before
 
@@ -103,7 +112,7 @@ def test_no_visible_token_shows_a_base_of_a_target(stride: int, changed: dict[st
     k = 6
     domain = domain_of(k, stride, missing=30)
     spec = domain.spec
-    assert spec.reach == math.ceil(k / stride) - 1
+    assert token_ids(spec).overlap == math.ceil(k / stride) - 1
     units = np.stack([bases.to_codes(letters(200, seed)) for seed in range(12)])
     lengths = np.array([200, 200, 199, 150, 90, 31, 12, 8, 7, 6, 5, 0])
     for step in range(3):
@@ -111,22 +120,24 @@ def test_no_visible_token_shows_a_base_of_a_target(stride: int, changed: dict[st
         made = objective_of(spec, **changed).prepare(batch, draws(12, step))
         flags, _ = grid(made)
         # A random token says nothing of what stood there.
-        shown = (made["tokens"] != spec.mask) & ~flags
+        shown = (made["tokens"] != token_ids(spec).mask) & ~flags
         shown &= np.arange(flags.shape[1]) < batch["length"][:, None]
         for row in range(12):
             hidden = {t * stride + base for t in np.flatnonzero(flags[row]) for base in range(k)}
             seen = {t * stride + base for t in np.flatnonzero(shown[row]) for base in range(k)}
             assert not hidden & seen
-        assert not np.isin(made["targets"], [spec.pad, spec.unknown, spec.mask]).any()
+        assert not np.isin(
+            made["targets"], [token_ids(spec).pad, token_ids(spec).unknown, token_ids(spec).mask]
+        ).any()
 
 
 def test_kept_and_random_spans_lie_about_no_neighbour() -> None:
-    spec = TokenSpec(50, reach=3)
+    spec = {"tokens": Ids(("length",), 50, overlap=3)}
     batch = some(spec, [400] * 8)
     made = objective_of(spec, random=0.4, keep=0.4).prepare(batch, draws(8))
     flags, _ = grid(made)
     same = made["tokens"] == batch["tokens"]
-    masked = made["tokens"] == spec.mask
+    masked = made["tokens"] == token_ids(spec).mask
     assert (same | masked | flags).all()
     for row, column in zip(*np.nonzero(flags & masked), strict=True):
         near = slice(max(0, column - 3), column + 4)
@@ -135,7 +146,7 @@ def test_kept_and_random_spans_lie_about_no_neighbour() -> None:
 
 def test_the_number_of_targets_follows_the_rate() -> None:
     for reach, rate in ((0, 0.15), (0, 0.5), (2, 0.25), (5, 0.25)):
-        spec = TokenSpec(1000, reach=reach)
+        spec = {"tokens": Ids(("length",), 1000, overlap=reach)}
         lengths = [256, 256, 100, 64]
         made = mlm.Objective(mlm.Settings(rate=rate), spec).prepare(some(spec, lengths), draws(4))
         flags, _ = grid(made)
@@ -146,12 +157,12 @@ def test_the_number_of_targets_follows_the_rate() -> None:
             assert 0.6 * spans * span <= flags[row].sum() <= spans * span
             if span == 1:
                 assert flags[row].sum() == spans
-        hidden = (made["tokens"] == spec.mask).sum() / sum(lengths)
+        hidden = (made["tokens"] == token_ids(spec).mask).sum() / sum(lengths)
         assert abs(hidden - rate) < 0.25 * rate + 0.01
 
 
 def test_every_token_can_be_a_target() -> None:
-    spec = TokenSpec(50, reach=2)
+    spec = {"tokens": Ids(("length",), 50, overlap=2)}
     total = np.zeros(40, np.int64)
     for step in range(300):
         made = objective_of(spec).prepare(some(spec, [40] * 4), draws(4, step))
@@ -163,7 +174,7 @@ def test_every_token_can_be_a_target() -> None:
 @given(st.integers(0, 5), st.lists(st.integers(1, 60), min_size=1, max_size=6), st.integers(0, 99))
 @settings(deadline=None, max_examples=40)
 def test_a_row_is_hidden_alike_in_any_company(reach: int, lengths: list[int], step: int) -> None:
-    spec = TokenSpec(50, reach=reach)
+    spec = {"tokens": Ids(("length",), 50, overlap=reach)}
     objective = objective_of(spec, random=0.2, keep=0.2)
     together = some(spec, lengths)
     made = objective.prepare(together, draws(len(lengths), step))
@@ -179,7 +190,7 @@ def test_a_row_is_hidden_alike_in_any_company(reach: int, lengths: list[int], st
 
 
 def test_another_step_and_another_seed_hide_other_tokens() -> None:
-    spec = TokenSpec(50)
+    spec = {"tokens": Ids(("length",), 50)}
     batch = some(spec, [200] * 4)
     made = [
         objective_of(spec).prepare(batch, rng.Counter(seed, step, np.arange(4)))["positions"]
@@ -193,7 +204,7 @@ def test_another_step_and_another_seed_hide_other_tokens() -> None:
 @pytest.mark.parametrize("reach", [0, 2])
 def test_shares_of_masked_random_and_kept(reach: int) -> None:
     """Devlin et al. 2019: 80% masked, 10% random, 10% as they are, by whole spans."""
-    spec = TokenSpec(10_000, reach=reach)
+    spec = {"tokens": Ids(("length",), 10_000, overlap=reach)}
     batch = some(spec, [500] * 200)
     # Span by span where they do not overlap: a row holds one.
     objective = mlm.Objective(mlm.Settings(rate=0.002, random=0.1, keep=0.1), spec)
@@ -203,12 +214,12 @@ def test_shares_of_masked_random_and_kept(reach: int) -> None:
         flags, held = grid(made)
         for row in range(200):
             shown = made["tokens"][row][flags[row]]
-            if (shown == spec.mask).all():
+            if (shown == token_ids(spec).mask).all():
                 fates.append("mask")
             elif (shown == held[row][flags[row]]).all():
                 fates.append("keep")
             else:
-                assert not (shown == spec.mask).any()
+                assert not (shown == token_ids(spec).mask).any()
                 fates.append("random")
     share = {name: fates.count(name) / len(fates) for name in ("mask", "random", "keep")}
     assert abs(share["mask"] - 0.8) < 0.04
@@ -217,7 +228,7 @@ def test_shares_of_masked_random_and_kept(reach: int) -> None:
 
 
 def test_random_tokens_come_from_the_whole_vocabulary() -> None:
-    spec = TokenSpec(7)
+    spec = {"tokens": Ids(("length",), 7)}
     made = objective_of(spec, rate=0.9, random=1.0).prepare(some(spec, [500] * 8), draws(8))
     found = np.bincount(made["tokens"].ravel(), minlength=7)
     assert len(found) == 7
@@ -245,7 +256,7 @@ def test_loss_is_the_sum_of_explicit_log_softmaxes() -> None:
     batch = tensors(made)
     with torch.no_grad():
         found = objective.losses(encoder, head, batch)
-        hidden = encoder(batch["tokens"], batch["length"]).reshape(-1, 8)
+        hidden = states(encoder, batch["tokens"], batch["length"], start=True).reshape(-1, 8)
         wanted = 0.0
         for position, target in zip(made["positions"], made["targets"], strict=True):
             scores = head(hidden[position]).double().tolist()
@@ -256,13 +267,13 @@ def test_loss_is_the_sum_of_explicit_log_softmaxes() -> None:
 
 
 def test_a_domain_weighs_tokens() -> None:
-    spec = TokenSpec(20)
+    spec = {"tokens": Ids(("length",), 20)}
     objective = objective_of(spec)
     batch = some(spec, [60, 30])
     weight = np.random.default_rng(1).random((2, 60)).astype(np.float32)
     plain = objective.prepare(batch, draws(2))
     made = objective.prepare(batch | {"token_weight": weight}, draws(2))
-    np.testing.assert_array_equal(made["weight"], weight.reshape(-1)[made["positions"]])
+    np.testing.assert_array_equal(made["weight"], weight.reshape(-1)[places_of(made)])
     assert (plain["weight"] == 1).all()
     assert objective.count(made)["mlm"] == pytest.approx(float(made["weight"].sum()))
     torch.manual_seed(0)
@@ -270,7 +281,8 @@ def test_a_domain_weighs_tokens() -> None:
     head = objective.head(8)
     with torch.no_grad():
         found = objective.losses(encoder, head, tensors(made))["mlm"]
-        hidden = encoder(*(tensors(made)[name] for name in ("tokens", "length"))).reshape(-1, 8)
+        given = (tensors(made)[name] for name in ("tokens", "length"))
+        hidden = states(encoder, *given, start=True).reshape(-1, 8)
         each = -head(hidden[made["positions"]]).log_softmax(-1)
     wanted = sum(
         float(one) * float(losses[target])
@@ -282,7 +294,7 @@ def test_a_domain_weighs_tokens() -> None:
 def test_a_fresh_head_says_what_the_counts_say() -> None:
     domain = domain_of(3, 1)
     counts = np.array(range(64)) ** 2
-    head = TokenHead(8, domain.spec, counts)
+    head = TokenHead(8, token_ids(domain.spec), counts)
     for parameter in (head.table.own, head.table.shared):
         assert parameter is not None
         torch.nn.init.zeros_(parameter)
@@ -306,7 +318,8 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
     def loss() -> Tensor:
         # The objective takes the cross entropy in float32, too coarse for differences.
-        scores = head(encoder(batch["tokens"], batch["length"]).flatten(0, 1)[batch["positions"]])
+        whole = states(encoder, batch["tokens"], batch["length"], start=True)
+        scores = head(whole.flatten(0, 1)[batch["positions"]])
         return -scores.log_softmax(-1).gather(1, batch["targets"][:, None]).sum()
 
     for p in held:

@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from sslkit import rng
 from sslkit.models import transformer
 from sslkit.objectives import next_sentence, sentence_order
-from sslkit.types import Arrays, Batch, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Arrays, Batch
 
-SPEC = TokenSpec(40)
+SPEC = {"tokens": Ids(("length",), 40)}
+TOKENS = token_ids(SPEC)
 
 
-def objective_of(spec: TokenSpec) -> next_sentence.Objective:
+def objective_of(spec: Spec) -> next_sentence.Objective:
     return next_sentence.Objective(next_sentence.Settings(), spec)
 
 
@@ -25,12 +27,12 @@ def draws(rows: int, step: int = 0) -> rng.Counter:
     return rng.Counter(1, step, np.arange(rows))
 
 
-def some(spec: TokenSpec, lengths: list[int], seed: int = 0, rate: float = 0.2) -> Arrays:
+def some(spec: Spec, lengths: list[int], seed: int = 0, rate: float = 0.2) -> Arrays:
     """Random tokens and sentences; what stands behind a row must not matter."""
     generator = np.random.default_rng(seed)
     shape = len(lengths), max(lengths, default=0)
     return {
-        "tokens": generator.integers(0, spec.size, shape),
+        "tokens": generator.integers(0, token_ids(spec).size, shape),
         "length": np.array(lengths, np.int64),
         "boundary": generator.random(shape) < rate,
     }
@@ -40,7 +42,7 @@ def tensors(made: Arrays) -> Batch:
     return {name: torch.from_numpy(value) for name, value in made.items()}
 
 
-def slow(batch: Arrays, spec: TokenSpec) -> dict[int, Any]:
+def slow(batch: Arrays, spec: Spec) -> dict[int, Any]:
     """What rows become, their separator and label, by the number of the row."""
     rows = len(batch["tokens"])
     drawn = {
@@ -48,7 +50,7 @@ def slow(batch: Arrays, spec: TokenSpec) -> dict[int, Any]:
     }
     middle = {}
     for row in range(rows):
-        stop = int(batch["length"][row]) - spec.reach
+        stop = int(batch["length"][row]) - token_ids(spec).overlap
         quarter = max(stop / 4, 1)
         able = [
             c
@@ -64,7 +66,9 @@ def slow(batch: Arrays, spec: TokenSpec) -> dict[int, Any]:
     for place, row in enumerate(order):
         other = order[place - 1]
         behind = [
-            batch["tokens"][one, middle[one] + spec.reach : batch["length"][one]].tolist()
+            batch["tokens"][
+                one, middle[one] + token_ids(spec).overlap : batch["length"][one]
+            ].tolist()
             for one in (row, other)
         ]
         most = min(map(len, behind))
@@ -72,7 +76,7 @@ def slow(batch: Arrays, spec: TokenSpec) -> dict[int, Any]:
         size = 1 + int((most - 1) * float(np.float32(share)))
         odd = bool(drawn["taken"][row] < 0.5)
         first = batch["tokens"][row, : middle[row]].tolist()
-        made[row] = [*first, spec.separator, *behind[odd][:size]], middle[row], odd
+        made[row] = [*first, token_ids(spec).separator, *behind[odd][:size]], middle[row], odd
     return made
 
 
@@ -85,7 +89,7 @@ def slow(batch: Arrays, spec: TokenSpec) -> dict[int, Any]:
 def test_pairs_are_those_of_the_slow_reference(
     reach: int, lengths: list[int], seed: int, rate: float
 ) -> None:
-    spec = TokenSpec(50, reach=reach)
+    spec = {"tokens": Ids(("length",), 50, overlap=reach)}
     batch = some(spec, lengths, seed, rate)
     made = objective_of(spec).prepare(batch, draws(len(lengths)))
     expected = slow(batch, spec)
@@ -93,7 +97,7 @@ def test_pairs_are_those_of_the_slow_reference(
     for pair, row in enumerate(made["rows"]):
         tokens, middle, odd = expected[row]
         assert made["tokens"][row, : made["length"][row]].tolist() == tokens
-        assert (made["tokens"][row, made["length"][row] :] == spec.pad).all()
+        assert (made["tokens"][row, made["length"][row] :] == token_ids(spec).pad).all()
         assert made["middle"][pair] == middle
         assert made["odd"][pair] == odd
     for row in set(range(len(lengths))) - set(expected):
@@ -102,10 +106,10 @@ def test_pairs_are_those_of_the_slow_reference(
 
 
 def test_segments_come_from_the_row_itself_or_from_another() -> None:
-    spec = TokenSpec(10_000)
+    spec = {"tokens": Ids(("length",), 10_000)}
     batch = some(spec, [60] * 200)
     batch["tokens"] = np.arange(200)[:, None] * 60 + np.arange(60)
-    made = objective_of(TokenSpec(12_000)).prepare(batch, draws(200))
+    made = objective_of({"tokens": Ids(("length",), 12_000)}).prepare(batch, draws(200))
     assert len(made["rows"]) > 190
     assert 0.4 < made["odd"].mean() < 0.6
     taken = []

@@ -14,7 +14,9 @@ from sslkit.engine.evaluation import mean_losses
 from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.models import field
+from sslkit.modules import States
 from sslkit.objectives import residual
+from sslkit.types import Batch
 
 DOUBLE = Runtime(torch.device("cpu"), "fp64", 1)
 EQUATIONS = ("burgers", "allen-cahn")
@@ -28,8 +30,9 @@ class Exact(nn.Module):
         super().__init__()
         self.formula = formula
 
-    def forward(self, points: Tensor) -> Tensor:
-        return self.formula(points[:, 0], points[:, 1])[:, None]
+    def forward(self, batch: Batch) -> States:
+        points = batch["points"]
+        return States(self.formula(points[:, 0], points[:, 1])[:, None], None)
 
 
 def domain_of(equation: str, **more: float) -> physics.Domain:

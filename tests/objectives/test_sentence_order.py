@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from sslkit import rng
 from sslkit.models import transformer
 from sslkit.objectives import sentence_order
-from sslkit.types import Arrays, Batch, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Arrays, Batch
 
 
-def objective_of(spec: TokenSpec) -> sentence_order.Objective:
+def objective_of(spec: Spec) -> sentence_order.Objective:
     return sentence_order.Objective(sentence_order.Settings(), spec)
 
 
@@ -23,12 +24,12 @@ def draws(rows: int, step: int = 0, first: int = 0) -> rng.Counter:
     return rng.Counter(1, step, np.arange(first, first + rows))
 
 
-def some(spec: TokenSpec, lengths: list[int], seed: int = 0, rate: float = 0.2) -> Arrays:
+def some(spec: Spec, lengths: list[int], seed: int = 0, rate: float = 0.2) -> Arrays:
     """Random tokens and sentences; what stands behind a row must not matter."""
     generator = np.random.default_rng(seed)
     shape = len(lengths), max(lengths, default=0)
     return {
-        "tokens": generator.integers(0, spec.size, shape),
+        "tokens": generator.integers(0, token_ids(spec).size, shape),
         "length": np.array(lengths, np.int64),
         "boundary": generator.random(shape) < rate,
     }
@@ -38,22 +39,22 @@ def tensors(made: Arrays) -> Batch:
     return {name: torch.from_numpy(value) for name, value in made.items()}
 
 
-def slow(batch: Arrays, spec: TokenSpec, row: int, cut: float, swap: float) -> Any:
+def slow(batch: Arrays, spec: Spec, row: int, cut: float, swap: float) -> Any:
     """What a row becomes, its separator and its label; None where it does not count."""
     begins = [c for c in range(int(batch["length"][row])) if batch["boundary"][row, c]]
     if not begins:
         return None
-    start, stop = begins[0], begins[-1] - spec.reach
+    start, stop = begins[0], begins[-1] - token_ids(spec).overlap
     quarter = max((stop - start) / 4, 1)
     able = [c for c in begins if start + quarter <= c <= stop - quarter]
     if not able:
         return None
     middle = able[int(np.float32(cut) * len(able))]
     tokens = batch["tokens"][row].tolist()
-    one, two = tokens[start:middle], tokens[middle + spec.reach : begins[-1]]
+    one, two = tokens[start:middle], tokens[middle + token_ids(spec).overlap : begins[-1]]
     if swap < 0.5:
         one, two = two, one
-    return [*one, spec.separator, *two], len(one), swap < 0.5
+    return [*one, token_ids(spec).separator, *two], len(one), swap < 0.5
 
 
 @pytest.mark.parametrize("reach", [0, 2])
@@ -65,7 +66,7 @@ def slow(batch: Arrays, spec: TokenSpec, row: int, cut: float, swap: float) -> A
 def test_pairs_are_those_of_the_slow_reference(
     reach: int, lengths: list[int], seed: int, rate: float
 ) -> None:
-    spec = TokenSpec(50, reach=reach)
+    spec = {"tokens": Ids(("length",), 50, overlap=reach)}
     batch = some(spec, [*lengths, 40], seed, rate)
     rows = len(lengths) + 1
     made = objective_of(spec).prepare(batch, draws(rows))
@@ -75,7 +76,7 @@ def test_pairs_are_those_of_the_slow_reference(
     for pair, row in enumerate(made["rows"]):
         tokens, middle, odd = expected[row]
         assert made["tokens"][row, : made["length"][row]].tolist() == tokens
-        assert (made["tokens"][row, made["length"][row] :] == spec.pad).all()
+        assert (made["tokens"][row, made["length"][row] :] == token_ids(spec).pad).all()
         assert made["middle"][pair] == middle
         assert made["odd"][pair] == odd
     for row in set(range(rows)) - set(made["rows"].tolist()):
@@ -84,7 +85,7 @@ def test_pairs_are_those_of_the_slow_reference(
 
 
 def test_segments_share_nothing_where_tokens_overlap() -> None:
-    spec = TokenSpec(1000, reach=3)
+    spec = {"tokens": Ids(("length",), 1000, overlap=3)}
     batch = some(spec, [60] * 50)
     # Tokens say where they stood.
     batch["tokens"] = np.tile(np.arange(60), (50, 1))
@@ -92,14 +93,14 @@ def test_segments_share_nothing_where_tokens_overlap() -> None:
     assert len(made["rows"]) > 40
     for row, middle in zip(made["rows"], made["middle"], strict=True):
         one, two = made["tokens"][row, :middle], made["tokens"][row, middle + 1 :]
-        two = two[two < spec.size]
+        two = two[two < token_ids(spec).size]
         assert len(one)
         assert len(two)
         assert min(abs(one[0] - two[-1]), abs(two[0] - one[-1])) == 4
 
 
 def test_lengths_do_not_tell_the_order() -> None:
-    spec = TokenSpec(50)
+    spec = {"tokens": Ids(("length",), 50)}
     made = objective_of(spec).prepare(some(spec, [64] * 6000), draws(6000))
     first = made["middle"].astype(float)
     second = made["length"][made["rows"]] - 1 - first
@@ -111,7 +112,7 @@ def test_lengths_do_not_tell_the_order() -> None:
 
 
 def test_padding_and_micro_batches_change_nothing() -> None:
-    spec = TokenSpec(50)
+    spec = {"tokens": Ids(("length",), 50)}
     batch = some(spec, [40, 33, 5, 0, 40, 21, 17, 40])
     objective = objective_of(spec)
     whole = objective.prepare(batch, draws(8))
@@ -139,14 +140,14 @@ def test_padding_and_micro_batches_change_nothing() -> None:
     assert sum(objective.count(p)["sentence-order"] for p in parts) == len(whole["rows"])
 
 
-def model_of(spec: TokenSpec, objective: Any) -> tuple[torch.nn.Module, torch.nn.Module]:
+def model_of(spec: Spec, objective: Any) -> tuple[torch.nn.Module, torch.nn.Module]:
     torch.manual_seed(0)
     shape = transformer.Settings(blocks=1, width=32, heads=2)
     return transformer.Model(shape, spec), objective.head(32)
 
 
 def test_the_loss_is_the_formula() -> None:
-    spec = TokenSpec(20)
+    spec = {"tokens": Ids(("length",), 20)}
     objective = objective_of(spec)
     made = objective.prepare(some(spec, [30] * 6), draws(6))
     encoder, head = model_of(spec, objective)
@@ -163,7 +164,7 @@ def test_the_loss_is_the_formula() -> None:
 
     wanted = 0.0
     with torch.no_grad():
-        states = encoder(batch["tokens"], batch["length"]).double().numpy()
+        states = encoder(batch).values.double().numpy()
     for row, middle, odd in zip(made["rows"], made["middle"], made["odd"], strict=True):
         one = norm(states[row, :middle].mean(0))
         two = norm(states[row, middle + 1 : made["length"][row]].mean(0))
@@ -177,7 +178,7 @@ def test_the_loss_is_the_formula() -> None:
 
 
 def test_chance_is_where_a_fresh_head_begins() -> None:
-    spec = TokenSpec(20)
+    spec = {"tokens": Ids(("length",), 20)}
     objective = objective_of(spec)
     made = objective.prepare(some(spec, [30] * 6), draws(6))
     encoder, head = model_of(spec, objective)
@@ -188,7 +189,7 @@ def test_chance_is_where_a_fresh_head_begins() -> None:
 
 @pytest.mark.parametrize("lengths", [[0, 0], [1], [3, 2], [30, 30]])
 def test_nothing_to_ask(lengths: list[int]) -> None:
-    spec = TokenSpec(20)
+    spec = {"tokens": Ids(("length",), 20)}
     objective = objective_of(spec)
     made = objective.prepare(some(spec, lengths, rate=0.0), draws(len(lengths)))
     assert objective.count(made) == {"sentence-order": 0}
@@ -199,7 +200,8 @@ def test_nothing_to_ask(lengths: list[int]) -> None:
     assert float(loss.detach()) == 0
 
 
-SPEC = TokenSpec(40)
+SPEC = {"tokens": Ids(("length",), 40)}
+TOKENS = token_ids(SPEC)
 
 
 def written(rows: int, seed: int, ordered: bool) -> Arrays:

@@ -17,8 +17,10 @@ from sslkit.artifacts import checkpoint
 from sslkit.errors import UsageError
 from sslkit.models import skipgram as tables
 from sslkit.models import transformer
+from sslkit.modules import States
 from sslkit.objectives.skipgram import Objective, Settings
-from sslkit.types import Arrays, Batch, TokenSpec
+from sslkit.spec import Ids, Spec, token_ids
+from sslkit.types import Arrays, Batch
 
 COUNTS = np.arange(1, 21) * 50
 LENGTHS = [70, 40, 3, 0]
@@ -40,7 +42,7 @@ def draws(rows: int = len(LENGTHS)) -> rng.Counter:
     return rng.Counter(1, 2, np.arange(rows))
 
 
-def parts(spec: TokenSpec, **chosen: Any) -> tuple[Objective, tables.Model, torch.nn.Module]:
+def parts(spec: Spec, **chosen: Any) -> tuple[Objective, tables.Model, torch.nn.Module]:
     objective = Objective(Settings(window=3, **chosen), spec, COUNTS)
     encoder = tables.Model(tables.Settings(width=8), spec).double()
     head = objective.head(8).double()
@@ -65,7 +67,9 @@ def softplus(x: float) -> float:
 
 @pytest.mark.parametrize("reach", [0, 2])
 def test_losses_of_windows_are_those_of_loops_over_pairs(reach: int) -> None:
-    objective, encoder, head = parts(TokenSpec(20, reach=reach), subsample=0.05)
+    objective, encoder, head = parts(
+        {"tokens": Ids(("length",), 20, overlap=reach)}, subsample=0.05
+    )
     batch = objective.prepare(windows(), draws())
     found = objective.losses(encoder, head, tensors(batch))["skipgram"]
     centre, context = encoder.table.weight.detach(), head.get_parameter("weight").detach()
@@ -83,7 +87,7 @@ def test_losses_of_windows_are_those_of_loops_over_pairs(reach: int) -> None:
 
 
 def test_tokens_are_thinned_out_as_word2vec_does_and_what_is_left_moves_together() -> None:
-    objective = Objective(Settings(subsample=0.02), TokenSpec(20), COUNTS)
+    objective = Objective(Settings(subsample=0.02), {"tokens": Ids(("length",), 20)}, COUNTS)
     rows = 400
     tokens = np.random.default_rng(0).integers(0, 20, (rows, 64))
     batch = {"tokens": tokens, "length": np.full(rows, 64)}
@@ -99,14 +103,16 @@ def test_tokens_are_thinned_out_as_word2vec_does_and_what_is_left_moves_together
 
 
 def test_overlapping_tokens_keep_their_distances() -> None:
-    objective = Objective(Settings(subsample=0.02), TokenSpec(20, reach=1), COUNTS)
+    objective = Objective(
+        Settings(subsample=0.02), {"tokens": Ids(("length",), 20, overlap=1)}, COUNTS
+    )
     given = windows()
     left = objective.prepare(given, draws())["tokens"][:, :70]
     assert ((left == given["tokens"]) | (left == 20)).all()
 
 
 def test_negatives_follow_the_counts_to_the_power_of_three_quarters() -> None:
-    objective = Objective(Settings(), TokenSpec(20), COUNTS)
+    objective = Objective(Settings(), {"tokens": Ids(("length",), 20)}, COUNTS)
     rows = 2000
     batch = {"tokens": np.zeros((rows, 16), np.int64), "length": np.full(rows, 16)}
     drawn = objective.prepare(batch, draws(rows))["negatives"]
@@ -115,7 +121,7 @@ def test_negatives_follow_the_counts_to_the_power_of_three_quarters() -> None:
 
 
 def test_parts_of_a_batch_add_up_to_it() -> None:
-    objective, encoder, head = parts(TokenSpec(20))
+    objective, encoder, head = parts({"tokens": Ids(("length",), 20)})
     whole, given = objective.prepare(windows(), draws()), windows()
     total = float(objective.losses(encoder, head, tensors(whole))["skipgram"].detach())
     count = objective.count(whole)["skipgram"]
@@ -128,7 +134,7 @@ def test_parts_of_a_batch_add_up_to_it() -> None:
 
 
 def test_a_batch_without_tokens_has_no_terms() -> None:
-    objective, encoder, head = parts(TokenSpec(20))
+    objective, encoder, head = parts({"tokens": Ids(("length",), 20)})
     batch = objective.prepare(
         {"tokens": np.zeros((2, 0), np.int64), "length": np.zeros(2)}, draws(2)
     )
@@ -140,24 +146,24 @@ def test_a_batch_without_tokens_has_no_terms() -> None:
 
 
 def test_an_encoder_with_layers_gives_its_states_as_centres() -> None:
-    objective = Objective(Settings(window=2), TokenSpec(20), COUNTS)
+    objective = Objective(Settings(window=2), {"tokens": Ids(("length",), 20)}, COUNTS)
     shape = transformer.Settings(blocks=1, width=8, heads=2)
-    encoder, head = transformer.Model(shape, TokenSpec(20)), objective.head(8)
+    encoder, head = transformer.Model(shape, {"tokens": Ids(("length",), 20)}), objective.head(8)
     torch.nn.init.normal_(head.get_parameter("weight"))
     batch = tensors(objective.prepare(windows(), draws()))
     objective.losses(encoder, head, batch)["skipgram"].backward()
     assert all(p.grad is not None and p.grad.isfinite().all() for p in encoder.parameters())
     assert not objective.is_counted(encoder)
-    forced = Objective(Settings(algorithm="counted"), TokenSpec(20), COUNTS)
+    forced = Objective(Settings(algorithm="counted"), {"tokens": Ids(("length",), 20)}, COUNTS)
     with pytest.raises(UsageError, match="table"):
         forced.is_counted(encoder)
 
 
 def test_an_encoder_reads_to_the_last_token_that_was_not_thinned_out() -> None:
-    spec = TokenSpec(20, reach=2)
+    spec = {"tokens": Ids(("length",), 20, overlap=2)}
     objective = Objective(Settings(subsample=0.01), spec, COUNTS)
     batch = objective.prepare(windows(), draws())
-    real = batch["tokens"] != spec.pad
+    real = batch["tokens"] != token_ids(spec).pad
     assert (real.sum(1)[:2] < LENGTHS[:2]).all()
     encoder = Reader(spec)
     objective.losses(encoder, objective.head(8), tensors(batch))
@@ -169,12 +175,12 @@ def test_an_encoder_reads_to_the_last_token_that_was_not_thinned_out() -> None:
 class Reader(transformer.Model):
     """Notes how far it was asked to read."""
 
-    def __init__(self, spec: TokenSpec) -> None:
+    def __init__(self, spec: Spec) -> None:
         super().__init__(transformer.Settings(blocks=1, width=8, heads=2), spec)
 
-    def forward(self, tokens: torch.Tensor, length: torch.Tensor, *rest: Any) -> torch.Tensor:
-        self.length = length
-        return super().forward(tokens, length, *rest)
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        self.length = batch["length"]
+        return super().forward(batch, layer=layer)
 
 
 def test_the_vocabulary_and_the_setting_choose_the_algorithm() -> None:
@@ -184,7 +190,7 @@ def test_the_vocabulary_and_the_setting_choose_the_algorithm() -> None:
         (20, "sampled", False),
         (8193, "counted", True),
     ):
-        spec = TokenSpec(size)
+        spec = {"tokens": Ids(("length",), size)}
         settings = replace(Settings(), algorithm=algorithm)
         encoder = tables.Model(tables.Settings(width=1), spec)
         assert Objective(settings, spec).is_counted(encoder) == counted
@@ -192,7 +198,7 @@ def test_the_vocabulary_and_the_setting_choose_the_algorithm() -> None:
 
 @pytest.mark.parametrize("classes", [np.arange(20), np.arange(20) % 13], ids=["own", "shared"])
 def test_the_counted_loss_is_the_mean_over_all_draws(classes: np.ndarray) -> None:
-    objective, encoder, head = parts(TokenSpec(20), subsample=0.02)
+    objective, encoder, head = parts({"tokens": Ids(("length",), 20)}, subsample=0.02)
     size = int(classes.max()) + 1
     pairs = np.random.default_rng(4).integers(0, 5, (size, size))
     batch = objective.counted(pairs, classes, slice(None))
@@ -220,7 +226,7 @@ def test_the_counted_loss_is_the_mean_over_all_draws(classes: np.ndarray) -> Non
 
 
 def test_gradients_of_counted_pairs_against_finite_differences() -> None:
-    objective, encoder, head = parts(TokenSpec(20))
+    objective, encoder, head = parts({"tokens": Ids(("length",), 20)})
     pairs = np.random.default_rng(4).integers(0, 5, (20, 20))
     batch = tensors(objective.counted(pairs, np.arange(20), slice(None)))
 
@@ -241,7 +247,7 @@ def test_gradients_of_counted_pairs_against_finite_differences() -> None:
 
 
 def test_the_start_is_far_better_than_the_floor_where_there_is_something_to_learn() -> None:
-    objective, encoder, head = parts(TokenSpec(20))
+    objective, encoder, head = parts({"tokens": Ids(("length",), 20)})
     # Tokens go together with those of their own parity.
     pairs = np.where(np.add.outer(np.arange(20), np.arange(20)) % 2, 1, 200)
     batch = objective.counted(pairs, np.arange(20), slice(None))
@@ -251,7 +257,7 @@ def test_the_start_is_far_better_than_the_floor_where_there_is_something_to_lear
 
 
 def test_the_floor_is_that_of_scores_by_counts() -> None:
-    objective, _, _ = parts(TokenSpec(20), subsample=0.0)
+    objective, _, _ = parts({"tokens": Ids(("length",), 20)}, subsample=0.0)
     pairs = np.outer(COUNTS, COUNTS)
     batch = objective.counted(pairs, np.arange(20), slice(None))
     # Where tokens stand together by chance no score does better than the counts.

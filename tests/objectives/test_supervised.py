@@ -6,18 +6,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from sslkit import rng
+from sslkit.modules import States, real
 from sslkit.objectives import supervised
 from sslkit.objectives.supervised import Objective, Settings
+from sslkit.types import Batch
 
 
 class Given(nn.Module):
     """Stands in for an encoder: the tokens are the hidden states, their squares the embeddings."""
 
-    def forward(self, tokens: Tensor, length: Tensor, layer: int | None = None) -> Tensor:
-        return tokens if layer is None else tokens**2
+    def forward(self, batch: Batch, *, layer: int | None = None) -> States:
+        tokens = batch["tokens"]
+        return States(tokens if layer is None else tokens**2, real(batch))
 
 
 def batch(outputs: int) -> dict[str, Any]:
@@ -100,15 +103,17 @@ def test_what_stands_behind_a_record_does_not_count() -> None:
 
 def test_a_fresh_head_favours_no_class() -> None:
     head = Objective(Settings(outputs=4, positions=5)).head(8)
-    hidden, length, phase = torch.randn(2, 5, 8), torch.tensor([5, 2]), torch.tensor([0, 0])
-    assert head(hidden, length, hidden, phase).tolist() == [[0.0] * 4] * 2
+    hidden, phase = torch.randn(2, 5, 8), torch.tensor([0, 0])
+    mask = torch.arange(5) < torch.tensor([5, 2])[:, None]
+    assert head(States(hidden, mask), hidden, phase).tolist() == [[0.0] * 4] * 2
 
 
 def test_dropout_of_the_head_acts_in_training_only() -> None:
     head = Objective(Settings(outputs=3, head_dropout=0.5)).head(64)
     assert isinstance(head, supervised.Head)
     nn.init.normal_(head.out.weight)
-    given = torch.randn(2, 5, 64), torch.tensor([5, 2]), None, torch.tensor([0, 0])
+    mask = torch.arange(5) < torch.tensor([5, 2])[:, None]
+    given = States(torch.randn(2, 5, 64), mask), None, torch.tensor([0, 0])
     with torch.no_grad():
         assert not torch.equal(head.train()(*given), head(*given))
         assert torch.equal(head.eval()(*given), head(*given))

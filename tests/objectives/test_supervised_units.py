@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from sslkit.modules import States, real
 from sslkit.objectives import supervised_units
 from sslkit.objectives.supervised_units import Objective, Settings
 from sslkit.types import Batch
@@ -19,9 +20,8 @@ class Plain(nn.Module):
         super().__init__()
         self.table = nn.Embedding(10, width)
 
-    def forward(self, tokens: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-        found: torch.Tensor = self.table(tokens)
-        return found
+    def forward(self, batch: Batch) -> States:
+        return States(self.table(batch["tokens"]), real(batch))
 
 
 def batch(seed: int = 0) -> Batch:

@@ -70,7 +70,7 @@ def test_all_comes_from_the_file(made: Callable[..., Path]) -> None:
         assert parts.domain_name == "genome"
         assert parts.vocabulary.tokens == TOKENS
         assert parts.vocabulary.counts.tolist() == COUNTS.tolist()
-        assert parts.spec.size == 16
+        assert parts.tokens.size == 16
         assert not parts.encoder.training
         wanted = encoder(1).state_dict()
         found = parts.encoder.state_dict()

@@ -7,9 +7,9 @@ import pytest
 
 from sslkit.errors import DataError, UsageError
 from sslkit.objectives import clm, mlm
+from sslkit.spec import Ids
 from sslkit.stages import pretext
 from sslkit.stages.pretext import Pretexts
-from sslkit.types import TokenSpec
 
 COUNTS = np.array([3, 1])
 
@@ -17,7 +17,7 @@ COUNTS = np.array([3, 1])
 def chosen(names: str, **weights: float) -> Pretexts:
     modules = pretext.modules(names)
     settings = {n: m.Settings(weight=weights.get(n, 1.0)) for n, m in modules.items()}
-    return Pretexts.of(modules, settings, TokenSpec(2), COUNTS)
+    return Pretexts.of(modules, settings, {"tokens": Ids(("length",), 2)}, COUNTS)
 
 
 def test_names() -> None:

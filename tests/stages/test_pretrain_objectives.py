@@ -9,8 +9,8 @@ import pytest
 from sslkit.artifacts import checkpoint
 from sslkit.errors import UsageError
 from sslkit.objectives import contrastive, energy, mlm
+from sslkit.spec import Ids
 from sslkit.stages import pretext
-from sslkit.types import TokenSpec
 
 Command = Callable[..., Any]
 
@@ -108,7 +108,7 @@ def test_noise_copies_where_tokens_overlap(folder: Path, command: Command) -> No
 
 
 def test_what_is_needed_where_tokens_overlap() -> None:
-    apart, overlapping = TokenSpec(4), TokenSpec(4, reach=1)
+    apart, overlapping = {"tokens": Ids(("length",), 4)}, {"tokens": Ids(("length",), 4, overlap=1)}
     assert pretext.needs(energy, apart) == {"tokens"}
     assert pretext.needs(energy, overlapping) == {"tokens", "corrupted"}
     assert pretext.needs(mlm, overlapping) == mlm.NEEDS

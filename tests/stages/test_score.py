@@ -276,10 +276,10 @@ class ToyEnergy:
     def head(self, width: int) -> nn.Module:
         return nn.Linear(width, 1)
 
-    def energies(self, encoder: Any, head: Any, tokens: Any, length: Any) -> torch.Tensor:
-        inside = torch.arange(tokens.shape[1]) < length[:, None]
-        states = encoder(tokens, length).masked_fill(~inside[..., None], 0)
-        return head(states.sum(1) / length[:, None])[:, 0]
+    def energies(self, encoder: Any, head: Any, batch: Any) -> torch.Tensor:
+        states, mask = encoder(batch)
+        total = states.masked_fill(~mask[..., None], 0).sum(1)
+        return head(total / batch["length"][:, None])[:, 0]
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from sslkit.engine.learner import Learner
 from sslkit.errors import UsageError
 from sslkit.models import transformer
 from sslkit.objectives import supervised
+from sslkit.spec import Ids
 from sslkit.stages import training_plan
-from sslkit.types import TokenSpec
 
 Command = Callable[..., Any]
 
@@ -143,7 +143,9 @@ def test_fine_tuning_predicts_by_the_mean_over_samples(
 
 def test_the_mean_is_over_what_each_sample_says(tmp_path: Path) -> None:
     learner = Learner(
-        transformer.Model(transformer.Settings(blocks=1, width=8, heads=1), TokenSpec(5)),
+        transformer.Model(
+            transformer.Settings(blocks=1, width=8, heads=1), {"tokens": Ids(("length",), 5)}
+        ),
         supervised.Objective(supervised.Settings(outputs=2)),
     )
 
