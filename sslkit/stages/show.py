@@ -25,7 +25,6 @@ _PROMISES = {
     "GIVES": "gives",
     "NEEDS": "needs",
     "TAKES": "takes",
-    "PASSES": "gives to the model besides",
     "OVERLAP_NEEDS": "needs where tokens overlap",
     "METRICS": "metrics",
 }
