@@ -19,7 +19,7 @@ from sslkit import third_party
 from sslkit.errors import UsageError
 
 #: Folder of each kind of plug-in, by the word the command line uses for one of them.
-ROOMS = {
+FOLDERS = {
     "domain": "domains",
     "objective": "objectives",
     "model": "models",
@@ -36,7 +36,7 @@ def _name(stem: str) -> str:
 
 
 def _files(kind: str) -> dict[str, Path]:
-    folder = Path(__file__).parent / ROOMS[kind]
+    folder = Path(__file__).parent / FOLDERS[kind]
     return {_name(f.stem): f for f in sorted(folder.glob("*.py")) if not f.stem.startswith("_")}
 
 
@@ -61,7 +61,7 @@ def load(kind: str, name: str) -> types.ModuleType:
             package brings it, and it cannot be imported or breaks its contract.
     """
     if name in _files(kind):
-        return importlib.import_module(f"sslkit.{ROOMS[kind]}.{name.replace('-', '_')}")
+        return importlib.import_module(f"sslkit.{FOLDERS[kind]}.{name.replace('-', '_')}")
     if point := others(kind).get(name):
         return third_party.load(kind, point)
     close = difflib.get_close_matches(name, names(kind), n=1)
@@ -85,7 +85,7 @@ def left_out(kind: str) -> list[str]:
 
 def others(kind: str) -> dict[str, EntryPoint]:
     """Plug-ins of other packages by name; of several of one name the first."""
-    points = third_party.points(ROOMS[kind])
+    points = third_party.points(FOLDERS[kind])
     return {p.name: p for p in reversed(points) if p.name not in _files(kind)}
 
 
@@ -93,7 +93,7 @@ def _usable(kind: str) -> tuple[dict[str, types.ModuleType], list[str]]:
     """Plug-ins of other packages by name, and of those that cannot be used why."""
     usable, reasons = {}, []
     mine = others(kind)
-    for point in third_party.points(ROOMS[kind]):
+    for point in third_party.points(FOLDERS[kind]):
         if point.name not in mine or mine[point.name] != point:
             title = third_party.title(kind, point)
             reasons.append(f"{title} cannot be used: there is another one of that name")

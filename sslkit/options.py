@@ -5,8 +5,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from sslkit import limits
 from sslkit.errors import OnError, UsageError
+from sslkit.machine import limits
 
 #: More than any machine has processors; libraries hang or die where they start so many.
 MOST_THREADS = 1024

@@ -114,7 +114,7 @@ class Children:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(
             ["pytest", "torch", "scipy.stats", "sklearn.linear_model", "sslkit.cli.commands"]
-            + [f"sslkit.stages.{stage}" for stage in _STAGES]
+            + [f"sslkit.stages.{stage}.run" for stage in _STAGES]
         )
 
     def run(self, words: Sequence[str | Path], folder: Path) -> Ended:

@@ -30,8 +30,8 @@ _CHANGES = {
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 #: Work is put aside after every piece of it, so that there is something to continue.
 _EAGER = (
-    ("sslkit.engine.embedding", "_MOST_SECONDS"),
-    ("sslkit.stages.score_work", "_KEEP_SECONDS"),
+    ("sslkit.inference.embedding", "_MOST_SECONDS"),
+    ("sslkit.stages.score.work", "_KEEP_SECONDS"),
 )
 _open = io.open
 
@@ -148,8 +148,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def load() -> None:
     """Import all that commands import late."""
     stages = importlib.import_module("sslkit.stages")
-    for found in pkgutil.iter_modules(stages.__path__):
-        importlib.import_module(f"sslkit.stages.{found.name}")
+    for found in pkgutil.walk_packages(stages.__path__, "sslkit.stages."):
+        importlib.import_module(found.name)
     for name in ("sslkit.cli.commands", "torch._dynamo", "matplotlib.figure"):
         importlib.import_module(name)
     for module, name in _EAGER:

@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from sslkit.modules import Encoder, TokenEncoder
+from sslkit.contracts.encoder import Encoder, TokenEncoder
 
 
 def states(

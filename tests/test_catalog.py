@@ -41,7 +41,7 @@ def given(*pairs: str, inherited: dict[str, Any] | None = None) -> Any:
 def test_names_and_summaries_need_no_import() -> None:
     assert "genome" in catalog.names("domain")
     assert "mlm" in catalog.names("objective")
-    assert not [name for kind in catalog.ROOMS for name in catalog.names(kind) if name[0] == "_"]
+    assert not [name for kind in catalog.FOLDERS for name in catalog.names(kind) if name[0] == "_"]
     assert catalog.summary("domain", "genome") == "DNA and RNA as k-mers."
     assert catalog.load("domain", "genome").__name__ == "sslkit.domains.genome"
 

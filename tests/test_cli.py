@@ -125,7 +125,7 @@ def test_a_pipe_that_breaks_in_the_work_is_a_failure(
     def broken(*_: object) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
-    monkeypatch.setattr("sslkit.stages.show.run", broken)
+    monkeypatch.setattr("sslkit.stages.show.run.run", broken)
     assert "Broken pipe" in command("show", check=1).err
 
 

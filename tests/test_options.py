@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from sslkit import limits
 from sslkit.errors import UsageError
+from sslkit.machine import limits
 from sslkit.options import thread_count
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from sslkit import catalog, third_party
 from sslkit.errors import UsageError
-from sslkit.stages import doctor
+from sslkit.stages.doctor import run
 
 Command = Callable[..., Any]
 
@@ -73,7 +73,7 @@ def test_broken_plug_ins_are_left_out_and_told_once(
     assert command("inspect", "corpus", "--json").json["files"][0]["file"] == "corpus/genes.fa"
     with pytest.warns(third_party.PluginWarning):
         assert set(catalog.loadable("domain")).isdisjoint(BROKEN)
-    assert [finding.state for finding in doctor._plugins()] == ["warning"] * len(BROKEN)
+    assert [finding.state for finding in run._plugins()] == ["warning"] * len(BROKEN)
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -139,7 +139,7 @@ def test_names_that_are_taken(install: Any, recwarn: pytest.WarningsRecorder) ->
 )  # fmt: skip
 def test_every_kind_has_a_contract(install: Any, kind: str, text: str, reason: str) -> None:
     head = "from dataclasses import dataclass\n@dataclass\nclass Settings:\n    pass\nVERSION = 1\n"
-    install("theirs", {f"{catalog.ROOMS[kind]}:mine": head + text})
+    install("theirs", {f"{catalog.FOLDERS[kind]}:mine": head + text})
     with pytest.raises(UsageError) as caught:
         catalog.load(kind, "mine")
     assert reason in caught.value.why

@@ -7,7 +7,7 @@ import typer
 
 from sslkit.cli import options
 from sslkit.cli.launch import launch
-from sslkit.processor import prefer_fast_sort
+from sslkit.machine.processor import prefer_fast_sort
 
 
 def build_vocab(
@@ -106,4 +106,4 @@ def build_vocab(
     Example: sslkit build-vocab corpus/ --mem 4G
     """
     prefer_fast_sort()
-    launch(context, "build_vocab")
+    launch(context, "build_vocab.run")

@@ -17,4 +17,4 @@ def doctor(
 
     Every line says ok, warning or problem, and what to do. Ends with 1 where something is broken.
     """
-    launch(context, "doctor")
+    launch(context, "doctor.run")

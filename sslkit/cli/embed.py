@@ -74,4 +74,4 @@ def embed(
     Reads FASTA, FASTQ, GenBank, CSV, TSV, Parquet, and BED with --reference. One row per record,
     in input order. A killed run continues with the same command line.
     """
-    launch(context, "embed")
+    launch(context, "embed.run")

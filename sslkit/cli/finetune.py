@@ -100,4 +100,4 @@ def finetune(
     A task such as secondary-structure has a label for each residue or base: training reads a
     window of each record, anywhere in it, and all units of the test records are predicted.
     """
-    launch(context, "finetune")
+    launch(context, "finetune.run")

@@ -33,4 +33,4 @@ def inspect(
     in bounded memory. Duplicates are found by 64-bit hashes: exactly among a million different
     records, and estimated beyond. Ends with 3 where a stage would refuse something.
     """
-    launch(context, "inspect")
+    launch(context, "inspect.run")

@@ -12,7 +12,6 @@ from typing import Any
 
 import typer
 
-from sslkit import sizes
 from sslkit.cli.config import CONFIG_SET
 from sslkit.cli.options import unread
 from sslkit.console import Console
@@ -20,7 +19,8 @@ from sslkit.engine.signals import stopping
 from sslkit.errors import ResourceError, SslkitError
 from sslkit.escapes import visible
 from sslkit.files import longest, pipes
-from sslkit.processor import spin_briefly
+from sslkit.machine import sizes
+from sslkit.machine.processor import spin_briefly
 from sslkit.third_party import PluginWarning
 
 _MAX_RECORD = "512M"
@@ -65,7 +65,7 @@ def _check(values: Mapping[str, Any]) -> None:
 
 
 def launch(context: typer.Context, stage: str) -> None:
-    """Run ``stages/<stage>.py`` with the options of ``context``; end with its exit code.
+    """Run a module of ``stages`` with the options of ``context``; end with its exit code.
 
     The stage's ``Options`` has a field for each option of the command.
     """

@@ -7,7 +7,7 @@ import typer
 
 from sslkit.cli import options
 from sslkit.cli.launch import launch
-from sslkit.processor import prefer_fast_sort
+from sslkit.machine.processor import prefer_fast_sort
 
 
 def merge_vocab(
@@ -33,4 +33,4 @@ def merge_vocab(
     Example: sslkit merge-vocab part-*
     """
     prefer_fast_sort()
-    launch(context, "merge_vocab")
+    launch(context, "build_vocab.merge")

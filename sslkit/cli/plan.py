@@ -46,4 +46,4 @@ def plan(
     Names the micro-batch, how many of them a step has, and whether gradient checkpointing is
     needed; `pretrain --mem` takes the same choice. Nothing is written.
     """
-    launch(context, "plan")
+    launch(context, "pretrain.plan")

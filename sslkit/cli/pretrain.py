@@ -74,4 +74,4 @@ def pretrain(
     A killed run continues with the same command line. Under torchrun all processes train one
     model: torchrun --nproc-per-node 2 -m sslkit pretrain --domain genome --k 6
     """
-    launch(context, "pretrain")
+    launch(context, "pretrain.run")

@@ -104,4 +104,4 @@ def probe(
     are those of tokens, and the floors the unit alone and a window around it: `sslkit show task
     tagging`.
     """
-    launch(context, "probe")
+    launch(context, "probe.run")

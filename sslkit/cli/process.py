@@ -5,11 +5,11 @@ import sys
 
 import typer
 
-from sslkit import streams
 from sslkit.cli.commands import app
 from sslkit.console import Console
 from sslkit.errors import SslkitError
 from sslkit.escapes import visible
+from sslkit.machine import streams
 
 
 def run() -> int:

@@ -66,4 +66,4 @@ def retrieve(
     words, and the same encoder untrained. Writes retrieval.parquet, a row per pair: where its
     partners stood and which stood first.
     """
-    launch(context, "retrieve")
+    launch(context, "retrieve.run")

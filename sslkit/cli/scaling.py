@@ -38,4 +38,4 @@ def scaling(
     that any of them reached. Runs with a falling rate are best at their end, so that points
     before it promise less than shorter runs would have given; with a constant rate they do not.
     """
-    launch(context, "scaling")
+    launch(context, "scaling.run")

@@ -96,4 +96,4 @@ def score(
     others (mlm, a pseudo-likelihood) or all before it (clm). A killed run continues with the same
     command line.
     """
-    launch(context, "score")
+    launch(context, "score.run")

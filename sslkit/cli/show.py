@@ -30,4 +30,4 @@ def show(
     sslkit show lists all plug-ins, sslkit show model those of one kind, and sslkit show
     pretrained/ or sslkit show checkpoint pretrained/ the manifest of an artifact.
     """
-    launch(context, "show")
+    launch(context, "show.run")

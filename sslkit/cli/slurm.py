@@ -99,4 +99,4 @@ def slurm(
     not. The command line is checked, not run.
     """
     context.params["threads"] = context.meta[_THREADS]
-    launch(context, "slurm")
+    launch(context, "slurm.run")

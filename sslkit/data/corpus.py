@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from sslkit.artifacts.manifest import Input
-from sslkit.contracts import Located, RecordDomain
+from sslkit.contracts.domain import Located, RecordDomain
 from sslkit.data import shards
 from sslkit.data.shards import Shard
 from sslkit.data.tables import Reader

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.contracts import TokenDomain
+from sslkit.contracts.domain import TokenDomain
 from sslkit.types import Array, Arrays
 
 

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.contracts import TokenDomain
+from sslkit.contracts.domain import TokenDomain
+from sslkit.contracts.spec import token_ids
 from sslkit.data.shards import Segments
-from sslkit.spec import token_ids
 from sslkit.types import Array
 
 #: Units that become tokens at once: so few stay in the cache.

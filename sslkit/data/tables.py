@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sslkit.contracts import RecordDomain
+from sslkit.contracts.domain import RecordDomain
 from sslkit.errors import OnError
 from sslkit.files import ids, pipes, sequences, source, table
 from sslkit.files.columns import USUAL, Columns

@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains import _lexical, _python, _recoded
-from sslkit.domains._documents import Encoder
-from sslkit.domains._numbered import NOTHING, Numbered, reason
-from sslkit.domains._python import CLASSES, NUMBER
-from sslkit.domains._sources import KINDS, MEANING, Documents, Sources
+from sslkit.contracts.spec import Floats
+from sslkit.domains.language.documents import Encoder
+from sslkit.domains.language.numbered import NOTHING, Numbered, reason
+from sslkit.domains.source_code import lexical, python, recoded
+from sslkit.domains.source_code.python import CLASSES, NUMBER
+from sslkit.domains.source_code.sources import KINDS, MEANING, Documents, Sources
 from sslkit.errors import DataError, OnError
 from sslkit.files import longest, sequences, source, table
-from sslkit.spec import Floats
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Reader, Slices, Strings
@@ -36,9 +36,9 @@ from sslkit.vocab.splitting import SplitReader
 
 VERSION = 2
 GIVES = frozenset({"tokens", "view", "token_weight"})
-ENDINGS = _lexical.ENDINGS
+ENDINGS = lexical.ENDINGS
 #: What a file's name tells of its language.
-language = _lexical.language
+language = lexical.language
 # Names that a view gives other names, and columns of draws for them.
 _RENAMED = [NUMBER[name] for name in ("name", "definition", "argument", "call")]
 _DRAWS = 1024
@@ -48,7 +48,7 @@ _DRAWS = 1024
 class Settings:
     """Options of the code domain."""
 
-    split: _lexical.Split = field(
+    split: lexical.Split = field(
         default="parts",
         metadata={"help": "identifiers in parts (snake_case, camelCase, digits), or as words"},
     )
@@ -97,13 +97,13 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
 
     def reader(name: str, skip: Collection[int]) -> Reader[Slices]:
         del skip  # code has no records
-        language = _lexical.language(name)
-        rule = partial(_lexical.tokens, language=language, split=settings.split)
+        language = lexical.language(name)
+        rule = partial(lexical.tokens, language=language, split=settings.split)
         made = SplitReader(name, rule, on_error)
         # The cells of a table are text already, whatever encoding one of them names.
         is_table = source.plain_name(Path(name)).lower().endswith(table.ENDINGS)
         if language == "python" and not is_table:
-            return _recoded.Reader(name, made, on_error)
+            return recoded.Reader(name, made, on_error)
         return made
 
     # A comment or a string may reach over any line end.
@@ -116,14 +116,14 @@ def problem(path: Path) -> str:
     with source.open_bytes(path) as stream:
         data = source.whole(stream, path)
     try:
-        _python.parse(_recoded.utf8(data, name).decode())
+        python.parse(recoded.utf8(data, name).decode())
     except (DataError, ValueError) as error:
         return str(error)
     return ""
 
 
 class Domain(Numbered):
-    """Source code; implements ``contracts.TokenDomain``."""
+    """Source code; implements ``contracts.domain.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         weight = Floats(("length",))

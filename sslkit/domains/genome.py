@@ -13,16 +13,15 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from sslkit import bases
-from sslkit.domains import _fasta
-from sslkit.domains._ids import IdTable
-from sslkit.domains._kmers import Kmers as KmerDomain
-from sslkit.domains._kmers import settled
-from sslkit.domains._long import LongUnits
+from sslkit.contracts.spec import Ids
+from sslkit.domains.biology import bases, fasta
+from sslkit.domains.biology.ids import IdTable
+from sslkit.domains.biology.kmers import Kmers as KmerDomain
+from sslkit.domains.biology.kmers import settled
+from sslkit.domains.biology.long_sequences import LongUnits
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences
 from sslkit.files.letters import Letters, blocks
-from sslkit.spec import Ids
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.scheme import Kmers
 
@@ -52,7 +51,7 @@ class Settings:
 
 
 class Domain(KmerDomain):
-    """Genomes; implements ``contracts.TokenDomain``."""
+    """Genomes; implements ``contracts.domain.TokenDomain``."""
 
     _spools = True
 
@@ -167,9 +166,9 @@ def _problem(letters: bytes | Letters) -> str:
 def counting(settings: Settings, on_error: OnError) -> Kmers:
     """How the tokens of a corpus are counted: k-mers at every base, whatever the stride."""
     del on_error  # the stage asks for a survey first where bad records are to be skipped
-    table = np.full(256, _fasta.INVALID, np.uint8)
+    table = np.full(256, fasta.INVALID, np.uint8)
     table[list(bases.LETTERS)] = bases.CODES[list(bases.LETTERS)]
-    scanner = partial(_fasta.Scanner, codes=table.tobytes(), width=settings.k, meaning="DNA or RNA")
+    scanner = partial(fasta.Scanner, codes=table.tobytes(), width=settings.k, meaning="DNA or RNA")
     return Kmers(
         settings.k,
         b"ACGT",

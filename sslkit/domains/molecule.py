@@ -22,14 +22,14 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.domains import _descriptors, _molecule_counts, _properties, _rdkit, _smiles
-from sslkit.domains._molecule_counts import Reader
-from sslkit.domains._molecule_forms import Asked, Form, Graph, Smiles
-from sslkit.domains._tokenwise import Tokenwise
+from sslkit.contracts.spec import Floats, Ids
+from sslkit.domains.chemistry import counts, descriptors, properties, rdkit, smiles
+from sslkit.domains.chemistry.counts import Reader
+from sslkit.domains.chemistry.forms import Asked, Form, Graph, Smiles
+from sslkit.domains.language.tokenwise import Tokenwise
 from sslkit.errors import OnError
 from sslkit.files import molecules, sequences, source, table
 from sslkit.files.molecules import Blocks, Cells, Entries, Entry
-from sslkit.spec import Floats, Ids
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.scheme import Reader as Counted
 from sslkit.vocab.scheme import Slices, Strings
@@ -87,28 +87,28 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
                 return Cells() if is_table else molecules.of(plain, head)
 
             return Reader(name, cut, canonical=settings.canonical, on_error=on_error)
-        return SplitReader(name, _smiles.rule, on_error)
+        return SplitReader(name, smiles.rule, on_error)
 
     return Strings(reader, whole=molecules.BLOCKS, needs_tokens=True)
 
 
 class Domain(Tokenwise):
-    """Molecules; implements ``contracts.TokenDomain``, ``Families`` and ``Described``."""
+    """Molecules; implements ``contracts.domain.TokenDomain``, ``Families`` and ``Described``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings
         self.form: Form = Smiles(settings.randomise)
         if settings.form == "graph":
             self.form = Graph(settings.noise)
-        self._properties = _properties.Remembered(self._molecule)
+        self._properties = properties.Remembered(self._molecule)
         if vocabulary is not None:
             links = self.form.links
             self._spec = {
                 "tokens": Ids(("length",), len(vocabulary)),
                 **({"links": Ids(("length", "any"), links)} if links else {}),
-                "properties": Floats(("property",), (len(_properties.names()),)),
+                "properties": Floats(("property",), (len(properties.names()),)),
             }
-            known = _smiles.pack(vocabulary.tokens)
+            known = smiles.pack(vocabulary.tokens)
             self._order = np.argsort(known)
             self._known = known[self._order]
 
@@ -129,7 +129,7 @@ class Domain(Tokenwise):
             return
         cut = molecules.of(name, head)
         make = partial(
-            _molecule_counts.molecule,
+            counts.molecule,
             is_block=isinstance(cut, Blocks),
             canonical=self.settings.canonical,
         )
@@ -138,7 +138,7 @@ class Domain(Tokenwise):
             bare = _of_entry(entry, str(path))
             try:
                 return replace(bare, payload=self.form.check(make(entry)))
-            except _rdkit.NoMoleculeError as error:
+            except rdkit.NoMoleculeError as error:
                 return _refused(bare, error, "skip")
 
         entries = molecules.read(stream, cut, path)
@@ -150,19 +150,19 @@ class Domain(Tokenwise):
 
     def check(self, record: Record, on_error: OnError) -> Record:
         """The record with a molecule as its payload; or it carries ``error``, or stops the run."""
-        if record.error or isinstance(record.payload, _rdkit.Molecule):
+        if record.error or isinstance(record.payload, rdkit.Molecule):
             return record
         try:
             text = record.payload.decode("utf-8", "replace")
-            made = _rdkit.of_smiles(text, self.settings.canonical)
+            made = rdkit.of_smiles(text, self.settings.canonical)
             return replace(record, payload=self.form.check(made))
-        except _rdkit.NoMoleculeError as error:
+        except rdkit.NoMoleculeError as error:
             return _refused(record, error, on_error)
 
     @property
     def encoding(self) -> str:
         """Whose SMILES they are decides the units; the vocabulary does not."""
-        written = f"canonical, RDKit {_rdkit.version()}" if self.settings.canonical else "as given"
+        written = f"canonical, RDKit {rdkit.version()}" if self.settings.canonical else "as given"
         return f"{self.form.name}, {written}"
 
     def encode(self, record: Record) -> Array:
@@ -176,14 +176,14 @@ class Domain(Tokenwise):
 
     def signature(self, record: Record) -> bytes:
         """Equal for one molecule however it is written; stereoisomers and isotopes are one."""
-        return _rdkit.flat(record.payload.graph).encode()
+        return rdkit.flat(record.payload.graph).encode()
 
     def family(self, record: Record) -> bytes:
         """Equal for molecules of one scaffold (Bemis & Murcko 1996): rings and what links them.
 
         One without a ring has no family but itself.
         """
-        return _rdkit.scaffold(record.payload.graph).encode() or self.signature(record)
+        return rdkit.scaffold(record.payload.graph).encode() or self.signature(record)
 
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
@@ -228,7 +228,7 @@ class Domain(Tokenwise):
 
         Both are 0 throughout for a molecule that cannot be written back from its units.
         """
-        return _descriptors.features([self.form.molecule(one) for one in examples])
+        return descriptors.features([self.form.molecule(one) for one in examples])
 
     def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""

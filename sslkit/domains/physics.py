@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.domains import _solutions
-from sslkit.domains._equations import EQUATIONS
-from sslkit.spec import Derivative, Points, Spec
+from sslkit.contracts.spec import Derivative, Points, Spec
+from sslkit.domains.equations import solutions
+from sslkit.domains.equations.equations import EQUATIONS
 from sslkit.types import Arrays, Reference
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Settings:
 
 
 class Domain:
-    """An equation with its problem; implements ``contracts.FieldDomain``."""
+    """An equation with its problem; implements ``contracts.domain.FieldDomain``."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -104,7 +104,7 @@ class Domain:
         return [Path(name) for name in named if name]
 
     def batch(self, seed: int, part: str) -> Arrays:
-        """Points, conditions and observations of a part; see ``contracts.FieldDomain``.
+        """Points, conditions and observations of a part; see ``contracts.domain.FieldDomain``.
 
         What is held out is the same for every seed. Of the conditions half are initial values,
         all of them where the two ends of x are one place.
@@ -123,7 +123,7 @@ class Domain:
         held = np.empty((0, 3))
         if settings.observations and part == "train":
             path = Path(settings.observations)
-            held = _solutions.observations(path, equation.low, equation.high)
+            held = solutions.observations(path, equation.low, equation.high)
         return {
             "points": points,
             "conditions": np.concatenate([first, edge]),
@@ -139,7 +139,7 @@ class Domain:
             DataError: it cannot be read, or is of another space.
         """
         name, equation = self.settings.reference, self._equation
-        return _solutions.reference(Path(name), equation.low, equation.high) if name else None
+        return solutions.reference(Path(name), equation.low, equation.high) if name else None
 
 
 def hypercube(draw: np.random.Generator, rows: int, columns: int) -> npt.NDArray[np.float64]:

@@ -22,13 +22,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains import _aligned, _residues, _substitution
-from sslkit.domains._ids import IdTable
-from sslkit.domains._kmers import Kmers as KmerDomain
-from sslkit.domains._kmers import settled
+from sslkit.contracts.spec import Ids
+from sslkit.domains.biology import aligned as _aligned
+from sslkit.domains.biology import residues, substitution
+from sslkit.domains.biology.ids import IdTable
+from sslkit.domains.biology.kmers import Kmers as KmerDomain
+from sslkit.domains.biology.kmers import settled
 from sslkit.errors import OnError, UsageError
 from sslkit.files import alignment, sequences
-from sslkit.spec import Ids
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.scheme import Strings
 
@@ -38,11 +39,11 @@ ENDINGS = (".faa", ".pep", ".aa", *alignment.ENDINGS)
 #: Names that tell nothing of proteins: such files are read where the domain is named.
 SHARED = sequences.ENDINGS
 #: Letters of proteins, ambiguous ones, gaps and stops included.
-LETTERS = _residues.LETTERS
+LETTERS = residues.LETTERS
 
 # Codes of longer ones are no 64-bit numbers.
 _LONGEST_READ = 14
-_SINGLE = len(_substitution.RESIDUES)
+_SINGLE = len(substitution.RESIDUES)
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class Settings:
 
 
 class Domain(KmerDomain):
-    """Proteins; implements ``contracts.TokenDomain``."""
+    """Proteins; implements ``contracts.domain.TokenDomain``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         super().__init__(settings)
@@ -86,14 +87,14 @@ class Domain(KmerDomain):
         if vocabulary is not None:
             k, size = settings.k, len(vocabulary)
             letters = _letters(vocabulary.tokens, k)
-            numbers = _residues.kmer_codes(letters, k)[:, 0]
+            numbers = residues.kmer_codes(letters, k)[:, 0]
             # ``size + 1`` is the unknown token.
-            self._ids = IdTable(numbers, size + 1, len(_residues.TOKENS) ** k)
+            self._ids = IdTable(numbers, size + 1, len(residues.TOKENS) ** k)
             tokens = Ids(
                 ("length",),
                 size,
                 overlap=-(-k // settings.stride) - 1,
-                parts=letters.astype(np.int64) + len(_residues.TOKENS) * np.arange(k),
+                parts=letters.astype(np.int64) + len(residues.TOKENS) * np.arange(k),
             )
             columns = {"sites": Ids(("length",), settings.sites)} if settings.aligned else {}
             self._spec = {"tokens": tokens, "corrupted": tokens, **columns}
@@ -114,10 +115,10 @@ class Domain(KmerDomain):
         """The record where it is a protein, without gaps or in its columns; else ``error``."""
         if record.error:
             return record
-        letters = held = _residues.without_gaps(record.payload)
+        letters = held = residues.without_gaps(record.payload)
         if self.settings.aligned:
             held = _aligned.columns(record.payload, record.source)
-            letters = _residues.without_gaps(held)
+            letters = residues.without_gaps(held)
         if not (problem := _problem(letters)):
             return replace(record, payload=held)
         bad = replace(record, payload=b"", error=problem)
@@ -129,7 +130,7 @@ class Domain(KmerDomain):
         """Codes of the residues, [residues], or units with their sites, [columns]."""
         if self.settings.aligned:
             return _aligned.encode(record.payload, record.source, self.settings.sites)
-        return _residues.to_codes(record.payload)
+        return residues.to_codes(record.payload)
 
     @property
     def encoding(self) -> str:
@@ -169,7 +170,7 @@ class Domain(KmerDomain):
             noise = self.settings.noise
             for name, array in (("corrupted", "corrupted"), ("view", "view.tokens")):
                 if name in needs:
-                    changed = _substitution.replaced(units, draws, name, noise) if noise else units
+                    changed = substitution.replaced(units, draws, name, noise) if noise else units
                     made[array], _ = self._tokens(changed, lengths)
             if "view" in needs:
                 made["view.length"] = length
@@ -178,7 +179,7 @@ class Domain(KmerDomain):
         return made
 
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
-        return _residues.kmer_codes(units, self.settings.k)
+        return residues.kmer_codes(units, self.settings.k)
 
     def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the amino acids and of their pairs, [examples, 420]: what needs no model."""
@@ -201,7 +202,7 @@ class Domain(KmerDomain):
 
     def signature(self, record: Record) -> bytes:
         """Equal for records of the same residues."""
-        return _residues.to_codes(record.payload.translate(None, alignment.GAPS)).tobytes()
+        return residues.to_codes(record.payload.translate(None, alignment.GAPS)).tobytes()
 
 
 def _letters(tokens: Sequence[str], k: int) -> npt.NDArray[np.uint8]:
@@ -222,8 +223,8 @@ def _letters(tokens: Sequence[str], k: int) -> npt.NDArray[np.uint8]:
             why=f"as {strange!r}",
             do=f"sslkit build-vocab --k {k}, or leave --k out",
         )
-    codes = _residues.to_codes("".join(tokens).encode("ascii", "replace")).reshape(-1, k)
-    if (bad := (codes >= len(_residues.TOKENS)).any(1)).any():
+    codes = residues.to_codes("".join(tokens).encode("ascii", "replace")).reshape(-1, k)
+    if (bad := (codes >= len(residues.TOKENS)).any(1)).any():
         raise UsageError(
             f"the vocabulary holds {tokens[int(bad.argmax())]!r}, which is no {k} residues",
             do="make it with sslkit build-vocab --domain protein and without --special",
@@ -237,7 +238,7 @@ def _problem(letters: bytes) -> str:
     if strange := letters.translate(None, LETTERS):
         at = letters.index(strange[:1]) + 1
         return f"{chr(strange[0])!r} at residue {at} is not a letter of a protein"
-    return _residues.BASES.problem(letters)
+    return residues.BASES.problem(letters)
 
 
 def counting(settings: Settings, on_error: OnError) -> Strings:
@@ -245,8 +246,8 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
     del on_error  # the stage asks for a survey first where bad records are to be skipped
     k = settings.k
     return Strings(
-        reader=lambda name, skip: _residues.Reader(_residues.scanner(name, k, skip=skip), k),
-        survey=lambda name, bad: _residues.scanner(name, k, bad=bad),
+        reader=lambda name, skip: residues.Reader(residues.scanner(name, k, skip=skip), k),
+        survey=lambda name, bad: residues.scanner(name, k, bad=bad),
         fasta=True,
         divide=b"\n>",
     )

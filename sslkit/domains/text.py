@@ -22,14 +22,14 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains import _pairs
-from sslkit.domains._documents import BEGINS, BETWEEN, Encoder, Stream, Units, documents
-from sslkit.domains._numbered import Numbered
-from sslkit.domains._sentences import Documents
-from sslkit.domains._words import PATTERNS, RULES
+from sslkit.contracts.spec import Ids
+from sslkit.domains.language import pairs
+from sslkit.domains.language.documents import BEGINS, BETWEEN, Encoder, Stream, Units, documents
+from sslkit.domains.language.numbered import Numbered
+from sslkit.domains.language.sentences import Documents
+from sslkit.domains.language.words import PATTERNS, RULES
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences, source, table
-from sslkit.spec import Ids
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
 from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Strings
@@ -74,7 +74,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
 
 
 class Domain(Numbered):
-    """Running text; implements ``contracts.TokenDomain`` and ``contracts.Paired``."""
+    """Running text; implements ``contracts.domain.TokenDomain`` and ``contracts.domain.Paired``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         boundary = Ids(("length",), 2)
@@ -113,11 +113,11 @@ class Domain(Numbered):
 
     def pairs(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The pairs of a file of two columns, whatever ``documents`` says; see ``_pairs``."""
-        return _pairs.read(path, lambda: self._stream(str(path), "line", "stop"), on_error)
+        return pairs.read(path, lambda: self._stream(str(path), "line", "stop"), on_error)
 
     def sides(self, units: Array) -> tuple[Array, Array]:
         """The two sides of a pair."""
-        return _pairs.sides(units)
+        return pairs.sides(units)
 
     def _stream(self, name: str, kind: Documents, on_error: OnError) -> Stream:
         return Stream(name, RULES[self.settings.split], kind, self._encoder, on_error)
@@ -137,7 +137,7 @@ class Domain(Numbered):
                     do="give pairs, two columns with a tab between: --set documents=pair",
                 )
             return self._tokens(units, lengths, needs)
-        first, second = _pairs.parted(units, lengths)
+        first, second = pairs.parted(units, lengths)
         swap = (draws.uniform("side", 1)[:, 0] < 0.5) & (second[1] > 0)
         one, other = _swapped(first, second, swap)
         made = self._tokens(*one, needs)

@@ -14,9 +14,9 @@ import torch
 from torch import distributed, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from sslkit.contracts.encoder import Encoder, RowTable
 from sslkit.engine import signals
 from sslkit.errors import SslkitError, UsageError
-from sslkit.modules import Encoder, RowTable
 
 _Batch = TypeVar("_Batch")
 

@@ -12,8 +12,8 @@ from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
+from sslkit.contracts.encoder import RowTable
 from sslkit.errors import UsageError
-from sslkit.modules import RowTable
 
 
 def shard(module: nn.Module, device: torch.device, size: int) -> None:

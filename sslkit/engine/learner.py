@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from sslkit.contracts.encoder import Encoder
+from sslkit.contracts.objective import Objective
 from sslkit.engine import sharded
 from sslkit.engine.runtime import Runtime
-from sslkit.modules import Encoder
-from sslkit.pretexts import Objective
 from sslkit.types import Arrays, Batch
 
 

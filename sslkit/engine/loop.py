@@ -12,6 +12,7 @@ from sslkit import rng
 from sslkit.artifacts import checkpoint, samples
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.optimizer import Course, Moment
 from sslkit.engine import optimizers, runtime, sharded
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner, to_device
@@ -22,7 +23,6 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.engine.slope import Slope
 from sslkit.errors import DataError, RequeueError, SslkitError
-from sslkit.steering import Course, Moment
 from sslkit.types import Arrays
 
 #: What a state that is damaged, or of another run, raises where it is taken over.

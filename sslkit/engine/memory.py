@@ -21,14 +21,14 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from sslkit import allocator
 from sslkit.engine.dispatch import watched
 from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.runtime import Runtime
-from sslkit.heads import scores_at_once
+from sslkit.machine import allocator
+from sslkit.objectives._heads import scores_at_once
 from sslkit.types import Arrays
 
-#: As ``allocator.growth`` takes it.
+#: As ``machine.allocator.growth`` takes it.
 Course: TypeAlias = npt.NDArray[np.int64]
 #: Rows of the small batches; with one, layouts differ.
 ROWS = (2, 3, 4)
@@ -46,7 +46,7 @@ class Watch:
         product: bytes that stay behind the first matrix product of a shape.
 
     Attributes:
-        course: as ``allocator.growth`` takes it.
+        course: as ``machine.allocator.growth`` takes it.
         lasting: which of the takings stay behind a product.
     """
 

@@ -5,15 +5,15 @@ from typing import TypeVar
 
 from torch import Tensor, nn
 
-from sslkit.modules import view
-from sslkit.pretexts import Pretext
+from sslkit.contracts.encoder import view
+from sslkit.contracts.objective import Pretext
 from sslkit.types import Arrays, Batch, Draws
 
 _Values = TypeVar("_Values")
 
 
 class Mixture:
-    """Objectives that add up; implements ``pretexts.Objective``.
+    """Objectives that add up; implements ``contracts.objective.Objective``.
 
     Args:
         objectives: by name, which is also that of their loss.

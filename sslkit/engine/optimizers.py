@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.encoder import RowTable
+from sslkit.contracts.optimizer import Course, Moment, Optimizer
 from sslkit.engine import sharded
 from sslkit.errors import UsageError
-from sslkit.modules import RowTable
-from sslkit.steering import Course, Moment, Optimizer
 
 _EPSILON = 1e-10
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import torch
 
-from sslkit import allocator
 from sslkit.engine import distributed
 from sslkit.engine.distributed import ALONE, World
 from sslkit.errors import UsageError
+from sslkit.machine import allocator
 from sslkit.options import thread_count
 
 # The type stubs of torch do not know them.

@@ -7,8 +7,8 @@ import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sslkit import interrupts
 from sslkit.errors import RequeueError
+from sslkit.machine import interrupts
 
 
 class Stop:

@@ -7,11 +7,11 @@ from typing import Any
 
 from torch import nn
 
+from sslkit.contracts.optimizer import Course, Optimizer, Schedule
 from sslkit.engine import optimizers, sharded
 from sslkit.engine.optimizers import Rates
 from sslkit.optimizers import adamw
 from sslkit.schedules import cosine
-from sslkit.steering import Course, Optimizer, Schedule
 
 #: A plug-in's module and settings.
 Plugin = tuple[ModuleType, Any]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sslkit.artifacts import metrics
-from sslkit.modules import Encoder
+from sslkit.contracts.encoder import Encoder
 
 Row = Mapping[str, float]
 

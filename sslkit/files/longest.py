@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sslkit import sizes
 from sslkit.errors import DataError
+from sslkit.machine import sizes
 
 #: Bytes of the longest record where nothing else is asked for.
 DEFAULT = 1 << 29

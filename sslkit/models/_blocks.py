@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.encoder import TokenEncoder, TokenTable
+from sslkit.contracts.spec import Spec, token_ids
 from sslkit.models import _norms
-from sslkit.modules import TokenEncoder, TokenTable
-from sslkit.spec import Spec, token_ids
 from sslkit.types import Batch
 
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import made_again, precise
+from sslkit.contracts.encoder import made_again, precise
 
 Kind: TypeAlias = Literal["layer", "rms", "batch", "group"]
 

@@ -21,8 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.spec import Spec
 from sslkit.models import _blocks
-from sslkit.spec import Spec
 
 VERSION = 1
 TAKES = frozenset({"tokens"})

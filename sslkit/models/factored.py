@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.encoder import TokenEncoder
+from sslkit.contracts.spec import Spec, ids, token_ids
 from sslkit.errors import UsageError
-from sslkit.modules import TokenEncoder
-from sslkit.spec import Spec, ids, token_ids
 from sslkit.types import Batch
 
 VERSION = 1
@@ -104,7 +104,7 @@ class Model(TokenEncoder):
 
     @torch.no_grad()
     def attentions(self, batch: Batch) -> Tensor:
-        """See ``modules.Attentive``."""
+        """See ``contracts.encoder.Attentive``."""
         sites = batch["sites"]
         rows, columns = sites.shape
         found = torch.zeros(rows, 1, self.settings.heads, columns, columns, device=sites.device)

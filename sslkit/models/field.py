@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from sslkit.modules import Encoder, States
-from sslkit.spec import Spec, space
+from sslkit.contracts.encoder import Encoder, States
+from sslkit.contracts.spec import Spec, space
 from sslkit.types import Batch
 
 VERSION = 1

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.spec import Spec
 from sslkit.models import _blocks
 from sslkit.models._scan import scan
-from sslkit.spec import Spec
 
 VERSION = 1
 TAKES = frozenset({"tokens"})

@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.encoder import precise
+from sslkit.contracts.spec import Spec, ids
 from sslkit.errors import UsageError
 from sslkit.models import _blocks
-from sslkit.modules import precise
-from sslkit.spec import Spec, ids
 from sslkit.types import Batch
 
 VERSION = 1

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.encoder import RowTable, States, TokenEncoder, real
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.errors import UsageError
-from sslkit.modules import RowTable, States, TokenEncoder, real
-from sslkit.spec import Ids, Spec, token_ids
 from sslkit.types import Batch
 
 VERSION = 1

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
+from sslkit.contracts.spec import Spec
 from sslkit.models import _blocks
-from sslkit.spec import Spec
 from sslkit.types import Batch
 
 VERSION = 1
@@ -86,7 +86,7 @@ class Model(_blocks.Blocks):
 
     @torch.no_grad()
     def attentions(self, batch: Batch) -> Tensor:
-        """See ``modules.Attentive``."""
+        """See ``contracts.encoder.Attentive``."""
         x_pd, lie = self._begin(batch)
         found = []
         for block in (block for block in self.blocks if isinstance(block, _Block)):

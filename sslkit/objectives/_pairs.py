@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import pool_between, precise
-from sslkit.spec import Ids
+from sslkit.contracts.encoder import pool_between, precise
+from sslkit.contracts.spec import Ids
 from sslkit.types import Array, Arrays, Batch
 
 Flags = npt.NDArray[np.bool_]

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import Pooling, States, pool, view
+from sslkit.contracts.encoder import Pooling, States, pool, view
 from sslkit.types import Arrays, Batch, Draws, Weighted
 
 #: A learned temperature stays above it: a hundredth is as sharp as float32 needs.

@@ -12,9 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
-from sslkit.heads import TokenHead, log_probabilities, targeted, token_losses, unigram_loss
-from sslkit.modules import states_at
-from sslkit.spec import Spec, token_ids
+from sslkit.contracts.encoder import states_at
+from sslkit.contracts.spec import Spec, token_ids
+from sslkit.objectives._heads import (
+    TokenHead,
+    log_probabilities,
+    targeted,
+    token_losses,
+    unigram_loss,
+)
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
@@ -84,7 +90,7 @@ class Objective:
         rows: int,
         spacing: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See ``pretexts.Likelihood``: of all tokens in one pass.
+        """See ``contracts.objective.Likelihood``: of all tokens in one pass.
 
         Where tokens do not overlap, they add up to the logarithm of a row's probability; where
         they do, each is given only those before it that share nothing with it, and the sum is a

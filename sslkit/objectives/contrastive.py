@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from torch import nn
 
+from sslkit.contracts.spec import Spec
 from sslkit.objectives import _views
-from sslkit.spec import Spec
 from sslkit.types import Array
 
 VERSION = 1

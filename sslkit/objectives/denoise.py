@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor, nn
 
-from sslkit.heads import TokenHead, shares, targeted, token_losses
-from sslkit.modules import states_at
-from sslkit.spec import Spec, token_ids
+from sslkit.contracts.encoder import states_at
+from sslkit.contracts.spec import Spec, token_ids
+from sslkit.objectives._heads import TokenHead, shares, targeted, token_losses
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1

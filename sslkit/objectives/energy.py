@@ -24,10 +24,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from sslkit.contracts.encoder import precise, real
+from sslkit.contracts.spec import Spec, token_ids
 from sslkit.errors import UsageError
-from sslkit.heads import shares
-from sslkit.modules import precise, real
-from sslkit.spec import Spec, token_ids
+from sslkit.objectives._heads import shares
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1

@@ -14,9 +14,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sslkit.heads import TokenHead, log_probabilities, targeted, token_losses, unigram_loss
-from sslkit.modules import states_at, take
-from sslkit.spec import Spec, token_ids
+from sslkit.contracts.encoder import states_at, take
+from sslkit.contracts.spec import Spec, token_ids
+from sslkit.objectives._heads import (
+    TokenHead,
+    log_probabilities,
+    targeted,
+    token_losses,
+    unigram_loss,
+)
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
@@ -143,7 +149,7 @@ class Objective:
         rows: int,
         spacing: int | None = None,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """See ``pretexts.Likelihood``: every token in a copy of its row that hides it.
+        """See ``contracts.objective.Likelihood``: every token in a copy of its row that hides it.
 
         All tokens within ``reach`` of it are hidden as well. The sum of a row is its
         pseudo-log-likelihood (Salazar et al. 2020, eq. 1).

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor, nn
 
+from sslkit.contracts.encoder import Pooling, pool, precise
+from sslkit.contracts.spec import Floats, Spec
 from sslkit.errors import UsageError
-from sslkit.modules import Pooling, pool, precise
-from sslkit.spec import Floats, Spec
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from sslkit.spec import Spec, space
+from sslkit.contracts.spec import Spec, space
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
@@ -82,7 +82,7 @@ class Derivatives:
 
 
 class Objective:
-    """What one equation leaves over; implements ``pretexts.Pretext``."""
+    """What one equation leaves over; implements ``contracts.objective.Pretext``."""
 
     def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts  # there is no vocabulary

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor, nn
 
+from sslkit.contracts.spec import Spec, token_ids
 from sslkit.objectives import _pairs
 from sslkit.objectives._pairs import PairHead, Segments
-from sslkit.spec import Spec, token_ids
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1

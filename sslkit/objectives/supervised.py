@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.modules import Pooling, States, pool
-from sslkit.spec import Spec
+from sslkit.contracts.encoder import Pooling, States, pool
+from sslkit.contracts.spec import Spec
 from sslkit.types import Array, Arrays, Batch, Draws
 
 VERSION = 2

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.spec import Spec
+from sslkit.contracts.spec import Spec
 from sslkit.types import Array, Arrays, Batch, Draws
 
 VERSION = 1

@@ -5,11 +5,11 @@ from typing import Any
 
 import torch
 
-from sslkit.steering import Moment
+from sslkit.contracts.optimizer import Moment
 
 
 class Wrapped:
-    """One of torch's optimizers; implements ``steering.Optimizer``.
+    """One of torch's optimizers; implements ``contracts.optimizer.Optimizer``.
 
     Attributes:
         clips: whether the gradient's norm may be cut.

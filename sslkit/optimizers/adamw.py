@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
+from sslkit.contracts.optimizer import Course
 from sslkit.optimizers import _base
-from sslkit.steering import Course
 
 VERSION = 1
 #: Beside it, ``RowAdagrad`` moves the tables whose gradients are sparse.

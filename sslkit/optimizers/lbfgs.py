@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from sslkit.steering import Course, Moment
+from sslkit.contracts.optimizer import Course, Moment
 
 VERSION = 1
 NEEDS_FULL_BATCH = True
@@ -49,7 +49,7 @@ class Settings:
 
 
 class Optimizer:
-    """All parameters as one vector; implements ``steering.Optimizer``."""
+    """All parameters as one vector; implements ``contracts.optimizer.Optimizer``."""
 
     #: A cut gradient is not that of the loss.
     clips = False

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from sslkit.contracts.optimizer import Course
 from sslkit.optimizers import _base
-from sslkit.steering import Course
 
 VERSION = 1
 #: The peak rate unless a flag says otherwise.

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 from sslkit import rng
+from sslkit.contracts.optimizer import Course, Moment
 from sslkit.errors import UsageError
-from sslkit.steering import Course, Moment
 
 VERSION = 1
 #: The peak rate unless a flag says otherwise.
@@ -78,7 +78,7 @@ def kept(settings: Settings, course: Course) -> list[int]:
 
 
 class Optimizer:
-    """Langevin dynamics; implements ``steering.Optimizer``."""
+    """Langevin dynamics; implements ``contracts.optimizer.Optimizer``."""
 
     clips = False
 

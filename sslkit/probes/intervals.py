@@ -12,8 +12,9 @@ Student's t stands for the normal. Metrics that need every class (AUC) are resam
 classes, all others without regard to them.
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy import stats
@@ -262,3 +263,8 @@ def _summed(tables: Floats, seed: int, resamples: int) -> Floats:
     flat = tables.reshape(len(tables), -1)
     drawn = resampling.draw(np.zeros(len(tables)), seed, resamples)
     return np.concatenate([weights @ flat for weights in drawn]).reshape(-1, *tables.shape[1:])
+
+
+def finite(interval: Interval) -> dict[str, float | None]:
+    """Value and ends in plain types; NaN as None."""
+    return {name: v if math.isfinite(v) else None for name, v in asdict(interval).items()}

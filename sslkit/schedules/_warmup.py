@@ -5,8 +5,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any
 
+from sslkit.contracts.optimizer import Course
 from sslkit.errors import UsageError
-from sslkit.steering import Course
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def rising(settings: Warmed, course: Course) -> int:
 
 
 class Fixed(ABC):
-    """A schedule that looks at nothing but the step; implements ``steering.Schedule``."""
+    """Looks at nothing but the step; implements ``contracts.optimizer.Schedule``."""
 
     def __init__(self, settings: Warmed, course: Course) -> None:
         self.steps = course.steps

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, field
 
+from sslkit.contracts.optimizer import Course
 from sslkit.schedules import _warmup
-from sslkit.steering import Course
 
 VERSION = 1
 

@@ -16,8 +16,8 @@ import statistics
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from sslkit.contracts.optimizer import Course
 from sslkit.schedules import _warmup
-from sslkit.steering import Course
 
 VERSION = 1
 
@@ -88,7 +88,7 @@ class _State:
 
 
 class Schedule:
-    """The controller; implements ``steering.Schedule``."""
+    """The controller; implements ``contracts.optimizer.Schedule``."""
 
     def __init__(self, settings: Settings, course: Course) -> None:
         self._settings = settings

@@ -7,9 +7,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sslkit.contracts.optimizer import Course
 from sslkit.errors import UsageError
 from sslkit.schedules import _warmup
-from sslkit.steering import Course
 
 VERSION = 1
 

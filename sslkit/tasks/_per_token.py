@@ -71,7 +71,7 @@ class Settings(labelled_files.Columns):
 
 
 class PerToken:
-    """Implements ``contracts.PerTokenTask``."""
+    """Implements ``contracts.domain.PerTokenTask``."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings

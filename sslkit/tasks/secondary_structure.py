@@ -46,7 +46,7 @@ class Settings(_per_token.Settings):
 
 
 class Task(_per_token.PerToken):
-    """Secondary structure; implements ``contracts.PerTokenTask``."""
+    """Secondary structure; implements ``contracts.domain.PerTokenTask``."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

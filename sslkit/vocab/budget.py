@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from sslkit import sizes
 from sslkit.errors import ResourceError
+from sslkit.machine import sizes
 
 #: Interpreter, libraries, a block in all its forms, the writer of the table.
 BASE = 176 << 20

@@ -14,9 +14,11 @@ from typing import IO, Any, Protocol
 
 from sslkit.errors import DataError, EmptyFileError
 from sslkit.files import source
-from sslkit.vocab import budget, inputs, kmers, runs, words
+from sslkit.vocab import budget, inputs, words
+from sslkit.vocab.external_sort import runs
+from sslkit.vocab.external_sort.runs import Run, Spill
+from sslkit.vocab.kmers import kmers
 from sslkit.vocab.parts import Part
-from sslkit.vocab.runs import Run, Spill
 from sslkit.vocab.scheme import Kmers, Reader, Scheme, Strings
 
 #: Bytes that are read at once.

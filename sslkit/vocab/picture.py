@@ -6,7 +6,7 @@ import numpy as np
 
 from sslkit import figures
 from sslkit.figures import FAINT, INK, LINE
-from sslkit.vocab.spectrum import Fit, Spectrum
+from sslkit.vocab.kmers.spectrum import Fit, Spectrum
 
 _BINS = 64
 _POINTS = 2000

@@ -19,10 +19,10 @@ from sslkit.artifacts import kinds, manifest
 from sslkit.artifacts.manifest import Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic, folder
-from sslkit.vocab import combine, runs
 from sslkit.vocab.contents import names_and_hashes
-from sslkit.vocab.keys import KINDS
-from sslkit.vocab.runs import Run, Spill
+from sslkit.vocab.external_sort import combine, runs
+from sslkit.vocab.external_sort.keys import KINDS
+from sslkit.vocab.external_sort.runs import Run, Spill
 
 _SPILL = "counts"
 _STATED = kinds.SHARE

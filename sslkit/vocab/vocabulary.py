@@ -14,8 +14,8 @@ from sslkit.artifacts import parquet
 from sslkit.artifacts.manifest import METADATA_KEY, Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
-from sslkit.vocab.columns import contents, integers
-from sslkit.vocab.runs import MOST_TOKENS
+from sslkit.vocab.external_sort.columns import contents, integers
+from sslkit.vocab.external_sort.runs import MOST_TOKENS
 
 SCHEMA = pa.schema(
     [

@@ -15,11 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sslkit.vocab import runs
-from sslkit.vocab.buffer import Buffer
-from sslkit.vocab.columns import Index, binary, numbers
-from sslkit.vocab.keys import Bytes, Column, Counts, Kind, Words, add_up, group
-from sslkit.vocab.runs import Run
+from sslkit.vocab.external_sort import runs
+from sslkit.vocab.external_sort.buffer import Buffer
+from sslkit.vocab.external_sort.columns import Index, binary, numbers
+from sslkit.vocab.external_sort.keys import Bytes, Column, Counts, Kind, Words, add_up, group
+from sslkit.vocab.external_sort.runs import Run
 from sslkit.vocab.scheme import Slices, windows
 
 SHORT, PAIR, LONG = Words(1), Words(2), Bytes()

@@ -19,8 +19,9 @@ import torch
 from embed_task import BLOCKS, CONTEXT, HEADS, WIDTH, K, records, tokens
 
 from sslkit.domains import genome
-from sslkit.engine import inference, runtime
-from sslkit.engine.windows import Plan
+from sslkit.engine import runtime
+from sslkit.inference import encode
+from sslkit.inference.windows import Plan
 from sslkit.models import transformer
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -41,7 +42,7 @@ def serve_ours(count: int, precision: str, batch_tokens: int) -> None:
     examples = records(count)
 
     def once(_: str) -> float:
-        list(inference.embed(model, domain, examples, plan, where))
+        list(encode.embed(model, domain, examples, plan, where))
         return tokens(count)
 
     race.serve(once)

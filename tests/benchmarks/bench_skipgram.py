@@ -24,8 +24,8 @@ import numpy as np
 import skipgram_task as task
 import torch
 
+from sslkit.contracts.spec import Ids
 from sslkit.objectives.skipgram import Objective, Settings
-from sslkit.spec import Ids
 
 HERE = Path(__file__).parent
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from sslkit.contracts.encoder import states_at
 from sslkit.domains import code
-from sslkit.domains._python import NUMBER
-from sslkit.modules import states_at
+from sslkit.domains.source_code.python import NUMBER
+from sslkit.engine import assemble
 from sslkit.objectives import mlm
-from sslkit.stages import assemble
 
 WINDOW, APART, TOP = 128, 8, 5
 #: Longest annotation that is hidden as a whole.

@@ -16,6 +16,8 @@ import torch
 from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.encoder import Encoder, states_at
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.engine import runtime
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner, to_device
@@ -23,9 +25,7 @@ from sslkit.engine.loop import Training
 from sslkit.engine.optimizers import Rates
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.signals import Stop
-from sslkit.modules import Encoder, states_at
 from sslkit.objectives import clm
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Array, Arrays
 
 #: Model and settings by name; widths at which blocks have as many parameters.

@@ -20,6 +20,7 @@ from skipgram_task import K, spelled
 from sslkit import rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.spec import Ids
 from sslkit.data.shards import Segments, Shard
 from sslkit.data.windows import Windows
 from sslkit.domains import genome
@@ -32,8 +33,7 @@ from sslkit.engine.plan import Plan, Work
 from sslkit.engine.signals import Stop
 from sslkit.models import skipgram as tables
 from sslkit.objectives import skipgram
-from sslkit.spec import Ids
-from sslkit.stages import counts
+from sslkit.stages.pretrain import pairs
 from sslkit.types import Arrays
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -68,9 +68,9 @@ def kmers(units: npt.NDArray[np.uint8], *, tied: bool) -> Race:
     shard = Shard(units, np.array([0, len(units)]), 0)
     pieces = Segments([shard], np.zeros(len(start), np.int64), start, length)
     parts = (Windows(pieces, _PIECE, 1), Windows(pieces.take(np.arange(1)), _PIECE, 1))
-    batches, _ = counts.batches(objective, learner, domain, parts, World(), 1)
+    batches, _ = pairs.batches(objective, learner, domain, parts, World(), 1)
     print(f"counted and begun in {time.process_time() - begun:.2f} s", file=sys.stderr)
-    return Race(learner, batches, counts.STEPS, counts.RATE)
+    return Race(learner, batches, pairs.STEPS, pairs.RATE)
 
 
 def words(sentences: npt.NDArray[np.int64], size: int, epochs: int) -> Race:
@@ -92,7 +92,7 @@ def words(sentences: npt.NDArray[np.int64], size: int, epochs: int) -> Race:
         arrays = {"tokens": rows[chosen], "length": np.full(_ROWS, _ROW)}
         return [objective.prepare(arrays, rng.Counter(1, step, examples))]
 
-    return Race(learner, batches, epochs * len(rows) // _ROWS, counts.SAMPLED_RATE)
+    return Race(learner, batches, epochs * len(rows) // _ROWS, pairs.SAMPLED_RATE)
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ import torch
 from code_questions import ANNOTATION, TOP, alone, counted, documents, predicted, shares, whole
 from results import DATA, cell, sslkit
 
-from sslkit.domains._python import CLASSES, NUMBER
-from sslkit.stages import assemble
+from sslkit.domains.source_code.python import CLASSES, NUMBER
+from sslkit.engine import assemble
 
 #: Of so many windows one is asked for its tokens.
 EVERY = 4

@@ -32,11 +32,12 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from sslkit.console import Progress
 from sslkit.domains import molecule
+from sslkit.engine import assemble
 from sslkit.engine.runtime import Runtime
-from sslkit.engine.windows import BATCH_TOKENS
+from sslkit.inference import features
+from sslkit.inference.windows import BATCH_TOKENS
 from sslkit.probes import linear, metrics
 from sslkit.probes.training import Training
-from sslkit.stages import assemble, features
 from sslkit.types import Record
 
 SEEDS, SPLITS = (1, 2, 3), range(1, 6)

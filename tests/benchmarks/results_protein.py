@@ -33,7 +33,7 @@ from protein_structure import structure, write_structure
 from results import cell, sslkit
 from scipy import sparse, stats
 
-from sslkit.domains._substitution import BLOSUM62, RESIDUES
+from sslkit.domains.biology.substitution import BLOSUM62, RESIDUES
 
 SEEDS = (1, 2, 3)
 #: About 10 CPU minutes for each seed.

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from sslkit import bases
 from sslkit.data import heldout
 from sslkit.data.heldout import COPY_UNITS, hashes, hold_out
 from sslkit.data.shards import Segments, Shard
+from sslkit.domains.biology import bases
 
 Codes = npt.NDArray[np.uint8]
 

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit import bases
+from sslkit.contracts.spec import token_ids
 from sslkit.data.labelled import LabelledRows, shuffled
 from sslkit.domains import genome
-from sslkit.spec import token_ids
+from sslkit.domains.biology import bases
 from sslkit.vocab.vocabulary import Vocabulary
 
 K = 2

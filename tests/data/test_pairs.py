@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit import bases
+from sslkit.contracts.spec import token_ids
 from sslkit.data import pairs
 from sslkit.data.shards import Segments, Shard
 from sslkit.domains import genome
-from sslkit.spec import token_ids
+from sslkit.domains.biology import bases
 from sslkit.vocab.vocabulary import Vocabulary
 
 OFFSETS = [(2, 3), (3, 1)]

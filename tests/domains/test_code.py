@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit import rng
+from sslkit.contracts.spec import token_ids
 from sslkit.domains import code
-from sslkit.domains._python import CLASSES, NUMBER
+from sslkit.domains.source_code.python import CLASSES, NUMBER
 from sslkit.errors import DataError, UsageError
 from sslkit.objectives import clm, mlm
-from sslkit.spec import token_ids
 from sslkit.vocab.vocabulary import Vocabulary
 
 MODULE = '''\

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit import bases, rng
+from sslkit import rng
+from sslkit.contracts.spec import token_ids
+from sslkit.domains.biology import bases
 from sslkit.domains.genome import Domain, Settings, counting
 from sslkit.errors import DataError, UsageError
-from sslkit.spec import token_ids
 from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
 

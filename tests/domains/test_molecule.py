@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from rdkit import Chem
 
 from sslkit import rng
-from sslkit.contracts import Families
-from sslkit.domains import _rdkit, _smiles, molecule
+from sslkit.contracts.domain import Families
+from sslkit.domains import molecule
+from sslkit.domains.chemistry import rdkit
+from sslkit.domains.chemistry import smiles as _smiles
 from sslkit.errors import DataError, UsageError
 from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
@@ -347,7 +349,7 @@ def test_rows_that_rdkit_refuses(shared_data: Path, name: str, column: str, bad:
         pytest.skip(f"no {path.name} in the public data")
     with path.open(newline="") as stream:
         texts = [row[column] for row in csv.DictReader(stream)]
-    _rdkit.chem()
+    rdkit.chem()
     slow = [number for number, text in enumerate(texts, 1) if Chem.MolFromSmiles(text) is None]
     records = read(path)
     assert [record.number for record in records if record.error] == slow

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import io as matlab
 
+from sslkit.contracts.spec import space
 from sslkit.domains import physics
 from sslkit.errors import DataError
-from sslkit.spec import space
 
 
 def domain_of(**settings: object) -> physics.Domain:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit import rng
-from sslkit.domains import _residues, _substitution
+from sslkit.contracts.spec import token_ids
+from sslkit.domains.biology import residues, substitution
 from sslkit.domains.protein import Domain, Settings
 from sslkit.errors import DataError, UsageError
-from sslkit.spec import token_ids
 from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -37,7 +37,7 @@ def rows(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     lengths = np.array([len(text) for text in texts])
     units = np.zeros((len(texts), max(1, int(lengths.max()))), np.uint8)
     for row, text in zip(units, texts, strict=True):
-        row[: len(text)] = _residues.to_codes(text.encode())
+        row[: len(text)] = residues.to_codes(text.encode())
     return units, lengths
 
 
@@ -97,7 +97,7 @@ def test_what_is_kept_apart_and_what_is_left_out() -> None:
 def test_blosum_is_the_one_of_biopython() -> None:
     given = substitution_matrices.load("BLOSUM62")
     expected = [[given[a][b] for b in RESIDUES] for a in RESIDUES]
-    assert _substitution.BLOSUM62.tolist() == expected
+    assert substitution.BLOSUM62.tolist() == expected
 
 
 def test_a_view_has_residues_replaced_as_related_proteins_have_them() -> None:
@@ -111,7 +111,7 @@ def test_a_view_has_residues_replaced_as_related_proteins_have_them() -> None:
     moved = clean != view
     assert not moved[clean >= 20].any()
     assert moved[clean < 20].mean() == pytest.approx(0.3, abs=0.01)
-    chances = _substitution.chances()
+    chances = substitution.chances()
     for residue in range(20):
         became = np.bincount(view[moved & (clean == residue)], minlength=20)
         np.testing.assert_allclose(became / became.sum(), chances[residue], atol=0.06)
@@ -131,7 +131,7 @@ def test_without_noise_a_view_says_the_same() -> None:
 
 @given(st.lists(st.text(TOKENS + "X", min_size=1, max_size=30), min_size=1, max_size=3))
 def test_composition(texts: list[str]) -> None:
-    found = Domain(Settings()).composition([_residues.to_codes(t.encode()) for t in texts])
+    found = Domain(Settings()).composition([residues.to_codes(t.encode()) for t in texts])
     for text, row in zip(texts, found, strict=True):
         single = Counter(letter for letter in text if letter in RESIDUES)
         pairs = Counter(a + b for a, b in pairwise(text) if {a, b} <= set(RESIDUES))
@@ -141,7 +141,7 @@ def test_composition(texts: list[str]) -> None:
 
 
 def test_places() -> None:
-    units = [_residues.to_codes(text) for text in (b"ACX", b"wyU")]
+    units = [residues.to_codes(text) for text in (b"ACX", b"wyU")]
     found = Domain(Settings()).places(units)
     expected = [[float(a == b) for a in text for b in RESIDUES] for text in ("ACX", "WYU")]
     assert found.tolist() == expected

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sslkit.domains import _documents, lines, text
+from sslkit.contracts.spec import token_ids
+from sslkit.domains import lines, text
+from sslkit.domains.language import documents as _documents
 from sslkit.errors import DataError, EmptyFileError, UsageError
-from sslkit.spec import token_ids
 from sslkit.vocab.vocabulary import Vocabulary
 
 characters = st.sampled_from("ab7_é日\u0301 \u00a0\u2003\t\r\n\n  .,-\0\x7f🙂\ufeff")

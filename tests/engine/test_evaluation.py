@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sslkit.contracts.encoder import Encoder, States
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
 from sslkit.engine.learner import Learner
 from sslkit.engine.runtime import Runtime
-from sslkit.modules import Encoder, States
 from sslkit.types import Arrays, Batch, Draws
 
 

@@ -20,6 +20,8 @@ from torch.nn import functional
 from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.objective import Pretext
+from sslkit.contracts.spec import Floats, Ids, token_ids
 from sslkit.engine import runtime
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
@@ -30,8 +32,6 @@ from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.errors import RequeueError
-from sslkit.pretexts import Pretext
-from sslkit.spec import Floats, Ids, token_ids
 from sslkit.types import Array, Arrays
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.engine import flops
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
@@ -11,7 +12,6 @@ from sslkit.engine.plan import Work
 from sslkit.engine.runtime import Runtime
 from sslkit.models import skipgram, transformer
 from sslkit.objectives import clm, mlm
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Arrays
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)

@@ -18,6 +18,7 @@ from sslkit import rng
 from sslkit.artifacts import checkpoint
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.objective import Objective
 from sslkit.domains import genome
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
@@ -30,7 +31,6 @@ from sslkit.engine.signals import Stop
 from sslkit.errors import DataError, RequeueError, SslkitError
 from sslkit.models import transformer
 from sslkit.objectives import mlm, supervised
-from sslkit.pretexts import Objective
 from sslkit.types import Arrays
 from sslkit.vocab.vocabulary import Vocabulary
 

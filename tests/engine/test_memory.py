@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from sslkit import rng
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.engine import memory
 from sslkit.engine.loop import Learner
 from sslkit.engine.memory import Watch
 from sslkit.engine.runtime import Runtime
 from sslkit.models import conv, gru, transformer
 from sslkit.objectives import clm, mlm
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Arrays
 
 MODELS: dict[str, Any] = {"conv": conv, "gru": gru, "transformer": transformer}
@@ -102,7 +102,7 @@ def test_gradients_that_wait_and_that_are_exchanged_are_counted() -> None:
 
 
 def test_a_head_in_parts_is_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sslkit.heads._SCORES", 2**17)
+    monkeypatch.setattr("sslkit.objectives._heads._SCORES", 2**17)
     test_small_batches_tell_of_a_large_one("gru", clm, "fp32", checkpointing=False)
 
 

@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from sslkit import rng
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.engine.learner import Learner
 from sslkit.engine.mixture import Mixture
 from sslkit.models import transformer
 from sslkit.objectives import clm, mlm
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Arrays
 
 SPEC = {"tokens": Ids(("length",), 8)}

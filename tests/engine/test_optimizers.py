@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from sslkit.contracts.encoder import RowTable, TokenTable
+from sslkit.contracts.optimizer import Course, Moment, Optimizer
 from sslkit.engine import optimizers
 from sslkit.engine.optimizers import Rates
 from sslkit.errors import UsageError
-from sslkit.modules import RowTable, TokenTable
 from sslkit.optimizers import adamw, sgd
-from sslkit.steering import Course, Moment, Optimizer
 
 
 class Small(nn.Module):

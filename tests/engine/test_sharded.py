@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
+from sslkit.contracts.encoder import RowTable
 from sslkit.engine import fsdp, sharded
 from sslkit.engine.distributed import world
 from sslkit.errors import UsageError
-from sslkit.modules import RowTable
 
 _TWO = """
     import os
@@ -25,7 +25,7 @@ _TWO = """
     from sslkit.engine.distributed import ALONE, world
     from sslkit.engine.optimizers import Rates
     from sslkit.engine.steering import Steering
-    from sslkit.steering import Course, Moment
+    from sslkit.contracts.optimizer import Course, Moment
 
     class Model(nn.Module):
         def __init__(self):

@@ -6,9 +6,9 @@ import signal
 
 import pytest
 
-from sslkit import interrupts
 from sslkit.engine import signals
 from sslkit.errors import RequeueError
+from sslkit.machine import interrupts
 
 
 @pytest.mark.parametrize("number", interrupts.STOPPING)

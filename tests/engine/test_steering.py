@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.encoder import Encoder, States
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.engine.loop import Training
@@ -22,7 +23,6 @@ from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
 from sslkit.engine.steering import Plugin, Steering
 from sslkit.errors import RequeueError
-from sslkit.modules import Encoder, States
 from sslkit.types import Arrays, Batch, Draws
 
 RUNTIME = Runtime(torch.device("cpu"), "fp32", 1)

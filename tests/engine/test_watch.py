@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from sslkit.contracts.spec import Ids
 from sslkit.engine.watch import Row, Watch, evaluations
 from sslkit.models import skipgram
-from sslkit.spec import Ids
 
 ENCODER = skipgram.Model(skipgram.Settings(width=4), {"tokens": Ids(("length",), 5)})
 

@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from sslkit import bases
 from sslkit.domains import genome
+from sslkit.domains.biology import bases
 from sslkit.errors import DataError
 from sslkit.files import fasta, fastq, letters, longest, sequences
 from sslkit.files.letters import Gathering, Letters

@@ -9,8 +9,8 @@ import torch
 from states import states
 from torch import Tensor
 
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.models import _blocks, conv, gru, transformer
-from sslkit.spec import Ids, token_ids
 
 SPEC = {"tokens": Ids(("length",), 12)}
 TOKENS = token_ids(SPEC)

@@ -9,9 +9,9 @@ import pytest
 import torch
 from states import states
 
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.models import conv
 from sslkit.models.conv import Model, Settings, convolve
-from sslkit.spec import Ids, token_ids
 
 Floats = npt.NDArray[np.float64]
 

@@ -15,6 +15,8 @@ from torch import Tensor
 from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.encoder import Encoder, states_at
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
 from sslkit.engine.loop import Training
@@ -22,9 +24,7 @@ from sslkit.engine.optimizers import Rates
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
-from sslkit.modules import Encoder, states_at
 from sslkit.objectives import clm, mlm
-from sslkit.spec import Ids, Spec, token_ids
 from sslkit.types import Arrays
 
 PARTS = np.array([(a, 4 + b) for a, b in itertools.product(range(4), repeat=2)])

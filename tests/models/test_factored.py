@@ -7,10 +7,10 @@ import torch
 from states import states
 from torch import Tensor
 
+from sslkit.contracts.encoder import Attentive, states_at
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.errors import UsageError
 from sslkit.models import factored
-from sslkit.modules import Attentive, states_at
-from sslkit.spec import Ids, Spec, token_ids
 
 SPEC = {"tokens": Ids(("length",), 6), "sites": Ids(("length",), 50)}
 TOKENS = token_ids(SPEC)

@@ -11,10 +11,10 @@ import torch
 from states import states
 from torch import Tensor
 
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.models import _scan
 from sslkit.models._scan import scan
 from sslkit.models.gru import Model, Settings
-from sslkit.spec import Ids, token_ids
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,9 +7,9 @@ from states import states
 from torch import Tensor
 from torch.nn import functional
 
+from sslkit.contracts.spec import Ids, ids, token_ids
 from sslkit.errors import UsageError
 from sslkit.models import mpnn
-from sslkit.spec import Ids, ids, token_ids
 
 SPEC = {"tokens": Ids(("length",), 8), "links": Ids(("length", "any"), 3)}
 TOKENS = token_ids(SPEC)

@@ -12,6 +12,7 @@ from torch import Tensor
 from sslkit import rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
 from sslkit.engine.loop import Learner, Plan, Training, Work
@@ -21,7 +22,6 @@ from sslkit.engine.signals import Stop
 from sslkit.errors import UsageError
 from sslkit.models import _norms, conv, gru, transformer
 from sslkit.objectives import mlm
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Arrays
 
 KINDS = get_args(_norms.Kind)

@@ -5,9 +5,9 @@ import pytest
 import torch
 from states import states
 
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.errors import UsageError
 from sslkit.models.skipgram import Model, Settings
-from sslkit.spec import Ids, token_ids
 
 #: Token 1 and 4 are each other's twins, 2 is its own, 0 and 3 have none.
 SPEC = {"tokens": Ids(("length",), 5, alternatives=np.array([6, 4, 2, 6, 1]))}

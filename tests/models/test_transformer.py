@@ -13,10 +13,10 @@ from states import states
 from torch import Tensor
 from torch.nn import functional
 
+from sslkit.contracts.encoder import Attentive
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.models import transformer
 from sslkit.models.transformer import Model, Settings, attention
-from sslkit.modules import Attentive
-from sslkit.spec import Ids, token_ids
 
 Floats = npt.NDArray[np.float64]
 

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from sslkit import rng
+from sslkit.contracts.encoder import pool
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.models import transformer
-from sslkit.modules import pool
 from sslkit.objectives import align
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Arrays
 
 SPEC = {"tokens": Ids(("length",), 20)}

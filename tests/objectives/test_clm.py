@@ -8,9 +8,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from sslkit import rng
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.models import transformer
 from sslkit.objectives import clm
-from sslkit.spec import Ids, Spec, token_ids
 from sslkit.types import Arrays
 
 SIZE = 9

@@ -9,9 +9,9 @@ import torch
 from states import states
 
 from sslkit import rng
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.models import transformer
 from sslkit.objectives import _views, contrastive
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Arrays, Batch
 
 SPEC = {"tokens": Ids(("length",), 9)}

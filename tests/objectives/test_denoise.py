@@ -8,11 +8,12 @@ import pytest
 import torch
 from states import states
 
-from sslkit import bases, rng
+from sslkit import rng
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.domains import genome
+from sslkit.domains.biology import bases
 from sslkit.models import transformer
 from sslkit.objectives import denoise
-from sslkit.spec import Ids, Spec, token_ids
 from sslkit.types import Array, Arrays, Batch
 from sslkit.vocab.vocabulary import Vocabulary
 

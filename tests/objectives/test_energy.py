@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from sslkit import rng
+from sslkit.contracts.encoder import States
+from sslkit.contracts.spec import Ids, token_ids
 from sslkit.errors import UsageError
 from sslkit.models import transformer
-from sslkit.modules import States
 from sslkit.objectives import energy
-from sslkit.spec import Ids, token_ids
 from sslkit.types import Array, Arrays, Batch
 
 COUNTS = np.array([50, 20, 9, 4, 1])

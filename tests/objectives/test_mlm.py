@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from states import states
 from torch import Tensor
 
-from sslkit import bases, rng
+from sslkit import rng
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.domains import genome
-from sslkit.heads import TokenHead
+from sslkit.domains.biology import bases
 from sslkit.models import transformer
 from sslkit.objectives import mlm
-from sslkit.spec import Ids, Spec, token_ids
+from sslkit.objectives._heads import TokenHead
 from sslkit.types import Arrays, Batch
 from sslkit.vocab.vocabulary import Vocabulary
 

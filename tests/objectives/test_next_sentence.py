@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit import rng
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.models import transformer
 from sslkit.objectives import next_sentence, sentence_order
-from sslkit.spec import Ids, Spec, token_ids
 from sslkit.types import Arrays, Batch
 
 SPEC = {"tokens": Ids(("length",), 40)}

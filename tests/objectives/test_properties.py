@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from sslkit import rng
+from sslkit.contracts.encoder import States, real
+from sslkit.contracts.spec import Floats, Ids, token_ids
 from sslkit.errors import UsageError
-from sslkit.modules import States, real
 from sslkit.objectives import properties
-from sslkit.spec import Floats, Ids, token_ids
 from sslkit.types import Arrays, Batch
 
 SPEC = {"tokens": Ids(("length",), 5), "properties": Floats(("property",), (3,))}

@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from sslkit.contracts.encoder import States
 from sslkit.domains import physics
 from sslkit.engine.distributed import World
 from sslkit.engine.evaluation import mean_losses
 from sslkit.engine.learner import Learner, to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.models import field
-from sslkit.modules import States
 from sslkit.objectives import residual
 from sslkit.types import Batch
 

@@ -14,12 +14,12 @@ import torch
 
 from sslkit import rng
 from sslkit.artifacts import checkpoint
+from sslkit.contracts.encoder import States
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.errors import UsageError
 from sslkit.models import skipgram as tables
 from sslkit.models import transformer
-from sslkit.modules import States
 from sslkit.objectives.skipgram import Objective, Settings
-from sslkit.spec import Ids, Spec, token_ids
 from sslkit.types import Arrays, Batch
 
 COUNTS = np.arange(1, 21) * 50

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from sslkit import rng
-from sslkit.modules import States, real
+from sslkit.contracts.encoder import States, real
 from sslkit.objectives import supervised
 from sslkit.objectives.supervised import Objective, Settings
 from sslkit.types import Batch

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from sslkit.modules import States, real
+from sslkit.contracts.encoder import States, real
 from sslkit.objectives import supervised_units
 from sslkit.objectives.supervised_units import Objective, Settings
 from sslkit.types import Batch

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
+from sslkit.contracts.optimizer import Course, Moment
 from sslkit.engine import optimizers
 from sslkit.engine.optimizers import Rates
 from sslkit.optimizers import adamw
-from sslkit.steering import Course, Moment
 
 
 def test_steps_are_those_of_the_paper() -> None:

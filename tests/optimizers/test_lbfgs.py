@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from sslkit.contracts.optimizer import Course, Moment
 from sslkit.optimizers import lbfgs
-from sslkit.steering import Course, Moment
 
 
 def rosenbrock(x: Tensor) -> Tensor:

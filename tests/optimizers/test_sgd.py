@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from sslkit.contracts.optimizer import Course, Moment
 from sslkit.optimizers import sgd
-from sslkit.steering import Course, Moment
 
 
 @pytest.mark.parametrize("nesterov", [True, False])

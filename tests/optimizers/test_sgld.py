@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from sslkit.contracts.optimizer import Course, Moment, Optimizer
 from sslkit.errors import UsageError
 from sslkit.optimizers import sgd, sgld
-from sslkit.steering import Course, Moment, Optimizer
 
 EXAMPLES, NOISE, DECAY = 200, 0.5, 0.05
 Floats = npt.NDArray[np.float64]

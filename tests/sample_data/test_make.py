@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from rdkit import Chem
 
-from sslkit import bases
 from sslkit.domains import code, genome, protein, text
+from sslkit.domains.biology import bases
 from sslkit.files import alignment
 
 SAMPLE = Path(__file__).parents[2] / "sample_data"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit import catalog
+from sslkit.contracts.optimizer import Course, Schedule
 from sslkit.errors import UsageError
-from sslkit.steering import Course, Schedule
 
 each = pytest.mark.parametrize("name", catalog.names("schedule"))
 #: Those that look at nothing but the step.

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sslkit.contracts.optimizer import Course
 from sslkit.schedules import pi
-from sslkit.steering import Course
 
 WARMUP, STEPS = 20, 1200
 

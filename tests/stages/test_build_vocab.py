@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from sslkit.stages import vocab_plan
+from sslkit.stages.build_vocab import plan
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 
@@ -244,7 +244,7 @@ def test_threads_and_memory_do_not_change_a_byte(tmp_path):
 def test_compiled_loops_do_not_change_a_byte(corpus, command, monkeypatch, k):
     options = ["corpus", "--k", k, "--canonical", "--threads", 2, "--mem"]
     assert "compiled" not in command("build-vocab", *options, "1G").err
-    monkeypatch.setattr(vocab_plan, "_WORTH_COMPILING", 0)
+    monkeypatch.setattr(plan, "_WORTH_COMPILING", 0)
     assert "compiled" in command("build-vocab", *options, "1G", "-o", "looped.parquet").err
     assert Path("looped.parquet").read_bytes() == Path("vocab.parquet").read_bytes()
     assert "compiled" not in command("build-vocab", *options, "400M", "--force").err

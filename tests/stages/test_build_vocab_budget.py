@@ -9,7 +9,7 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from sslkit import sizes
+from sslkit.machine import sizes
 
 #: Letters per token: one word, two words, and tokens that are byte strings.
 LENGTHS = (5, 8, 13, 16, 24, 60)

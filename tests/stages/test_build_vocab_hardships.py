@@ -14,7 +14,8 @@ import time
 import pyarrow.parquet as pq
 import pytest
 
-from sslkit.vocab import combine, counting, merge, order, runs, vocabulary, words
+from sslkit.vocab import counting, vocabulary, words
+from sslkit.vocab.external_sort import combine, merge, order, runs
 
 OPTIONS = ["--mem", "256M", "--threads", "1", "--tmp", "scratch", "-q"]
 

@@ -12,8 +12,8 @@ import torch
 from fuzz import attempt, mutate, mutate_json
 
 from sslkit.artifacts import checkpoint, embeddings
+from sslkit.engine import assemble
 from sslkit.errors import SslkitError
-from sslkit.stages import assemble
 from sslkit.vocab import vocabulary
 
 Command = Callable[..., Any]

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import psutil
 import pytest
 
-from sslkit import limits
-from sslkit.stages import doctor, doctor_folders
-from sslkit.stages.doctor_folders import Finding
+from sslkit.machine import limits
+from sslkit.stages.doctor import folders, run
+from sslkit.stages.doctor.folders import Finding
 
 Command = Callable[..., Any]
 
@@ -57,7 +57,7 @@ def torch_works(monkeypatch: pytest.MonkeyPatch) -> None:
     facts: dict[str, Any] = {"fp32_seconds": 1e-3, "bf16_seconds": 2e-3, "processes": 2}
     facts |= {"quick_products": True, "allocator": {"M_MMAP_MAX": 0}}
     gpu = {"name": "A card", "memory": 2**34}
-    monkeypatch.setattr(doctor, "_asked", lambda words: {**facts, "gpus": [gpu]})
+    monkeypatch.setattr(run, "_asked", lambda words: {**facts, "gpus": [gpu]})
 
 
 @pytest.mark.usefixtures("torch_works")
@@ -72,9 +72,9 @@ def test_lines_for_a_person(command: Command) -> None:
 
 def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        doctor, "requires", lambda name: ["numpy>=2", "absent<9", "strange>=1; extra == 'odd'"]
+        run, "requires", lambda name: ["numpy>=2", "absent<9", "strange>=1; extra == 'odd'"]
     )
-    found = {finding.name: finding for finding in doctor._packages()}
+    found = {finding.name: finding for finding in run._packages()}
     assert found["packages"].state == "problem"
     assert found["packages"].do == "pip install absent"
     assert found["extra odd"].state == "ok"
@@ -95,7 +95,7 @@ def test_processors(
 ) -> None:
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
     monkeypatch.setattr(limits, "processors", lambda: quota)
-    found = doctor._processors()
+    found = run._processors()
     assert found.state == state
     assert text in found.text
 
@@ -107,31 +107,31 @@ def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(psutil, "virtual_memory", lambda: Held(2**34, 2**35))
     monkeypatch.setattr(limits, "memory", lambda: None)
-    assert doctor._memory().state == "ok"
+    assert run._memory().state == "ok"
     monkeypatch.setattr(limits, "memory", lambda: 2**29)
-    assert doctor._memory().state == "warning"
-    assert "512 MiB by the control group" in doctor._memory().text
+    assert run._memory().state == "warning"
+    assert "512 MiB by the control group" in run._memory().text
 
 
 def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(doctor_folders, "system", lambda folder: "ext4")
-    assert doctor_folders.scratch(tmp_path).state == "ok"
-    assert doctor_folders.working(tmp_path).state == "ok"
-    for examine in (doctor_folders.scratch, doctor_folders.working):
+    monkeypatch.setattr(folders, "system", lambda folder: "ext4")
+    assert folders.scratch(tmp_path).state == "ok"
+    assert folders.working(tmp_path).state == "ok"
+    for examine in (folders.scratch, folders.working):
         assert examine(tmp_path / "absent").state == "problem"
-    monkeypatch.setattr(doctor_folders, "system", lambda folder: "tmpfs")
-    assert "takes memory" in doctor_folders.scratch(tmp_path).text
+    monkeypatch.setattr(folders, "system", lambda folder: "tmpfs")
+    assert "takes memory" in folders.scratch(tmp_path).text
 
     def refused(*_: Any) -> None:
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refused)
-    unlocked = doctor_folders.working(tmp_path)
+    unlocked = folders.working(tmp_path)
     assert unlocked.state == "warning"
     assert "knows no locks" in unlocked.text
     usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    for examine in (doctor_folders.scratch, doctor_folders.working):
+    for examine in (folders.scratch, folders.working):
         assert examine(tmp_path).state == "warning"
     assert not list(tmp_path.iterdir())
 
@@ -142,9 +142,9 @@ def test_the_file_system_of_a_folder(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     held = str(tmp_path / "a b").replace(" ", "\\040")
     mounts.write_text(f"x / ext4 rw 0 0\ny {held} tmpfs rw 0 0\nz {tmp_path}/other nfs rw 0 0\n")
-    assert doctor_folders.system(inner, mounts) == "tmpfs"
-    assert doctor_folders.system(tmp_path, mounts) == "ext4"
-    assert doctor_folders.system(tmp_path, tmp_path / "absent") == ""
+    assert folders.system(inner, mounts) == "tmpfs"
+    assert folders.system(tmp_path, mounts) == "ext4"
+    assert folders.system(tmp_path, tmp_path / "absent") == ""
 
 
 def test_a_line() -> None:

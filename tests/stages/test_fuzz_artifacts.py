@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from sslkit.artifacts import checkpoint, embeddings, manifest
 from sslkit.cli.commands import app
-from sslkit.stages import assemble
+from sslkit.engine import assemble
 
 pytestmark = pytest.mark.slow
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit.stages.inspect_records import Records, spread
+from sslkit.stages.inspect.records import Records, spread
 
 Command = Callable[..., Any]
 

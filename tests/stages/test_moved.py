@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from sslkit.artifacts import checkpoint, embeddings
-from sslkit.engine.embedding import Work
 from sslkit.engine.runlog import RunLog
-from sslkit.vocab import runs
+from sslkit.inference.embedding import Work
+from sslkit.vocab.external_sort import runs
 
 Command = Callable[..., Any]
 

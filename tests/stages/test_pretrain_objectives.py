@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from sslkit.artifacts import checkpoint
+from sslkit.contracts.spec import Ids
 from sslkit.errors import UsageError
 from sslkit.objectives import contrastive, energy, mlm
-from sslkit.spec import Ids
-from sslkit.stages import pretext
+from sslkit.stages.pretrain import objectives
 
 Command = Callable[..., Any]
 
@@ -109,12 +109,12 @@ def test_noise_copies_where_tokens_overlap(folder: Path, command: Command) -> No
 
 def test_what_is_needed_where_tokens_overlap() -> None:
     apart, overlapping = {"tokens": Ids(("length",), 4)}, {"tokens": Ids(("length",), 4, overlap=1)}
-    assert pretext.needs(energy, apart) == {"tokens"}
-    assert pretext.needs(energy, overlapping) == {"tokens", "corrupted"}
-    assert pretext.needs(mlm, overlapping) == mlm.NEEDS
+    assert objectives.needs(energy, apart) == {"tokens"}
+    assert objectives.needs(energy, overlapping) == {"tokens", "corrupted"}
+    assert objectives.needs(mlm, overlapping) == mlm.NEEDS
     modules = {"energy": energy, "contrastive": contrastive}
     settings = {name: module.Settings() for name, module in modules.items()}
-    both = pretext.Pretexts.of(modules, settings, overlapping, None)
+    both = objectives.Pretexts.of(modules, settings, overlapping, None)
     assert both.needs == {"tokens", "corrupted", "view"}
     assert both.across_rows == ["contrastive"]
 

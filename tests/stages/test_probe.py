@@ -13,7 +13,7 @@ from sslkit.artifacts import embeddings, manifest, predictions
 from sslkit.console import Console
 from sslkit.domains import genome
 from sslkit.errors import DataError, UsageError
-from sslkit.stages import probe
+from sslkit.stages.probe import run
 
 _K = 3
 
@@ -31,7 +31,7 @@ def folder(
     return tmp_path
 
 
-def _options(**changed: Any) -> probe.Options:
+def _options(**changed: Any) -> run.Options:
     values: dict[str, Any] = {
         "task": "promoter", "labels": None, "valid": None, "test": None,
         "checkpoint": Path("pretrained"), "embeddings": None, "folds": None, "test_share": 0.25,
@@ -39,12 +39,12 @@ def _options(**changed: Any) -> probe.Options:
         "pooling": "mean", "layer": -1, "window": None, "batch_tokens": 2048, "plot": None,
         "precision": "fp32", "threads": 1, "device": "cpu",
     }  # fmt: skip
-    return probe.Options(**(values | changed))
+    return run.Options(**(values | changed))
 
 
 def _run(**changed: Any) -> Any:
     options = _options(**changed)
-    probe.run(options, Console())
+    run.run(options, Console())
     return json.loads(((options.out or Path("probed") / options.task) / "probe.json").read_text())
 
 

@@ -15,7 +15,7 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.console import Console
 from sslkit.errors import DataError, UsageError
-from sslkit.stages import show
+from sslkit.stages.show import run as show
 from sslkit.vocab import vocabulary
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -48,7 +48,7 @@ def described() -> manifest.Manifest:
 
 def test_all_plug_ins(shown: Shown) -> None:
     text = shown()
-    for kind in catalog.ROOMS:
+    for kind in catalog.FOLDERS:
         for name in catalog.names(kind):
             assert f"{name}  " in text
             assert catalog.summary(kind, name) in text

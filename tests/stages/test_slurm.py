@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sslkit.stages import slurm
+from sslkit.stages.slurm import run as slurm
 
 Command = Callable[..., Any]
 

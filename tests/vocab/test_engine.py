@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 
 from sslkit.domains import genome, text
 from sslkit.errors import DataError
-from sslkit.vocab import combine, counting, kmers, merge, parts, words
-from sslkit.vocab.finish import Finish
+from sslkit.vocab import counting, parts, words
+from sslkit.vocab.external_sort import combine, merge
+from sslkit.vocab.external_sort.finish import Finish
+from sslkit.vocab.kmers import kmers
 from sslkit.vocab.parts import Part
 from sslkit.vocab.scheme import Strings
 

@@ -1,0 +1,1 @@
+"""What plug-ins promise: domains, encoders, objectives, optimizers."""

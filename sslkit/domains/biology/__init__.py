@@ -1,0 +1,1 @@
+"""What domains of sequences share: letters, k-mers, FASTA records, alignments."""

@@ -1,0 +1,1 @@
+"""What domains of molecules share: SMILES, graphs, RDKit's descriptors."""

@@ -1,0 +1,1 @@
+"""What domains of words share: documents, sentences, pairs of them."""

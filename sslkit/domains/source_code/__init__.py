@@ -1,0 +1,1 @@
+"""How Python is read: lexically, by its tree, and in any encoding."""

@@ -1,0 +1,166 @@
+"""From names and artifacts to the parts of a run."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from sslkit import catalog, rng
+from sslkit.artifacts import checkpoint, manifest, plugins, samples
+from sslkit.artifacts.checkpoint import Checkpoint
+from sslkit.artifacts.learned import Learned
+from sslkit.artifacts.manifest import Manifest
+from sslkit.artifacts.run import RunFolder
+from sslkit.contracts.domain import TokenDomain
+from sslkit.contracts.encoder import Encoder
+from sslkit.contracts.spec import Ids, token_ids
+from sslkit.engine import rebuild
+from sslkit.engine.learner import Learner
+from sslkit.files import source
+from sslkit.vocab.vocabulary import Vocabulary
+
+#: ``state_dict`` of each part of a learner, by the part's name.
+Weights: TypeAlias = dict[str, dict[str, Tensor]]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A domain with its vocabulary, an encoder, and the checkpoint that they come from.
+
+    Attributes:
+        context: tokens of the windows that the encoder was trained on.
+        path, sha256: the checkpoint's file and its hash, for the manifests of what is made from it.
+    """
+
+    domain_name: str
+    domain: TokenDomain
+    encoder: Encoder
+    vocabulary: Vocabulary
+    checkpoint: Checkpoint
+    context: int
+    path: Path
+    sha256: str
+
+    @property
+    def tokens(self) -> Ids:
+        """How many tokens there are, and the special ids."""
+        return token_ids(self.domain.spec)
+
+    @property
+    def manifest(self) -> manifest.Manifest:
+        """What the checkpoint says of its making."""
+        return self.checkpoint.manifest
+
+    def inherited(self) -> str:
+        """What a stage tells the user that it took over."""
+        domain, model = (self.manifest.plugins[kind] for kind in ("domain", "model"))
+        count = sum(p.numel() for p in self.encoder.parameters())
+        return (
+            f"from {self.path}: {domain['name']} ({_short(domain['settings'])}), "
+            f"{model['name']} ({_short(model['settings'])}), {count:,} parameters, "
+            f"{len(self.vocabulary)} tokens, context {self.context}"
+        )
+
+
+def from_checkpoint(path: Path) -> Parts:
+    """Rebuild domain and encoder from a checkpoint alone.
+
+    Raises:
+        UsageError: there is none, its domain has no records, or a plug-in is not installed.
+        DataError: it is damaged, or a plug-in has another version than the one it was made with.
+    """
+    path = checkpoint.locate(path)
+    held = checkpoint.load(path)
+    vocabulary = Vocabulary(held.tokens, held.counts.numpy())
+    module, settings = plugins.restore("domain", held.manifest, path)
+    name = held.manifest.plugins["domain"]["name"]
+    catalog.check_records(name, module, f"{path} cannot read any")
+    domain = domain_of(module, settings, vocabulary, path)
+    encoder = rebuild.rebuild(
+        _builder(held.manifest, domain, path), held.tensors.get("encoder", {}), str(path)
+    )
+    return Parts(
+        domain_name=name,
+        domain=domain,
+        encoder=encoder.eval(),
+        vocabulary=vocabulary,
+        checkpoint=held,
+        context=held.manifest.settings["context"],
+        path=path,
+        sha256=source.digest(path),
+    )
+
+
+def untrained(parts: Parts, seed: int) -> Encoder:
+    """An encoder of the same shape with fresh weights."""
+    torch.manual_seed(int(rng.key(seed, "encoder") >> rng.SHIFT))
+    return _builder(parts.manifest, parts.domain, parts.path)().eval()
+
+
+def domain_of(
+    module: ModuleType, settings: Any, vocabulary: Vocabulary | None, path: Path
+) -> TokenDomain:
+    """A domain as an artifact describes it.
+
+    Raises:
+        DataError: its settings do not go together, or not with the vocabulary.
+    """
+    with rebuild.refused(str(path)):
+        domain: TokenDomain = module.Domain(settings, vocabulary)
+    return domain
+
+
+def moving(
+    learner: Learner, groups: Sequence[tuple[str, list[nn.Parameter]]], factors: Sequence[float]
+) -> list[str]:
+    """What is frozen and what is trained, by name with the number of parameters; two lines.
+
+    Args:
+        groups: of the encoder; ``factors`` their learning rates, 0 for frozen ones.
+    """
+    counted = [
+        (name, factor > 0, sum(p.numel() for p in members))
+        for (name, members), factor in zip(groups, factors, strict=True)
+    ]
+    counted.append(("head", True, sum(p.numel() for p in learner.head.parameters())))
+    lines = []
+    for word, trained in (("frozen", False), ("trainable", True)):
+        members = [(name, count) for name, moves, count in counted if moves == trained]
+        listed = ", ".join(f"{name} {count:,}" for name, count in members) or "nothing"
+        lines.append(f"{word} {sum(count for _, count in members):,}: {listed}")
+    return lines
+
+
+def write(
+    folder: RunFolder,
+    tensors: Weights,
+    made: Manifest,
+    vocabulary: Vocabulary,
+    learned: Learned | None = None,
+) -> None:
+    """Write the checkpoint of a finished run and drop its state: later stages need no more.
+
+    What was kept on the way becomes checkpoints first: the last one says that all is done.
+
+    Args:
+        learned: labelled records that it, or what it comes from, was fine-tuned on.
+    """
+    counts = torch.tensor(vocabulary.counts)
+    held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts, learned or Learned())
+    samples.finish(folder, held)
+    checkpoint.save(folder.checkpoint, held)
+    folder.clear()
+
+
+def _builder(made: Manifest, domain: TokenDomain, path: Path) -> Callable[[], Encoder]:
+    """Makes encoders as a manifest describes them, with fresh weights."""
+    module, settings = plugins.restore("model", made, path)
+    return lambda: module.Model(settings, domain.spec)
+
+
+def _short(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())

@@ -1,0 +1,1 @@
+"""Running a trained encoder: windows, pooling, embeddings, scores, predictions."""

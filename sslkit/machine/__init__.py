@@ -1,0 +1,1 @@
+"""The machine below: memory, processors, signals, standard streams."""

@@ -1,0 +1,1 @@
+"""``sslkit build-vocab``: ``run`` is the story, top to bottom."""

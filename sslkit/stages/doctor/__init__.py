@@ -1,0 +1,1 @@
+"""``sslkit doctor``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,1 @@
+"""``sslkit embed``: ``run`` is the story, top to bottom."""

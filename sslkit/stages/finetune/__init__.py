@@ -1,0 +1,1 @@
+"""``sslkit finetune``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,26 @@
+"""The options of finetune, for what reads labels and for what trains."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sslkit.data.label_options import LabelOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(LabelOptions):
+    """Options of finetune; the command line holds their meaning and defaults."""
+
+    checkpoint: Path
+    from_scratch: bool
+    freeze: int
+    steps: int | None
+    batch: int
+    learning_rate: float | None
+    schedule: str
+    optimizer: str
+    weight_decay: float
+    class_weights: str
+    patience: int
+    window: int | None
+    precision: str
+    checkpoint_every: float

@@ -1,0 +1,126 @@
+"""What a fine-tuning run is resolved to, from its options, its checkpoint and its labels."""
+
+import math
+from dataclasses import dataclass, replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from sslkit import catalog
+from sslkit.adapt import freeze
+from sslkit.artifacts import learned, manifest
+from sslkit.artifacts.learned import Learned
+from sslkit.console import Console
+from sslkit.data import examples, inherited
+from sslkit.data.examples import Examples
+from sslkit.data.splits import Split
+from sslkit.engine import assemble, optimisation
+from sslkit.engine.assemble import Parts
+from sslkit.engine.runtime import Runtime
+from sslkit.stages.finetune import rows as finetune_rows
+from sslkit.stages.finetune.options import Options
+from sslkit.stages.finetune.rows import Prepared
+
+_PASSES = 4
+_RATE = 1e-3
+_FEWEST_STEPS = 400
+#: With fewer validation records chance decides which weights look best.
+_FEWEST_TO_CHOOSE = 20
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Everything that a run was resolved to."""
+
+    options: Options
+    parts: Parts
+    prepared: Prepared
+    plugins: dict[str, tuple[str, ModuleType, Any]]
+    steps: int
+
+    @property
+    def examples(self) -> Examples:
+        """The labelled records."""
+        return self.prepared.examples
+
+    @property
+    def split(self) -> Split:
+        """The part that each of them is in."""
+        return self.prepared.split
+
+    @property
+    def learned(self) -> Learned:
+        """The records whose labels shape the result, by training or choice, here or before."""
+        rows = np.concatenate([self.split.rows("train"), self.split.rows("valid")])
+        marks = self.examples.marks
+        here = Learned() if marks is None else learned.of_records(marks[rows].tolist())
+        return here if self.options.from_scratch else here.joined(self.parts.checkpoint.learned)
+
+    @property
+    def chooses(self) -> bool:
+        """Whether weights are chosen by the validation part: large enough, and one wanted."""
+        few = len(self.split.rows("valid")) < _FEWEST_TO_CHOOSE
+        return not few and not optimisation.samples_weights(self.plugins)
+
+
+def resolve(options: Options, talk: Console) -> Resolved:
+    """Checkpoint, labels and settings; everything that can be refused is refused here."""
+    parts = assemble.from_checkpoint(options.checkpoint)
+    talk.say(parts.inherited())
+    of_units = catalog.load("task", options.task).KIND == examples.PER_TOKEN
+    kind = examples.PER_TOKEN if of_units else ""
+    task = examples.task_module(options.task, parts.domain_name, kind)
+    chosen = {
+        "task": (options.task, task),
+        "objective": finetune_rows.OF_UNITS if of_units else finetune_rows.OF_RECORDS,
+        "adaptation": ("freeze", freeze),
+    } | optimisation.modules(options.schedule, options.optimizer)
+    pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(
+        inherited.for_labels(options.pairs, options.task, parts, options.files, talk)
+    )
+    settings = catalog.settings(dict(chosen.values()), pairs)
+    freeze.Adaptation(settings["freeze"]).factors(parts.encoder.groups())
+    prepare = finetune_rows.of_units if of_units else finetune_rows.of_records
+    objective, _ = chosen["objective"]
+    prepared = prepare(options, parts, (task, settings[options.task]), settings[objective], talk)
+    settings[objective] = prepared.head
+    passes = math.ceil(_PASSES * len(prepared.split.rows("train")) / options.batch)
+    plugins = {kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()}
+    rate = optimisation.rate(options.learning_rate, plugins, _RATE)
+    resolved = Resolved(
+        options=replace(options, learning_rate=rate),
+        parts=parts,
+        prepared=prepared,
+        plugins=plugins,
+        steps=options.steps or max(passes, _FEWEST_STEPS),
+    )
+    if len(prepared.split.rows("valid")) < _FEWEST_TO_CHOOSE:
+        talk.say(
+            f"fewer than {_FEWEST_TO_CHOOSE} validation records: too few to choose weights by, so "
+            "those of the last step are kept"
+        )
+    return resolved
+
+
+def identity(resolved: Resolved, runtime: Runtime) -> dict[str, Any]:
+    """What decides the bytes of the result."""
+    options = resolved.options
+    return {
+        "checkpoint": resolved.parts.sha256,
+        "from_scratch": options.from_scratch,
+        "valid": [str(path) for path in options.valid or ()],
+        "test": [str(path) for path in options.test or ()],
+        "labels": {e.path: e.sha256 for e in manifest.describe(resolved.examples.labelled.files)},
+        "plugins": {kind: manifest.plugin(*parts) for kind, parts in resolved.plugins.items()},
+        "steps": resolved.steps,
+        "batch": options.batch,
+        "learning_rate": options.learning_rate,
+        "weight_decay": options.weight_decay,
+        "class_weights": options.class_weights,
+        "patience": options.patience,
+        "window": resolved.prepared.rows.window,
+        **({} if resolved.examples.families is None else {"families": True}),
+        "seed": options.seed,
+        "precision": runtime.precision,
+    }

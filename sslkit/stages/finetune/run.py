@@ -1,0 +1,187 @@
+"""finetune: a pretrained encoder and a small head learn a task from few labels.
+
+The story: the checkpoint gives domain and encoder; the labels are read, checked and split; early
+blocks are frozen; the one loop trains until the validation loss stops falling; the test part is
+predicted once and scored with intervals.
+"""
+
+import math
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from sslkit import rng
+from sslkit.adapt import freeze
+from sslkit.artifacts import checkpoint, destination, kinds, manifest, predictions
+from sslkit.artifacts.run import RunFolder, to_toml
+from sslkit.console import Console
+from sslkit.data.labelled import shuffled
+from sslkit.engine import assemble, optimisation, schedule_plot
+from sslkit.engine import runtime as runtimes
+from sslkit.engine.distributed import World, world
+from sslkit.engine.evaluation import mean_losses
+from sslkit.engine.learner import Learner
+from sslkit.engine.loop import Training
+from sslkit.engine.optimizers import Rates
+from sslkit.engine.plan import Plan, Work
+from sslkit.engine.runtime import Runtime
+from sslkit.engine.signals import stopping
+from sslkit.stages.finetune import predictions as finetune_verdict
+from sslkit.stages.finetune import report
+from sslkit.stages.finetune.options import Options
+from sslkit.stages.finetune.resolve import Resolved, identity, resolve
+from sslkit.types import Arrays
+
+_WARMUP_SHARE = 0.1
+_EVALUATION_ROWS = 64
+
+
+def run(options: Options, console: Console) -> None:
+    """Fine-tune, or continue to; see the command's help."""
+    folder = RunFolder(options.out or Path("finetuned") / options.task)
+    destination.check(folder.path, kinds.FINETUNED, options)
+    with world() as processes, stopping() as stop, ExitStack() as stack:
+        talk = console if processes.leads else Console(quiet=True)
+        precision = optimisation.precision(folder, options.precision, options.optimizer)
+        threads = optimisation.threads(folder, options.threads, options.force, talk)
+        runtime = runtimes.prepare(options.device, threads, precision, processes)
+        with stop.at_once("nothing was begun"):
+            resolved = resolve(options, talk)
+        processes.share(_rows(resolved), "--batch")
+        plan, decisive = _plan(resolved), identity(resolved, runtime)
+        if processes.leads:
+            stack.enter_context(folder.alone(talk.warn, force=options.force))
+            config = to_toml("finetune", {**vars(options), "force": None, "given": None})
+            optimisation.claim(
+                *(folder, decisive, config, options.force, runtime, processes.size, talk)
+            )
+        processes.wait()
+        if folder.checkpoint.is_file():
+            talk.say(f"{folder.checkpoint} is finished: nothing to do")
+            schedule_plot.draw(folder, talk)
+            with manifest.reading_results(folder.checkpoint):
+                report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
+            return
+        learner, rates = _learner(resolved, talk)
+        reached = Training(
+            learner=learner,
+            rates=rates,
+            work=_work(resolved, processes, runtime),
+            plan=plan,
+            runtime=runtime,
+            world=processes,
+            folder=folder,
+        ).run(stop, talk)
+        if processes.leads:
+            _finish(resolved, learner, runtime, reached, decisive, folder, talk)
+        processes.wait()
+
+
+def _learner(resolved: Resolved, talk: Console) -> tuple[Learner, Rates]:
+    """The encoder with a head, and the rate of each of its parameters; says what is frozen."""
+    options, parts = resolved.options, resolved.parts
+    encoder = parts.encoder
+    if options.from_scratch:
+        encoder = assemble.untrained(parts, options.seed)
+        talk.say("from scratch: the same shape with fresh weights")
+    groups = encoder.groups()
+    adaptation = freeze.Adaptation(resolved.plugins["adaptation"][2])
+    factors = adaptation.factors(groups)
+    torch.manual_seed(int(rng.key(options.seed, "head") >> rng.SHIFT))
+    _, module, settings = resolved.plugins["objective"]
+    learner = Learner(encoder, module.Objective(settings))
+    for line in assemble.moving(learner, groups, factors):
+        talk.say(line)
+    return learner, Rates(
+        {p: f for (_, group), f in zip(groups, factors, strict=True) for p in group}
+    )
+
+
+def _plan(resolved: Resolved) -> Plan:
+    options = resolved.options
+    in_pass = math.ceil(len(resolved.split.rows("train")) / options.batch)
+    plan = Plan(
+        steps=resolved.steps,
+        learning_rate=options.learning_rate or 0.0,
+        warmup=max(1, round(_WARMUP_SHARE * resolved.steps)),
+        weight_decay=options.weight_decay,
+        clip=1.0,
+        evaluate_every=max(10, in_pass // 2),
+        seed=options.seed,
+        keep_best="heldout_loss" if resolved.chooses else "",
+        patience=options.patience,
+        checkpoint_seconds=options.checkpoint_every,
+        steering=optimisation.steering(
+            resolved.plugins, len(resolved.split.rows("train")) / _rows(resolved)
+        ),
+    )
+    return optimisation.check(plan, full_batch=False)
+
+
+def _rows(resolved: Resolved) -> int:
+    return min(resolved.options.batch, len(resolved.split.rows("train")))
+
+
+def _work(resolved: Resolved, processes: World, runtime: Runtime) -> Work:
+    options = resolved.options
+    train = resolved.split.rows("train")
+    size = _rows(resolved)
+
+    def batches(step: int) -> list[Arrays]:
+        examples = np.arange(step * size, (step + 1) * size)[processes.rank :: processes.size]
+        if not len(examples):
+            return []
+        rows = shuffled(train, examples, options.seed)
+        return [resolved.prepared.rows.drawn(rows, examples, options.seed)]
+
+    valid = resolved.split.rows("valid")
+    evaluated = resolved.prepared.rows.evaluation(valid, _EVALUATION_ROWS)
+
+    def evaluate(learner: Learner) -> dict[str, float]:
+        return mean_losses(learner, evaluated, processes, runtime)
+
+    return Work(batches, evaluate)
+
+
+def _finish(
+    resolved: Resolved,
+    learner: Learner,
+    runtime: Runtime,
+    reached: dict[str, float],
+    decisive: dict[str, Any],
+    folder: RunFolder,
+    talk: Console,
+) -> None:
+    """Predict and score; write the predictions, then the checkpoint, which says all is done."""
+    parts = resolved.parts
+    verdict: finetune_verdict.Verdict = (
+        finetune_verdict.OfRecords(resolved)
+        if resolved.prepared.tagged is None
+        else finetune_verdict.OfUnits(resolved, resolved.prepared.tagged)
+    )
+    predicted, drawn = optimisation.averaged(
+        folder, learner, lambda: verdict.predicted(learner, runtime)
+    )
+    if drawn:
+        talk.say(f"predictions are means over {drawn} samples of the weights")
+    scored = verdict.score(predicted)
+    trained = parts.manifest.plugins
+    inherited = {k: v for k, v in trained.items() if not optimisation.is_training(k)}
+    made = manifest.make(
+        "finetune",
+        decisive | {"context": parts.context} | runtime.describe() | folder.roundings(),
+        plugins=inherited | decisive["plugins"],
+        inputs=manifest.describe(resolved.examples.labelled.files),
+        parents={str(parts.path): parts.sha256},
+        results=reached | scored,
+    )
+    table = folder.path / predictions.NAME
+    verdict.save(table, predicted, made.to_json())
+    schedule_plot.draw(folder, talk)
+    assemble.write(folder, learner.parts(), made, parts.vocabulary, resolved.learned)
+    talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
+    talk.say(runtime.bytes_depend_on(resolved.options.seed))
+    report.show(made, folder, talk)

@@ -1,0 +1,1 @@
+"""``sslkit inspect``: ``run`` is the story, top to bottom."""

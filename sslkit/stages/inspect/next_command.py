@@ -1,0 +1,151 @@
+"""The command that comes next for some files, such that it runs as it stands."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sslkit import catalog
+from sslkit.artifacts import checkpoint, manifest
+from sslkit.data import recognition
+from sslkit.errors import DataError, SslkitError
+from sslkit.files import alignment, source
+from sslkit.files.columns import Columns
+from sslkit.types import Labelled
+
+_PRETRAINED = Path("pretrained") / checkpoint.NAME
+_VOCABULARY = Path("vocab.parquet")
+_TASKS = {
+    "binary": "classification",
+    "multiclass": "classification",
+    "regression": "regression",
+    "per-token": "tagging",
+}
+
+Found = Mapping[str, Any]
+
+
+def commands(
+    asked: Sequence[Path], reference: Path | None, names: Columns, found: Sequence[Found]
+) -> list[str]:
+    """A command line for each kind of file; none for what cannot be used."""
+    usable = [entry for entry in found if "error" not in entry]
+    corpora: dict[str, list[Found]] = {}
+    lines: list[str] = []
+    for entry in usable:
+        file = shlex.quote(entry["file"])
+        if entry["kind"] == "artifact":
+            lines.append(f"sslkit show {file}")
+        elif entry["kind"] == "BED":
+            where = shlex.quote(str(reference)) if reference else "GENOME.fa"
+            lines.append(f"sslkit embed {file} --reference {where}{_skip([entry])}{_needed()}")
+        elif "columns" in entry:
+            lines += _of_table(entry, names)
+        elif entry["domain"]:
+            corpora.setdefault(entry["domain"], []).append(entry)
+    wholes = [each for domain, held in corpora.items() for each in _of_corpus(asked, domain, held)]
+    return wholes + lines
+
+
+def _of_corpus(asked: Sequence[Path], domain: str, found: Sequence[Found]) -> list[str]:
+    files = [Path(entry["file"]) for entry in found]
+    # A folder stands for its files, as the user named it.
+    whole = [next((a for a in asked if a == file or a in file.parents), file) for file in files]
+    paths = list(dict.fromkeys(whole))
+    words = shlex.join(map(str, paths)) + _skip(found)
+    if domain == _pretrained():
+        return [f"sslkit embed {words}"]
+    can_train = hasattr(catalog.load("domain", domain), "Domain")
+    if can_train and {str(file) for file in files} <= _counted():
+        paired = all("pairs" in entry for entry in found)
+        aligned = " --set documents=pair --objective mlm+align" if paired else ""
+        plain = f"sslkit pretrain{aligned}{_skip(found)}"
+        # Rows of alignments can be read as sequences, and in their columns.
+        in_columns = f"sslkit pretrain --model factored --set aligned=true{_skip(found)}"
+        return [plain, in_columns] if _are_alignments(domain, files) else [plain]
+    other = " --out other.parquet" if _VOCABULARY.exists() else ""
+    return [f"sslkit build-vocab {words}{_named(paths, domain)}{other}"]
+
+
+def _are_alignments(domain: str, files: Sequence[Path]) -> bool:
+    endings = alignment.ENDINGS if domain == "protein" else ()
+    return all(source.plain_name(file).lower().endswith(endings) for file in files)
+
+
+def _named(paths: list[Path], domain: str) -> str:
+    """``--domain``, where the names of the files do not tell."""
+    try:
+        plain = recognition.recognise(paths, None, Columns())[0] == domain
+    except SslkitError:
+        plain = False
+    return "" if plain else f" --domain {domain}"
+
+
+def _pretrained() -> str:
+    """The domain of the checkpoint here; empty where there is none that can be read."""
+    try:
+        held = checkpoint.load(_PRETRAINED) if _PRETRAINED.is_file() else None
+        return str(held.manifest.plugins["domain"]["name"]) if held else ""
+    except (SslkitError, KeyError):
+        return ""
+
+
+def _counted() -> set[str]:
+    """The files that the vocabulary here was made from."""
+    try:
+        held = pq.read_schema(_VOCABULARY).metadata or {}
+        made = manifest.from_json(held[manifest.METADATA_KEY].decode(), str(_VOCABULARY))
+    except (OSError, pa.ArrowException, KeyError, DataError):
+        return set()
+    return {entry.path for entry in made.inputs}
+
+
+def _of_table(entry: Found, names: Columns) -> list[str]:
+    file = shlex.quote(entry["file"])
+    labels = entry.get("labels", {})
+    if labels and not labels["usable"]:
+        return []
+    if labels and labels["kind"] in _TASKS and file != "-":
+        columns = {"sequence": names.sequence, "id": names.id, "label": names.label}
+        words = [f"--{k}-column {shlex.quote(v)}" for k, v in columns.items() if v]
+        line = f"sslkit finetune {_task(entry)} --labels {file}"
+        return [" ".join([line, *words]) + _skip([entry]) + _needed()]
+    if not entry["domain"]:
+        return []
+    if entry["domain"] == _pretrained():
+        column = f" --sequence-column {shlex.quote(names.sequence)}" if names.sequence else ""
+        return [f"sslkit embed {file}{column}{_skip([entry])}"]
+    column = shlex.quote(entry["sequence_column"] or "")
+    other = " --out other.parquet" if _VOCABULARY.exists() else ""
+    line = f"sslkit build-vocab {file} --sequence-column {column} --domain {entry['domain']}"
+    return [line + _skip([entry]) + other]
+
+
+def _task(entry: Found) -> str:
+    """``--task``, and which of two labels is the positive one, where that is not plain."""
+    labels = entry["labels"]
+    if entry["domain"] != "genome" or labels["kind"] != "binary":
+        return f"--task {_TASKS[labels['kind']]}"
+    names = tuple(labels["classes"])
+    module = catalog.load("task", "promoter")
+    none = ("", "")
+    both = Labelled(
+        ids=none, texts=none, labels=names, parts=None, sources=none, numbers=(1, 2), files=()
+    )
+    try:
+        module.Task(module.Settings()).encode_labels(both)
+    except SslkitError:
+        return f"--task promoter --set positive={shlex.quote(names[-1])}"
+    return "--task promoter"
+
+
+def _skip(found: Sequence[Found]) -> str:
+    return " --on-error skip" if any(entry["refused"]["count"] for entry in found) else ""
+
+
+def _needed() -> str:
+    """What has to be there before, as a comment of the shell."""
+    return "" if _PRETRAINED.is_file() else "  # after sslkit pretrain"

@@ -1,0 +1,1 @@
+"""``sslkit pretrain``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,1 @@
+"""``sslkit probe``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,1 @@
+"""``sslkit retrieve``: ``run`` is the story, top to bottom."""

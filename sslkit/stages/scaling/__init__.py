@@ -1,0 +1,1 @@
+"""``sslkit scaling``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,1 @@
+"""``sslkit score``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,228 @@
+"""What a scoring run is made of: its options, the objective of the checkpoint, a wild type."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import nn
+
+from sslkit import catalog
+from sslkit.artifacts import plugins
+from sslkit.contracts.objective import Energy, Likelihood
+from sslkit.contracts.spec import token_ids
+from sslkit.data.reading import Files, Reading
+from sslkit.engine import assemble, rebuild
+from sslkit.engine.runtime import Runtime
+from sslkit.errors import DataError, UsageError
+from sslkit.files import folders, sequences
+from sslkit.inference.scoring import Scorer
+from sslkit.inference.windows import Plan
+from sslkit.options import Common
+from sslkit.types import Array, Record
+
+#: The share of a window that it has in common with the next where nothing else is asked for: where
+#: tokens are hidden one by one it costs nothing.
+_OVERLAP = 2
+#: Most tokens of a vocabulary that get a column each.
+_MOST_EFFECTS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(Common):
+    """Options of score; the command line holds their meaning and defaults."""
+
+    input: list[Path]
+    checkpoint: Path
+    objective: str | None
+    wild_type: Path | None
+    wild_type_id: str | None
+    marginal: bool
+    per_position: bool
+    effects: bool
+    spacing: int | None
+    window: int | None
+    overlap: int | None
+    batch_tokens: int
+    precision: Literal["auto", "fp32", "bf16"]
+    reference: Path | None
+    sequence_column: str | None
+    id_column: str | None
+    label_column: str | None
+    all_files: bool
+
+
+@dataclass(frozen=True)
+class Wild:
+    """What variants are compared with."""
+
+    id: str
+    units: Array
+
+    def describe(self) -> dict[str, str]:
+        """For a manifest."""
+        return {"id": self.id, "sha256": hashlib.sha256(self.units.tobytes()).hexdigest()}
+
+
+def scorer(options: Options, model: assemble.Parts, runtime: Runtime) -> tuple[str, Scorer]:
+    """The objective that scores, by name, and the model as it reads.
+
+    Raises:
+        UsageError: nothing in the checkpoint can score, or not what was asked for.
+        DataError: the checkpoint does not fit its own description.
+    """
+    name, objective, head = _objective(options, model)
+    window = options.window or model.context
+    if window > model.context:
+        raise UsageError(
+            f"windows of {window} tokens are longer than what the encoder was trained on",
+            why=f"that was {model.context} tokens",
+            do=f"choose --window up to {model.context}",
+        )
+    overlap = window // _OVERLAP if options.overlap is None else options.overlap
+    plan = Plan(None, model.encoder.depth, window, overlap, batch_tokens=options.batch_tokens)
+    held = Scorer(
+        encoder=model.encoder.to(runtime.device).eval(),
+        head=head.to(runtime.device).eval(),
+        objective=objective,
+        domain=model.domain,
+        plan=plan,
+        runtime=runtime,
+        spacing=options.spacing,
+    )
+    _check(options, name, held)
+    return name, held
+
+
+def _check(options: Options, name: str, held: Scorer) -> None:
+    """Refuse options that do not go together, or not with the objective."""
+    compared = options.wild_type is not None or options.wild_type_id is not None
+    if options.marginal and not compared:
+        raise UsageError("--marginal needs a wild type", do="name one with --wild-type")
+    if options.per_position and compared:
+        raise UsageError(
+            "a row per token has no difference to a wild type",
+            do="leave --per-position out, or score both without a wild type",
+        )
+    if options.effects and not options.per_position:
+        raise UsageError("--effects is of tokens", do="add --per-position")
+    if isinstance(held.objective, Energy):
+        if options.per_position or options.marginal or options.spacing:
+            raise UsageError(
+                f"{name} judges whole records, not their tokens",
+                do="leave --per-position, --marginal and --spacing out",
+            )
+        return
+    if held.encoder.causal and (options.marginal or options.spacing):
+        raise UsageError(
+            f"{name} hides nothing",
+            why="it gives the exact score of a record in one pass",
+            do="leave --marginal and --spacing out",
+        )
+    tokens = token_ids(held.domain.spec)
+    if options.spacing is not None and options.spacing < 2 * tokens.overlap + 2:
+        raise UsageError(
+            f"--spacing {options.spacing} hides every token at once",
+            why=f"{tokens.overlap} to each side of a hidden token are hidden as well",
+            do=f"give {2 * tokens.overlap + 2} or more; 16 is fast",
+        )
+    if options.effects and tokens.size > _MOST_EFFECTS:
+        raise UsageError(
+            f"--effects would write {tokens.size} columns",
+            why=f"so many tokens are in the vocabulary, and the limit is {_MOST_EFFECTS}",
+            do="write the variants of interest to a FASTA and score them with --wild-type "
+            "and --marginal",
+        )
+
+
+def _objective(
+    options: Options, model: assemble.Parts
+) -> tuple[str, Likelihood | Energy, nn.Module]:
+    """The first objective of the checkpoint that can score, or the one asked for; its head."""
+    made = model.manifest
+    if made.stage != "pretrain":
+        raise UsageError(
+            f"{model.path} was made by sslkit {made.stage} and predicts labels",
+            do="score with the checkpoint that it was made from: --checkpoint pretrained",
+        )
+    kinds = {
+        entry["name"]: kind
+        for kind, entry in made.plugins.items()
+        if kind.partition(" ")[0] == "objective"
+    }
+    if options.objective is not None and options.objective not in kinds:
+        raise UsageError(
+            f"{model.path} was not trained with {options.objective}",
+            do=f"there is: {', '.join(kinds) or 'nothing'}",
+        )
+    for name in [options.objective] if options.objective else kinds:
+        module, settings = plugins.restore(kinds[name], made, model.path)
+        with rebuild.refused(str(model.path)):
+            objective = module.Objective(settings, model.domain.spec, model.vocabulary.counts)
+        if isinstance(objective, Likelihood | Energy):
+            return name, objective, _head(objective, name if len(kinds) > 1 else "", model)
+    able = [n for n, other in catalog.loadable("objective").items() if _can(other)]
+    raise UsageError(
+        f"{model.path} cannot score records",
+        why=f"it was trained with {options.objective or ', '.join(kinds) or 'no known objective'}",
+        do=f"pretrain with --objective {' or '.join(able)}",
+    )
+
+
+def _can(module: Any) -> bool:
+    return any(hasattr(module.Objective, method) for method in ("log_probabilities", "energies"))
+
+
+def _head(objective: Any, name: str, model: assemble.Parts) -> nn.Module:
+    """The trained head; of several objectives each has its ``name`` before its tensors."""
+    held: Mapping[str, Any] = model.checkpoint.tensors.get("head", {})
+    first = f"{name}." if name else ""
+    mine = {key.removeprefix(first): v for key, v in held.items() if key.startswith(first)}
+
+    def build() -> nn.Module:
+        head: nn.Module = objective.head(model.encoder.width)
+        return head
+
+    return rebuild.rebuild(build, mine, str(model.path))
+
+
+def wild_type(options: Options, reading: Reading, model: assemble.Parts) -> Wild | None:
+    """The record that others are compared with; None where there is none.
+
+    Raises:
+        UsageError: it is not there, or it is not plain which one it is.
+        DataError: it cannot be used.
+    """
+    if options.wild_type is None:
+        if options.wild_type_id is None:
+            return None
+        found = _chosen(reading.records(), options.wild_type_id, str(reading.files))
+    else:
+        files = Files(folders.find([options.wild_type], sequences.ENDINGS), None)
+        records = Reading(files, "stop", reading.reader).records()
+        found = _chosen(records, options.wild_type_id, str(files))
+    units = model.domain.encode(found) if not found.error else None
+    if units is None or model.domain.length(len(units)) < 1:
+        raise DataError(
+            "the wild type cannot be scored",
+            where=found.where,
+            why=found.error or "it is shorter than one token",
+        )
+    return Wild(found.id, units)
+
+
+def _chosen(records: Iterator[Record], name: str | None, where: str) -> Record:
+    """The record of that name, or the only one."""
+    if name is None:
+        held = [record for record, _ in zip(records, range(2), strict=False)]
+        if len(held) != 1:
+            raise UsageError(
+                f"{where} holds {'more than one record' if held else 'no record'}",
+                do="name the wild type with --wild-type-id",
+            )
+        return held[0]
+    for record in records:
+        if record.id == name:
+            return record
+    raise UsageError(f"there is no record {name!r} in {where}", do="mend --wild-type-id")

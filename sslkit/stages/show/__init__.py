@@ -1,0 +1,1 @@
+"""``sslkit show``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,1 @@
+"""``sslkit slurm``: ``run`` is the story, top to bottom."""

@@ -1,0 +1,1 @@
+"""Counts that exceed the memory: sorted runs on disk, merged."""

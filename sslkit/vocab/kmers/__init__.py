@@ -1,0 +1,1 @@
+"""Counting k-mers: packed, in ranges or a dense table."""

@@ -1,0 +1,1 @@
+"""Learning subwords: byte-pair encoding and the unigram model."""
