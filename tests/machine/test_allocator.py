@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(not allocator.heap()[0], reason="there is no gli
 MIB = 2**20
 PRINTS = """
 import json, os, sys
-from sslkit import allocator
+from sslkit.machine import allocator
 before = os.environ.get("GLIBC_TUNABLES", "")
 allocator.begin_anew()
 print(json.dumps([os.getpid(), sys.argv[1:], os.environ["GLIBC_TUNABLES"], sys.stdin.read()]))

@@ -52,10 +52,10 @@ def test_nohup(tmp_path: Path) -> None:
 
 
 def test_a_request_before_the_process_begins_anew() -> None:
-    again = "from sslkit import interrupts; interrupts.leave_at_once()"
+    again = "from sslkit.machine import interrupts; interrupts.leave_at_once()"
     code = f"""
 import os, signal, sys
-from sslkit import interrupts
+from sslkit.machine import interrupts
 interrupts.leave_at_once()
 with interrupts.held_back():
     os.kill(os.getpid(), signal.SIGTERM)
@@ -138,7 +138,7 @@ def test_a_request_while_an_error_is_told(
 def test_a_request_while_a_library_waits() -> None:
     code = """
 import ctypes, os, signal, threading
-from sslkit import interrupts
+from sslkit.machine import interrupts
 from sslkit.engine import signals
 interrupts.leave_at_once()
 mutex, lock = ctypes.create_string_buffer(64), ctypes.CDLL(None).pthread_mutex_lock

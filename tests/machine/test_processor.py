@@ -38,7 +38,7 @@ def test_the_environment_of_the_user_stays(monkeypatch):
 
 def test_numpy_takes_the_choice_without_a_warning():
     code = (
-        "from sslkit import processor; processor.is_zen_4 = lambda _: True\n"
+        "from sslkit.machine import processor; processor.is_zen_4 = lambda _: True\n"
         "processor.prefer_fast_sort(); import numpy"
     )
     done = subprocess.run(

@@ -207,4 +207,4 @@ def test_what_does_not_fit_graphs_is_refused(sslkit: Callable[..., Any], corpus:
     sslkit("pretrain", *graph, "--objective", "clm", *SMALL, check=2)
     sslkit("pretrain", *graph, *SMALL)
     sslkit("score", "corpus.smi")
-    assert pq.read_table(corpus / "scores.parquet")["log_likelihood"].null_count == 0
+    assert pq.read_table(corpus.with_name("scores.parquet"))["log_likelihood"].null_count == 0
