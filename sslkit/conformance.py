@@ -31,7 +31,7 @@ _METHODS = {
     "task": ("read",),
 }
 _RECORDS = ("read", "record", "check", "encode", "signature", "batch")
-_TOKENS = ("twin", "units", "length", "composition", "places")
+_TOKENS = ("twin", "units", "length", "features")
 #: A name that ``--set NAME.width=8`` and ``--objective NAME+mlm`` can speak of.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 

@@ -106,6 +106,15 @@ class RecordDomain(Domain, Protocol):
         """Equal for records that must not stand on two sides of a split."""
         ...
 
+    def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
+        """Features that need no model, by name, [examples, features] each, all finite.
+
+        They are the baselines of a probe. Of sequences: ``composition``, and ``places``, which unit
+        stands where, one-hot, where all examples have the same number of units; see
+        ``contracts.features``.
+        """
+        ...
+
     def batch(
         self, units: Array, lengths: Array, draws: Draws | None, needs: Collection[str] = ()
     ) -> Arrays:
@@ -154,17 +163,6 @@ class TokenDomain(RecordDomain, Protocol):
         """How many tokens so many units give; 0 where they are too few."""
         ...
 
-    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
-        """Features that need no model, [examples, features]: the floor of every probe."""
-        ...
-
-    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
-        """Which unit stands where, one-hot, [examples, features]: the floor of aligned records.
-
-        All examples have the same number of units.
-        """
-        ...
-
 
 @runtime_checkable
 class Paired(Protocol):
@@ -198,15 +196,6 @@ class Families(Protocol):
 
     def family(self, record: Record) -> bytes:
         """Equal for records of one family; those of one signature are of one family anyway."""
-        ...
-
-
-@runtime_checkable
-class Described(Protocol):
-    """What a domain offers besides that knows more of its records without a model."""
-
-    def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Features by name, [examples, features] each, all finite: further floors of a probe."""
         ...
 
 

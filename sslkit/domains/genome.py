@@ -13,6 +13,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.contracts.features import Features, of_sequences
 from sslkit.contracts.spec import Ids
 from sslkit.domains.biology import bases, fasta
 from sslkit.domains.biology.ids import IdTable
@@ -132,11 +133,15 @@ class Domain(KmerDomain):
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
         return bases.kmer_codes(units, self.settings.k)
 
-    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def features(self, examples: Sequence[Array]) -> Features:
+        """Frequencies of 1- to 4-mers, and the base at every place of records of one length."""
+        return of_sequences(examples, self._composition, self._places)
+
+    def _composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Relative frequencies of all 1- to 4-mers, [examples, 340]: what needs no model."""
         return np.stack([bases.frequencies(codes) for codes in examples])
 
-    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def _places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """The base at every place, one-hot, [examples, 4 x bases]; 0 for an ambiguous one."""
         codes: npt.NDArray[np.uint8] = np.stack(examples)
         hot = np.equal(codes[..., None], np.arange(4))

@@ -11,7 +11,7 @@ described in ``_smiles`` and ``_graphs``.
 Files are lines of SMILES, SDF and mol files, and tables with a column of SMILES.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from io import BufferedReader
@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
+from sslkit.contracts.features import Features, of_sequences
 from sslkit.contracts.spec import Floats, Ids
 from sslkit.domains.chemistry import counts, descriptors, properties, rdkit, smiles
 from sslkit.domains.chemistry.counts import Reader
@@ -93,7 +94,7 @@ def counting(settings: Settings, on_error: OnError) -> Strings:
 
 
 class Domain(Tokenwise):
-    """Molecules; implements ``contracts.domain.TokenDomain``, ``Families`` and ``Described``."""
+    """Molecules; implements ``contracts.domain.TokenDomain`` and ``Families``."""
 
     def __init__(self, settings: Settings, vocabulary: Vocabulary | None = None) -> None:
         self.settings = settings
@@ -211,7 +212,23 @@ class Domain(Tokenwise):
         inside = np.arange(tokens.shape[1]) < lengths[:, None]
         return np.where(inside, ids, known.pad)
 
-    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def features(self, examples: Sequence[Array]) -> Features:
+        """Shares of tokens, the token at every place, Morgan fingerprints, RDKit's descriptors.
+
+        The last two are 0 throughout for a molecule that cannot be written back from its units.
+        """
+        return of_sequences(
+            examples,
+            self._composition,
+            self._places,
+            fingerprint=lambda some: descriptors.fingerprints(self._graphs(some)),
+            descriptors=lambda some: descriptors.descriptors(self._graphs(some)),
+        )
+
+    def _graphs(self, examples: Sequence[Array]) -> list[Any]:
+        return [self.form.molecule(units) for units in examples]
+
+    def _composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the tokens with the lowest ids, [examples, 1024].
 
         Without a vocabulary a token's column is its hash (Weinberger et al. 2009).
@@ -223,14 +240,7 @@ class Domain(Tokenwise):
             found[row] = np.bincount(known, minlength=_COMPOSED) / max(len(units), 1)
         return found
 
-    def features(self, examples: Sequence[Array]) -> Mapping[str, npt.NDArray[np.float32]]:
-        """Morgan fingerprints and RDKit's descriptors (see ``_descriptors``).
-
-        Both are 0 throughout for a molecule that cannot be written back from its units.
-        """
-        return descriptors.features([self.form.molecule(one) for one in examples])
-
-    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def _places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""
         numbers = np.stack([self._numbers(units) for units in examples])
         hot = np.equal(numbers[..., None], np.arange(_PLACED))

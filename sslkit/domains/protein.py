@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.contracts.features import Features, of_sequences
 from sslkit.contracts.spec import Ids
 from sslkit.domains.biology import aligned as _aligned
 from sslkit.domains.biology import residues, substitution
@@ -181,7 +182,11 @@ class Domain(KmerDomain):
     def _numbers(self, units: Array) -> npt.NDArray[np.int64]:
         return residues.kmer_codes(units, self.settings.k)
 
-    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def features(self, examples: Sequence[Array]) -> Features:
+        """Shares of residues and pairs, and the residue at every place of records of one length."""
+        return of_sequences(examples, self._composition, self._places)
+
+    def _composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the amino acids and of their pairs, [examples, 420]: what needs no model."""
         found = np.zeros((len(examples), _SINGLE + _SINGLE**2), np.float32)
         for row, units in zip(found, examples, strict=True):
@@ -193,7 +198,7 @@ class Domain(KmerDomain):
             row[_SINGLE:] = np.bincount(pair, minlength=_SINGLE**2) / max(len(pair), 1)
         return found
 
-    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def _places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """The amino acid at every place, one-hot, [examples, 20 x residues]; 0 for others."""
         units: Array = np.stack(examples)
         codes = _aligned.codes(units) if self.settings.aligned else units

@@ -13,7 +13,7 @@ from sslkit import catalog
 from sslkit.artifacts import embeddings, manifest, plugins
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.console import Console, Progress
-from sslkit.contracts.domain import Described, TokenDomain
+from sslkit.contracts.domain import TokenDomain
 from sslkit.contracts.encoder import Encoder
 from sslkit.data import examples as labels
 from sslkit.data import inherited, lineage, splits
@@ -125,13 +125,8 @@ def _floors(domain: TokenDomain, examples: Examples) -> dict[str, Floats]:
 
     Computed once the labels are read; what a domain describes may take seconds.
     """
-    sets = {"composition": domain.composition(examples.units).astype(np.float64)}
-    if len({len(units) for units in examples.units}) == 1:
-        sets["places"] = domain.places(examples.units).astype(np.float64)
-    if isinstance(domain, Described):
-        for name, held in domain.features(examples.units).items():
-            sets[name] = held.astype(np.float64)
-    return sets
+    features = domain.features(examples.units)
+    return {name: values.astype(np.float64) for name, values in features.items()}
 
 
 def plan_of(asked: Mapping[str, Any], context: int, depth: int) -> Plan:

@@ -322,15 +322,15 @@ def test_what_tells_records_apart_without_a_model() -> None:
     records = [domain.record("a", cell, "t", 1) for cell in cells]
     signs = [domain.signature(one) for one in records]
     assert signs[0] == signs[1] != signs[2]
-    shares = domain.composition([domain.encode(one) for one in records])
+    shares = domain.features([domain.encode(one) for one in records])["composition"]
     assert shares.shape == (3, 1024)
     assert shares[0, :2].tolist() == pytest.approx([0.4, 0.2])
-    places = domain.places([domain.encode(one) for one in records])
+    places = domain.features([domain.encode(one) for one in records])["places"]
     assert places.shape == (3, 64 * 5)
     assert np.flatnonzero(places[0]).tolist() == [0, 128, 257]
     unknown = code.Domain(code.Settings())
     units = [unknown.encode(unknown.record("a", cell, "t", 1)) for cell in cells]
-    assert unknown.composition(units).sum() == pytest.approx(3)
+    assert unknown.features(units)["composition"].sum() == pytest.approx(3)
     with pytest.raises(UsageError, match="needs a vocabulary"):
         unknown.batch(units[0][None], np.array([5]), None)
 

@@ -155,7 +155,7 @@ def test_a_vocabulary_of_another_k_is_refused() -> None:
 
 @given(st.lists(st.text("ACGTN", min_size=1, max_size=30), min_size=1, max_size=3))
 def test_composition(texts: list[str]) -> None:
-    found = Domain(Settings()).composition([codes(text) for text in texts])
+    found = Domain(Settings()).features([codes(text) for text in texts])["composition"]
     for text, row in zip(texts, found, strict=True):
         expected: list[float] = []
         for k in (1, 2, 3, 4):
@@ -171,7 +171,7 @@ def test_composition(texts: list[str]) -> None:
 @given(st.integers(1, 20).flatmap(lambda n: st.lists(st.text("ACGTN", min_size=n, max_size=n),
                                                      min_size=1, max_size=3)))  # fmt: skip
 def test_places(texts: list[str]) -> None:
-    found = Domain(Settings()).places([codes(text) for text in texts])
+    found = Domain(Settings()).features([codes(text) for text in texts])["places"]
     expected = [[float(letter == base) for letter in text for base in "ACGT"] for text in texts]
     assert found.tolist() == expected
 

@@ -328,14 +328,14 @@ def test_a_piece_of_a_molecule_is_its_own_view() -> None:
 def test_baselines_know_shares_and_places() -> None:
     held = domain(["C", "O"])
     units = [_smiles.pack(list("CCO")), _smiles.pack(list("NCO"))]
-    shares = held.composition(units)
+    shares = held.features(units)["composition"]
     assert shares[:, :2].tolist() == pytest.approx(np.array([[2 / 3, 1 / 3], [1 / 3, 1 / 3]]))
     assert not shares[:, 2:].any()
-    places = held.places(units).reshape(2, 3, -1)
+    places = held.features(units)["places"].reshape(2, 3, -1)
     assert places.argmax(2).tolist() == [[0, 0, 1], [0, 0, 1]]
     assert places[1, 0].sum() == 0
     # Without a vocabulary columns are hashes, the same for the same tokens.
-    plain = domain().composition(units)
+    plain = domain().features(units)["composition"]
     assert np.sort(plain[0])[-2:].tolist() == pytest.approx([1 / 3, 2 / 3])
     assert plain[1].sum() == pytest.approx(1)
 

@@ -131,7 +131,9 @@ def test_without_noise_a_view_says_the_same() -> None:
 
 @given(st.lists(st.text(TOKENS + "X", min_size=1, max_size=30), min_size=1, max_size=3))
 def test_composition(texts: list[str]) -> None:
-    found = Domain(Settings()).composition([residues.to_codes(t.encode()) for t in texts])
+    found = Domain(Settings()).features([residues.to_codes(t.encode()) for t in texts])[
+        "composition"
+    ]
     for text, row in zip(texts, found, strict=True):
         single = Counter(letter for letter in text if letter in RESIDUES)
         pairs = Counter(a + b for a, b in pairwise(text) if {a, b} <= set(RESIDUES))
@@ -142,7 +144,7 @@ def test_composition(texts: list[str]) -> None:
 
 def test_places() -> None:
     units = [residues.to_codes(text) for text in (b"ACX", b"wyU")]
-    found = Domain(Settings()).places(units)
+    found = Domain(Settings()).features(units)["places"]
     expected = [[float(a == b) for a in text for b in RESIDUES] for text in ("ACX", "WYU")]
     assert found.tolist() == expected
 

@@ -274,12 +274,12 @@ def test_what_tells_records_apart_without_a_model() -> None:
     records = [domain.record("a", cell, "t", 1) for cell in cells]
     signs = [domain.signature(one) for one in records]
     assert signs[0] == signs[2] != signs[1]
-    shares = domain.composition([domain.encode(one) for one in records])
+    shares = domain.features([domain.encode(one) for one in records])["composition"]
     assert shares.shape == (3, 1024)
     assert shares[0, :2].tolist() == [0.5, 0.25]
     assert shares[0].sum() == 0.75
     assert shares[1].sum() == 0.5
-    places = domain.places([domain.encode(one) for one in records])
+    places = domain.features([domain.encode(one) for one in records])["places"]
     assert places.shape == (3, 64 * 4)
     assert np.flatnonzero(places[0]).tolist() == [0, 64, 129]
 
@@ -288,7 +288,7 @@ def test_without_a_vocabulary_words_are_known_by_their_hashes() -> None:
     domain = text.Domain(text.Settings())
     records = [domain.record("a", cell, "t", 1) for cell in ("one two one", "one two two")]
     units = [domain.encode(one) for one in records]
-    shares = domain.composition(units)
+    shares = domain.features(units)["composition"]
     assert sorted(shares[0][shares[0] > 0].tolist()) == pytest.approx([1 / 3, 2 / 3])
     assert domain.signature(records[0]) != domain.signature(records[1])
     with pytest.raises(UsageError, match="needs a vocabulary"):

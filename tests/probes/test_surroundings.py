@@ -47,11 +47,11 @@ def test_every_unit_has_its_neighbours(units: list[int], around: int, block: int
 def test_domains_say_what_their_units_are() -> None:
     residues = protein.Domain(protein.Settings())
     units = residues.encode(residues.record("a", "MXK", "a", 1))
-    ((_, hot),) = surroundings.windows(residues.places, units, 1)
+    ((_, hot),) = surroundings.windows(lambda some: residues.features(some)["places"], units, 1)
     assert hot.shape == (3, 21)
     assert hot.sum(axis=1).tolist() == [1, 0, 1]
     bases = genome.Domain(genome.Settings())
     units = bases.encode(bases.record("a", "ACGTN", "a", 1))
-    ((_, hot),) = surroundings.windows(bases.places, units, 3)
+    ((_, hot),) = surroundings.windows(lambda some: bases.features(some)["places"], units, 3)
     assert hot.shape == (5, 15)
     assert hot.sum(axis=1).tolist() == [3, 3, 3, 2, 2]

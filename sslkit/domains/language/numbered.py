@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.contracts.features import Features, of_sequences
 from sslkit.contracts.spec import Floats, Ids
 from sslkit.domains.language.tokenwise import Tokenwise
 from sslkit.errors import DataError, OnError
@@ -94,7 +95,11 @@ class Numbered(Tokenwise, ABC):
         units: Array = record.payload & self._meaning
         return units.tobytes()
 
-    def composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def features(self, examples: Sequence[Array]) -> Features:
+        """Shares of tokens, and the token at every place of records of one length."""
+        return of_sequences(examples, self._composition, self._places)
+
+    def _composition(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Shares of the tokens with the lowest ids, [examples, 1024].
 
         Without a vocabulary a token's column is its hash (Weinberger et al. 2009).
@@ -107,7 +112,7 @@ class Numbered(Tokenwise, ABC):
             found[row] = np.bincount(ids, minlength=COMPOSED) / max(len(units), 1)
         return found
 
-    def places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
+    def _places(self, examples: Sequence[Array]) -> npt.NDArray[np.float32]:
         """Which of the tokens with the lowest ids stands where, [examples, 64 x tokens]."""
         ids = np.stack(examples) & self._meaning
         hot: npt.NDArray[np.float32] = (ids[..., None] == np.arange(PLACED)).astype(np.float32)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
 from sslkit import catalog
@@ -70,10 +71,13 @@ class _Work:
     def _surroundings(self, around: int) -> Sight:
         domain: TokenDomain = self.parts.domain
 
+        def places(units: Sequence[Array]) -> npt.NDArray[np.float32]:
+            return domain.features(units)["places"]
+
         def sight(rows: Sequence[int]) -> Iterator[Stretch]:
             for place, row in enumerate(rows):
                 held = self.tagged.examples.units[row]
-                for first, hot in surroundings.windows(domain.places, held, around):
+                for first, hot in surroundings.windows(places, held, around):
                     yield Stretch(place, first, hot)
 
         return sight

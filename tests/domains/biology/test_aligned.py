@@ -114,12 +114,13 @@ def test_batch(texts: list[str], sites: int) -> None:
     plain = Domain(Settings())
     bare = [plain.record("x", text, "f.afa", 1) for text in texts]
     np.testing.assert_array_equal(
-        domain.composition(examples), plain.composition([plain.encode(one) for one in bare])
+        domain.features(examples)["composition"],
+        plain.features([plain.encode(one) for one in bare])["composition"],
     )
     assert [domain.signature(one) for one in records] == [plain.signature(one) for one in bare]
     widest = max(len(text) for text in texts)
     square = [domain.encode(domain.record("x", t.ljust(widest, "-"), "f", 1)) for t in texts]
-    hot = domain.places(square).reshape(len(texts), widest, len(TOKENS))
+    hot = domain.features(square)["places"].reshape(len(texts), widest, len(TOKENS))
     for text, row in zip(texts, hot, strict=True):
         for at, letter in enumerate(text.ljust(widest, "-")):
             assert row[at].tolist() == [float(letter == each) for each in TOKENS]

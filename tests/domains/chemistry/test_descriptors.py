@@ -6,7 +6,6 @@ import numpy as np
 from rdkit import Chem
 from rdkit.Chem import Descriptors, rdFingerprintGenerator
 
-from sslkit.contracts.domain import Described
 from sslkit.domains import molecule
 from sslkit.domains.chemistry import descriptors, smiles
 
@@ -16,7 +15,10 @@ TEXTS = ("CCO", "CC(=O)Oc1ccccc1C(=O)O", "[Fe+2]", "C" * 300)
 
 def test_features_are_what_rdkit_says() -> None:
     graphs = [Chem.MolFromSmiles(text) for text in TEXTS]
-    found = descriptors.features(graphs)
+    found = {
+        "fingerprint": descriptors.fingerprints(graphs),
+        "descriptors": descriptors.descriptors(graphs),
+    }
     generator = rdFingerprintGenerator.GetMorganGenerator(radius=2, fpSize=2048)
     for row, graph in enumerate(graphs):
         counts = generator.GetCountFingerprint(graph).GetNonzeroElements()
@@ -33,10 +35,9 @@ def test_features_are_what_rdkit_says() -> None:
 
 def test_a_molecule_that_is_not_known_has_nothing() -> None:
     plain = molecule.Domain(molecule.Settings())
-    assert isinstance(plain, Described)
     units = [smiles.pack(["C", "O"]), smiles.pack(["[Co@OH12+3]"])]
     found = plain.features(units)
-    assert set(found) == {"fingerprint", "descriptors"}
-    for held in found.values():
-        assert held[0].any()
-        assert not held[1].any()
+    assert list(found) == ["composition", "fingerprint", "descriptors"]
+    for name in ("fingerprint", "descriptors"):
+        assert found[name][0].any()
+        assert not found[name][1].any()
