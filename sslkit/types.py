@@ -105,32 +105,39 @@ class Labelled:
     """Examples with a label each, as their files have them; every tuple has one entry each.
 
     Attributes:
-        texts: cells of the sequence column.
+        records: as their files have them: the payload is the cell of a table, which the domain has
+            not looked at yet, and the number that of the row.
         labels: cells of the label column, stripped, never empty.
         parts: ``train``, ``valid`` or ``test`` for each, where the files say so.
-        sources: the file of each.
-        numbers: the row of each in its file, from 1.
         files: the files that were read.
         skipped: rows passed over because they could not be used.
         notes: what a user should know of how they were read.
     """
 
-    ids: tuple[str, ...]
-    texts: tuple[str, ...]
+    records: tuple[Record, ...]
     labels: tuple[str, ...]
     parts: tuple[str, ...] | None
-    sources: tuple[str, ...]
-    numbers: tuple[int, ...]
     files: tuple[Path, ...]
     skipped: int = 0
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.records)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of the records."""
+        return tuple(record.id for record in self.records)
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The place of each record in its file, from 0, [records]."""
+        return np.array([record.number - 1 for record in self.records], np.int64)
 
     def where(self, position: int) -> str:
         """The place of one example, as error messages name it."""
-        return f"{self.sources[position]}, row {self.numbers[position]} ({self.ids[position]})"
+        record = self.records[position]
+        return f"{record.source}, row {record.number} ({record.id})"
 
     def take(self, positions: Sequence[int], skipped: int = 0) -> "Labelled":
         """The examples at ``positions``; ``skipped`` more were passed over."""
@@ -140,12 +147,9 @@ class Labelled:
 
         return replace(
             self,
-            ids=pick(self.ids),
-            texts=pick(self.texts),
+            records=pick(self.records),
             labels=pick(self.labels),
             parts=None if self.parts is None else pick(self.parts),
-            sources=pick(self.sources),
-            numbers=pick(self.numbers),
             skipped=self.skipped + skipped,
         )
 

@@ -184,10 +184,8 @@ def usable(
     kin: list[bytes] = []
     asked = domain if families and isinstance(domain, Families) else None
     good: list[int] = []
-    for position, text in enumerate(labelled.texts):
-        record = domain.record(
-            labelled.ids[position], text, labelled.sources[position], labelled.numbers[position]
-        )
+    for position, cell in enumerate(labelled.records):
+        record = domain.record(cell.id, cell.payload, cell.source, cell.number)
         problem = record.error or _too_short(domain, record)
         encoded = domain.encode(record) if not problem else np.empty(0)
         problem = problem or problem_of(labelled.labels[position], len(encoded))
@@ -215,8 +213,8 @@ def usable(
 def _advice(labelled: Labelled, domain: TokenDomain, position: int, good: Sequence[int]) -> str:
     """What to do about a bad record: passing it over helps where others are good."""
     ahead = range(position + 1, min(position + _AHEAD, len(labelled)))
-    texts = (labelled.texts[other] for other in ahead)
-    if good or any(not domain.record("", text, "", 1).error for text in texts):
+    cells = (labelled.records[other] for other in ahead)
+    if good or any(not domain.record("", one.payload, one.source, 1).error for one in cells):
         return "mend the row, or pass such rows over with --on-error skip"
     return "look whether it is the right table, or name its column with --sequence-column"
 

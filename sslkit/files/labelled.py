@@ -8,7 +8,7 @@ from pathlib import Path
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import classes, columns, ids, source, table
 from sslkit.files.columns import ID_NAMES, LABEL_NAMES, SEQUENCE_NAMES, SPLIT_NAMES
-from sslkit.types import Labelled
+from sslkit.types import Labelled, Record
 
 #: What files and columns call the parts of a split.
 PART_NAMES = {
@@ -53,12 +53,9 @@ class Columns:
 class Example:
     """One labelled record as a file has it; ``part`` is "" where the file does not say it."""
 
-    id: str
-    text: str
+    record: Record
     label: str
     part: str
-    source: str
-    number: int
 
 
 def read(files: Mapping[str, Sequence[Path]], columns: Columns, on_error: OnError) -> Labelled:
@@ -120,12 +117,9 @@ def gathered(
     default = "train" if settled or any(example.part for example in examples) else ""
     parts = tuple(example.part or default for example in examples)
     return Labelled(
-        ids=tuple(example.id for example in examples),
-        texts=tuple(example.text for example in examples),
+        records=tuple(example.record for example in examples),
         labels=tuple(example.label for example in examples),
         parts=parts if default else None,
-        sources=tuple(example.source for example in examples),
-        numbers=tuple(example.number for example in examples),
         files=paths,
         skipped=skipped,
     )
@@ -198,7 +192,8 @@ def _examples(file: _Table, on_error: OnError) -> Iterator[Example | None]:
                     where=f"{path}, row {row.number} ({row.id}), column {split_at!r}",
                     do=f"there is: {', '.join(PART_NAMES)}",
                 )
-        yield Example(file.prefix + row.id, row.text, label, part, str(path), row.number)
+        record = Record(file.prefix + row.id, row.text, str(path), row.number)
+        yield Example(record, label, part)
 
 
 def _no_label(file: _Table, row: table.Row, rest: Iterator[table.Row]) -> DataError:
@@ -223,12 +218,12 @@ def _no_label(file: _Table, row: table.Row, rest: Iterator[table.Row]) -> DataEr
 
 
 def _check_ids(examples: Sequence[Example]) -> None:
-    seen: dict[str, Example] = {}
-    for example in examples:
-        if (first := seen.setdefault(example.id, example)) is not example:
+    seen: dict[str, Record] = {}
+    for record in (example.record for example in examples):
+        if (first := seen.setdefault(record.id, record)) is not record:
             raise DataError(
-                f"the id {example.id!r} stands twice",
-                where=f"{example.source}, row {example.number}",
+                f"the id {record.id!r} stands twice",
+                where=f"{record.source}, row {record.number}",
                 why=f"it stands in {first.source}, row {first.number}, too",
                 do="give every record an id of its own, or name another column with --id-column",
             )

@@ -78,9 +78,8 @@ def read(files: Mapping[str, Sequence[Path]], beside: Beside, on_error: OnError)
                     do="leave one of them out",
                 )
             text = source.decoded(texts[record.id].payload)
-            found.append(
-                Example(record.id, text, label, part or said, record.source, record.number)
-            )
+            labelled = Record(record.id, text, record.source, record.number)
+            found.append(Example(labelled, label, part or said))
     others = [path for path in (beside.sequences, beside.mask) if path is not None]
     return gathered(found, [*wanted, *(("", path) for path in others)], skipped)
 

@@ -24,7 +24,7 @@ from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import classes, source
 from sslkit.inference import encode
 from sslkit.inference.windows import Plan
-from sslkit.types import Array, Labelled, Targets
+from sslkit.types import Array, Labelled, Record, Targets
 
 Floats = npt.NDArray[np.float64]
 
@@ -258,12 +258,9 @@ def _own_labels(
     if not usable:
         raise DataError("no row has a vector and a label", where=str(path))
     labelled = Labelled(
-        ids=tuple(held.ids),
-        texts=("",) * len(cells),
+        records=tuple(Record(name, "", str(path), n) for n, name in enumerate(held.ids, 1)),
         labels=tuple(cells),
         parts=None,
-        sources=(str(path),) * len(cells),
-        numbers=tuple(row + 1 for row in range(len(cells))),
         files=(path,),
     ).take(usable, skipped=len(cells) - len(usable))
     module, settings = task

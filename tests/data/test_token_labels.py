@@ -15,7 +15,7 @@ from sslkit.data.token_labels import Tagged
 from sslkit.domains import protein
 from sslkit.errors import DataError, OnError
 from sslkit.tasks import tagging
-from sslkit.types import Labelled, Tags, Targets
+from sslkit.types import Labelled, Record, Tags, Targets
 
 DOMAIN = protein.Domain(protein.Settings())
 
@@ -62,8 +62,8 @@ def test_a_record_that_does_not_fit_stops_or_is_counted(tmp_path: Path, row: str
 
 def made(values: list[list[int]], groups: list[int]) -> Tagged:
     count = len(values)
-    ids = tuple(map(str, range(count)))
-    held = Labelled(ids, ids, ids, None, ids, tuple(range(1, count + 1)), (Path("a.csv"),))
+    records = tuple(Record(str(n), "", "a.csv", n + 1) for n in range(count))
+    held = Labelled(records, ("",) * count, None, (Path("a.csv"),))
     arrays = tuple(np.array(one, np.int32) for one in values)
     nothing = np.zeros(count)
     examples = Examples(

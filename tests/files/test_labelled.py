@@ -19,7 +19,7 @@ def test_columns_are_found_by_their_usual_names(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.csv", "Name,Seq,Class\nx,ACGT,1\ny,GGCC, 0 \n")
     found = labelled.read({"": [path]}, Columns(), "stop")
     assert found.ids == ("x", "y")
-    assert found.texts == ("ACGT", "GGCC")
+    assert [record.payload for record in found.records] == ["ACGT", "GGCC"]
     assert found.labels == ("1", "0")
     assert found.parts is None
     assert found.where(1) == f"{path}, row 2 (y)"
@@ -80,9 +80,11 @@ def test_files_of_their_own_and_folders_settle_the_parts(tmp_path: Path) -> None
     named = labelled.read({"": [train], "valid": [dev], "test": [test]}, Columns(), "stop")
     folder = labelled.read({"": [tmp_path / "g"]}, Columns(), "stop")
     assert named.parts == ("train", "train", "valid", "test")
-    assert dict(zip(named.texts, named.parts, strict=True)) == dict(
-        zip(folder.texts, folder.parts or (), strict=True)
-    )
+    by_text = [
+        {record.payload: part for record, part in zip(one.records, one.parts or (), strict=True)}
+        for one in (named, folder)
+    ]
+    assert by_text[0] == by_text[1]
     assert len(set(folder.ids)) == 4
 
 
@@ -102,5 +104,7 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
 def test_take_keeps_every_column_in_step(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.csv", "id,sequence,label\nx,A,1\ny,C,0\nz,G,1\n")
     found = labelled.read({"": [path]}, Columns(), "stop").take([2, 0], skipped=1)
-    assert (found.ids, found.texts, found.numbers) == (("z", "x"), ("G", "A"), (3, 1))
+    kept = [(record.id, record.payload, record.number) for record in found.records]
+    assert kept == [("z", "G", 3), ("x", "A", 1)]
+    assert found.rows.tolist() == [2, 0]
     assert found.skipped == 1

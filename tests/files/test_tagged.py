@@ -37,7 +37,7 @@ def test_records_are_joined_by_id_and_what_is_masked_is_hidden(
     )
     found = tagged.read({"": [path]}, beside, "stop")
     assert found.ids == ("a", "b", "c")
-    assert found.texts == ("MKVL", "AC", "MKW")
+    assert [record.payload for record in found.records] == ["MKVL", "AC", "MKW"]
     assert found.labels == ("?HE?", "EC", "???")
     assert found.parts == ("train", "valid", "test")
     assert set(found.files) == {path, beside.sequences, beside.mask}
@@ -118,7 +118,8 @@ def test_the_files_of_flip_as_they_are(shared_data: Path, tmp_path: Path) -> Non
     )
     parts = found.parts or ()
     assert [parts.count(name) for name in ("train", "valid", "test")] == [9712, 1080, 364]
-    assert all(len(a) == len(b) for a, b in zip(found.texts, found.labels, strict=True))
+    texts = [record.payload for record in found.records]
+    assert all(len(a) == len(b) for a, b in zip(texts, found.labels, strict=True))
     assert sum(len(label) - label.count("?") for label in found.labels) == 2_658_218
 
 

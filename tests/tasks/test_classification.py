@@ -4,13 +4,12 @@ import pytest
 
 from sslkit.errors import DataError
 from sslkit.tasks.classification import Settings, Task
-from sslkit.types import Labelled
+from sslkit.types import Labelled, Record
 
 
 def _labelled(*labels: str) -> Labelled:
-    count = len(labels)
-    ids = tuple(map(str, range(count)))
-    return Labelled(ids, ids, labels, None, ("a.csv",) * count, tuple(range(count)), ())
+    records = tuple(Record(str(n), "", "a.csv", n) for n in range(len(labels)))
+    return Labelled(records, labels, None, ())
 
 
 def test_classes_stand_in_order_of_name_and_numbers_in_order_of_value() -> None:

@@ -6,14 +6,12 @@ import pytest
 
 from sslkit.errors import DataError, UsageError
 from sslkit.tasks.promoter import Settings, Task
-from sslkit.types import Labelled
+from sslkit.types import Labelled, Record
 
 
 def _labelled(*labels: str) -> Labelled:
-    count = len(labels)
-    ids = tuple(map(str, range(count)))
-    rows = tuple(range(1, count + 1))
-    return Labelled(ids, ids, labels, None, ("a.csv",) * count, rows, (Path("a.csv"),))
+    records = tuple(Record(str(n), "", "a.csv", n + 1) for n in range(len(labels)))
+    return Labelled(records, labels, None, (Path("a.csv"),))
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from sslkit.tasks.secondary_structure import Settings, Task
-from sslkit.types import Labelled
+from sslkit.types import Labelled, Record
 
 
 def labelled(label: str) -> Labelled:
-    return Labelled(("a",), ("",), (label,), None, ("a.csv",), (1,), (Path("a.csv"),))
+    return Labelled((Record("a", "", "a.csv", 1),), (label,), None, (Path("a.csv"),))
 
 
 def test_eight_states_are_three() -> None:

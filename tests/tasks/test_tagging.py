@@ -9,14 +9,12 @@ from hypothesis import strategies as st
 
 from sslkit.errors import DataError, UsageError
 from sslkit.tasks.tagging import Settings, Task
-from sslkit.types import Labelled
+from sslkit.types import Labelled, Record
 
 
 def labelled(*labels: str) -> Labelled:
-    count = len(labels)
-    ids = tuple(map(str, range(count)))
-    rows = tuple(range(1, count + 1))
-    return Labelled(ids, ids, labels, None, ("a.csv",) * count, rows, (Path("a.csv"),))
+    records = tuple(Record(str(n), "", "a.csv", n + 1) for n in range(len(labels)))
+    return Labelled(records, labels, None, (Path("a.csv"),))
 
 
 def test_letters_are_classes_and_a_question_mark_is_none() -> None:
@@ -87,7 +85,8 @@ def test_a_table_has_columns_and_fasta_has_files(tmp_path: Path) -> None:
     fasta.write_text(">a\nHEC\n")
     (tmp_path / "s.fasta").write_text(">a\nMKV\n")
     both = str(tmp_path / "s.fasta")
-    assert Task(Settings(sequences=both)).read({"": [fasta]}, "stop").texts == ("MKV",)
+    (record,) = Task(Settings(sequences=both)).read({"": [fasta]}, "stop").records
+    assert record.payload == "MKV"
     with pytest.raises(UsageError, match="holds labels, and no sequences"):
         Task(Settings()).read({"": [fasta]}, "stop")
     with pytest.raises(UsageError, match=r"is FASTA and .* is none"):

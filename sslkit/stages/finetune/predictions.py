@@ -112,7 +112,7 @@ class OfUnits:
         truth = [self._tagged.tags.values[row] for row in self._test]
         held = TagTable(
             ids=[labelled.ids[row] for row in self._test],
-            rows=[labelled.numbers[row] - 1 for row in self._test],
+            rows=labelled.rows[self._test].tolist(),
             splits=["test"] * len(self._test),
             labels=[task.written(names[values].tolist()) for values in truth],
             predictions=[task.written(names[v].tolist()) for v in self._said(predicted)],

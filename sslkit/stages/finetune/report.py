@@ -46,7 +46,7 @@ def table(examples: Examples, split: Split, predicted: Floats) -> Predictions:
     rows = np.flatnonzero(split.part >= 0)
     return Predictions(
         ids=[examples.labelled.ids[row] for row in rows],
-        rows=np.array([examples.labelled.numbers[row] - 1 for row in rows], np.int64),
+        rows=examples.labelled.rows[rows],
         splits=[PARTS[split.part[row]] for row in rows],
         labels=examples.targets.values[rows],
         predicted=predicted[rows],

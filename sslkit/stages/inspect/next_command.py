@@ -14,7 +14,7 @@ from sslkit.data import recognition
 from sslkit.errors import DataError, SslkitError
 from sslkit.files import alignment, source
 from sslkit.files.columns import Columns
-from sslkit.types import Labelled
+from sslkit.types import Labelled, Record
 
 _PRETRAINED = Path("pretrained") / checkpoint.NAME
 _VOCABULARY = Path("vocab.parquet")
@@ -131,10 +131,7 @@ def _task(entry: Found) -> str:
         return f"--task {_TASKS[labels['kind']]}"
     names = tuple(labels["classes"])
     module = catalog.load("task", "promoter")
-    none = ("", "")
-    both = Labelled(
-        ids=none, texts=none, labels=names, parts=None, sources=none, numbers=(1, 2), files=()
-    )
+    both = Labelled((Record("", "", "", 1), Record("", "", "", 2)), names, parts=None, files=())
     try:
         module.Task(module.Settings()).encode_labels(both)
     except SslkitError:

@@ -224,7 +224,7 @@ def _predictions(features: Features, exam: Exam, results: Sequence[Result]) -> P
     count = len(results)
     return Predictions(
         ids=[labelled.ids[row] for row in rows] * count,
-        rows=np.tile(np.array(labelled.numbers, np.int64)[rows] - 1, count),
+        rows=np.tile(labelled.rows[rows], count),
         splits=["test"] * (len(rows) * count),
         labels=np.tile(exam.values[rows], count),
         predicted=np.concatenate([result.predicted for result in results]),

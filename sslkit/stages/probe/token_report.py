@@ -152,7 +152,7 @@ def table(task: PerTokenTask, held: Tagged, exam: Exam, found: Sequence[Result])
     return TagTable(
         models=[result.name for result in found for _ in rows],
         ids=[labelled.ids[row] for row in rows] * len(found),
-        rows=[labelled.numbers[row] - 1 for row in rows] * len(found),
+        rows=labelled.rows[rows].tolist() * len(found),
         splits=["test"] * (len(rows) * len(found)),
         labels=truth * len(found),
         predictions=[

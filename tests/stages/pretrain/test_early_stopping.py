@@ -21,7 +21,7 @@ from sslkit.engine.runlog import RunLog
 from sslkit.engine.watch import evaluations
 from sslkit.errors import DataError
 from sslkit.stages.pretrain import online_probe
-from sslkit.types import Labelled, Targets
+from sslkit.types import Labelled, Record, Targets
 
 Command = Callable[..., Any]
 
@@ -110,7 +110,8 @@ def examples(count: int, parts: list[str] | None = None) -> Examples:
                       np.arange(count) + 5)  # fmt: skip
     names = tuple(str(n) for n in range(count))
     given = None if parts is None else tuple(parts)
-    labelled = Labelled(names, names, names, given, names, tuple(range(count)), ())
+    records = tuple(Record(name, "", name, row) for row, name in enumerate(names, 1))
+    labelled = Labelled(records, names, given, ())
     return Examples(labelled, tuple(np.zeros(1) for _ in names), Targets(values, ("0", "1")),
                     values, splits.group_numbers(groups.tolist()))  # fmt: skip
 
