@@ -21,60 +21,16 @@ from sslkit.contracts.spec import token_ids
 from sslkit.engine.learner import to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.inference.encode import batches, padded
+from sslkit.inference.scores import Scores, Totals
 from sslkit.inference.windows import Plan, Window, windows
 from sslkit.types import Array, Batch
 
-Floats: TypeAlias = npt.NDArray[np.float32]
+#: Batches' worth of tokens that are sorted together: memory does not grow with a record.
+_SORTED_BATCHES = 256
+
 Flags: TypeAlias = npt.NDArray[np.bool_]
 #: Hears how many more tokens have been judged; may raise to stop the work.
 Told: TypeAlias = Callable[[int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What a model says of the tokens of one record.
-
-    Attributes:
-        tokens: ids, [L] int64.
-        log_p: of each token at its place, [L], in nats; NaN where it is not in the vocabulary.
-        odds: the same less that of the best other token, and ``best`` [L] int64 that token; None
-            unless asked for, as what follows.
-        effects: log p of every token of the vocabulary less that of the token, [L, size].
-    """
-
-    tokens: npt.NDArray[np.int64]
-    log_p: Floats
-    odds: Floats | None
-    best: npt.NDArray[np.int64] | None
-    effects: Floats | None
-
-    @classmethod
-    def blank(
-        cls, tokens: npt.NDArray[np.int64], size: int, *, detail: bool, effects: bool
-    ) -> "Scores":
-        """Nothing is said yet of tokens [L] of a vocabulary of ``size``."""
-
-        def gaps(*shape: int) -> Floats:
-            return np.full(shape, np.nan, np.float32)
-
-        count = len(tokens)
-        return cls(
-            tokens,
-            gaps(count),
-            gaps(count) if detail else None,
-            np.zeros(count, np.int64) if detail else None,
-            gaps(count, size) if effects else None,
-        )
-
-    @property
-    def scored(self) -> int:
-        """How many tokens were judged."""
-        return int(np.isfinite(self.log_p).sum())
-
-    @property
-    def log_likelihood(self) -> float:
-        """Sum over the tokens, in nats; NaN without any."""
-        return float(np.nansum(self.log_p, dtype=np.float64)) if self.scored else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +86,24 @@ class Scorer:
             arrays = self.domain.batch(*padded([units]), None)
             found.append(arrays["tokens"][0, : int(arrays["length"][0])])
         return found
+
+    def totals(self, records: Sequence[Array], told: Told) -> Totals:
+        """What the model says of whole records, in memory that does not grow with their length.
+
+        Args:
+            records: units of each, 1-D.
+        """
+        count = len(records)
+        length = np.array([self.domain.length(len(units)) for units in records], np.int64)
+        scored, total = np.zeros(count, np.int64), np.zeros(count)
+        with torch.inference_mode(), self.runtime.autocast():
+            for answer in self._answers(records, [None] * count):
+                log_p = answer.log_p.gather(1, answer.own[:, None])[:, 0].double().cpu().numpy()
+                scored += np.bincount(answer.record, np.isfinite(log_p), count).astype(np.int64)
+                total += np.bincount(answer.record, log_p, count)
+                told(len(answer.place))
+        total[scored == 0] = np.nan
+        return Totals(np.maximum(length, 0), scored, total)
 
     def scores(
         self, records: Sequence[Array], told: Told, *, detail: bool = False, effects: bool = False
@@ -242,13 +216,24 @@ class Scorer:
         self, records: Sequence[Array], wanted: Sequence[Flags | None]
     ) -> Iterator[tuple[list[_Piece], Batch]]:
         """Windows of similar length, and as a batch on the device."""
-        asked = enumerate(zip(records, wanted, strict=True))
-        cut = [piece for number, each in asked for piece in self._cut(number, *each)]
-        tokens = [piece.tokens for piece in cut]
+        numbered = enumerate(zip(records, wanted, strict=True))
+        cut = (piece for number, record in numbered for piece in self._cut(number, *record))
+        waiting: list[_Piece] = []
+        tokens = 0
+        for piece in cut:
+            waiting.append(piece)
+            tokens += piece.tokens
+            if tokens >= _SORTED_BATCHES * self.plan.batch_tokens:
+                yield from self._sorted(waiting)
+                waiting, tokens = [], 0
+        yield from self._sorted(waiting)
+
+    def _sorted(self, waiting: Sequence[_Piece]) -> Iterator[tuple[list[_Piece], Batch]]:
+        tokens = [piece.tokens for piece in waiting]
         # Longest first: what does not fit into memory fails at once.
-        order = sorted(range(len(cut)), key=lambda place: -tokens[place])
+        order = sorted(range(len(waiting)), key=lambda place: -tokens[place])
         for places in batches(order, tokens, self.plan.batch_tokens):
-            pieces = [cut[place] for place in places]
+            pieces = [waiting[place] for place in places]
             arrays = self.domain.batch(*padded([piece.units for piece in pieces]), None)
             yield pieces, to_device(arrays, self.runtime)
 

@@ -55,8 +55,11 @@ def test_batches_do_not_matter_and_windows_are_those_of_the_plan(module: Any) ->
     records[0][4] = 4
     found = scorer_of(module).scores(records, unheard)
     assert [len(each.tokens) for each in found] == [29, 0, 7, 49, 0, 24, 1]
-    assert [each.scored for each in found] == [27, 0, 7, 49, 0, 24, 1]
-    assert math.isnan(found[1].log_likelihood)
+    totals = scorer_of(module).totals(records, unheard)
+    assert totals.length.tolist() == [29, 0, 7, 49, 0, 24, 1]
+    assert totals.scored.tolist() == [27, 0, 7, 49, 0, 24, 1]
+    sums = [np.nansum(each.log_p) if len(each.tokens) else math.nan for each in found]
+    np.testing.assert_allclose(totals.log_likelihood, sums, rtol=1e-6)
     single = scorer_of(module, batch_tokens=1)
     for units, mine in zip(records, found, strict=True):
         (alone,) = single.scores([units], unheard)
@@ -159,3 +162,39 @@ def test_energies_of_windows_are_weighted_with_what_they_keep() -> None:
         total = sum((p.keep_stop - p.keep) * ids[p.start : p.stop].mean() for p in parts)
         if parts:
             assert energy == pytest.approx(total / len(ids), abs=1e-5)
+
+
+class _Counted:
+    """Units of a long record that remember how many of them were taken at a time."""
+
+    def __init__(self, units: Array) -> None:
+        self.units = units
+        self.taken = 0
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def __getitem__(self, part: slice) -> Array:
+        self.taken += part.stop - part.start
+        return self.units[part]
+
+
+@pytest.mark.parametrize("module", [mlm, clm])
+def test_a_long_record_is_cut_as_it_is_judged(module: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sslkit.inference.scoring._SORTED_BATCHES", 2)
+    (units,) = bases([3000])
+    scorer = scorer_of(module)
+    counted: Any = _Counted(units)
+    ahead: list[int] = []
+    judged = 0
+
+    def hear(tokens: int) -> None:
+        nonlocal judged
+        judged += tokens
+        ahead.append(counted.taken - judged)
+
+    total = scorer.totals([counted], hear)
+    (whole,) = scorer.scores([units], unheard)
+    assert total.log_likelihood[0] == pytest.approx(whole.log_p.sum(dtype=np.float64), rel=1e-6)
+    # Two batches of 100 tokens, and the window that fills them.
+    assert ahead[0] < 300

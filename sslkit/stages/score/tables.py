@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sslkit.artifacts import scores
-from sslkit.inference.scoring import Scores
+from sslkit.inference.scores import Scores, Totals
 from sslkit.types import Array
 
 Floats = npt.NDArray[np.float64]
@@ -67,13 +67,9 @@ class Form:
             columns = []
         return scores.per_record([*columns, *(["delta"] * self.compared)], labels=self.labels)
 
-    def of_records(
-        self, lot: Sequence[Example], found: Sequence[Scores], beside: Beside | None
-    ) -> pa.Table:
+    def of_records(self, lot: Sequence[Example], totals: Totals, beside: Beside | None) -> pa.Table:
         """A row of likelihoods for each record."""
-        scored = np.array([each.scored for each in found])
-        length = np.array([len(each.tokens) for each in found])
-        total = np.array([each.log_likelihood for each in found])
+        length, scored, total = totals.length, totals.scored, totals.log_likelihood
         with np.errstate(over="ignore"):
             perplexity = np.exp(-total / np.maximum(scored, 1))
         columns = {"log_likelihood": total, "perplexity": perplexity}

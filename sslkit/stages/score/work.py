@@ -160,8 +160,8 @@ def _beside(job: Job, told: Told) -> Beside | None:
         return None
     if job.form.energy:
         return Beside(-float(job.scorer.energies([job.wild.units], told)[0]))
-    (found,) = job.scorer.scores([job.wild.units], told)
-    return Beside(found.log_likelihood, len(found.tokens) - found.scored)
+    total = job.scorer.totals([job.wild.units], told)
+    return Beside(float(total.log_likelihood[0]), int(total.length[0] - total.scored[0]))
 
 
 def _table(job: Job, lot: Sequence[Example], beside: Beside | None, told: Told) -> pa.Table:
@@ -172,10 +172,10 @@ def _table(job: Job, lot: Sequence[Example], beside: Beside | None, told: Told) 
     if job.form.energy:
         lengths = [job.length(example) for example in lot]
         return job.form.of_energies(lot, lengths, job.scorer.energies(units, told), beside)
-    found = job.scorer.scores(units, told, detail=job.form.per_token, effects=job.form.effects)
     if job.form.per_token:
-        return job.form.of_tokens(lot, found, job.model.domain.units)
-    return job.form.of_records(lot, found, beside)
+        scores = job.scorer.scores(units, told, detail=True, effects=job.form.effects)
+        return job.form.of_tokens(lot, scores, job.model.domain.units)
+    return job.form.of_records(lot, job.scorer.totals(units, told), beside)
 
 
 def _changes(job: Job, lot: Sequence[Example], wild: Wild, told: Told) -> pa.Table:
