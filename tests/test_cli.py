@@ -16,7 +16,7 @@ from sslkit.cli.commands import app
 
 COMMANDS = [command.name for command in app.registered_commands if command.name]
 HEAVY = {"torch", "numpy", "pandas", "pyarrow", "sklearn", "scipy", "Bio", "rdkit"}
-LIMIT_SECONDS = 0.3
+LIMIT_SECONDS = 0.25
 _SSLKIT = [sys.executable, "-m", "sslkit"]
 
 Run = Callable[..., Any]

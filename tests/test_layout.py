@@ -38,7 +38,8 @@ LEVELS = {package: level for level, packages in enumerate(LAYERS) for package in
 #: Who imports by name: plug-ins, the stage of a command, what only an extra brings, and what is
 #: heavy and seldom asked for.
 LATE = {
-    "__main__.py", "catalog.py", "cli/launch.py", "domains/chemistry/descriptors.py",
+    "__main__.py", "catalog.py", "cli/execute.py", "cli/launch.py",
+    "domains/chemistry/descriptors.py",
     "domains/chemistry/rdkit.py", "engine/distributed.py", "engine/sharded.py",
     "files/structure.py", "files/zstd.py", "figures.py", "stages/pretrain/early_stopping.py",
     "vocab/cluster.py", "vocab/kmers/kmers.py", "vocab/subwords/tokenizer.py",

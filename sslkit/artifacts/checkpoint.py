@@ -1,31 +1,21 @@
 """Model checkpoints: tensors, plain types and a manifest. Loading one executes nothing."""
 
 import io
-import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from sslkit.artifacts import archive, learned, manifest
+from sslkit.artifacts import archive, manifest, outline
 from sslkit.artifacts.learned import Learned
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError
 from sslkit.files import atomic
 
 #: The file inside a run's folder.
-NAME = "checkpoint.pt"
-# A changed byte can send the unpickler anywhere: each of these was seen.
-_DAMAGE = (
-    RuntimeError, pickle.UnpicklingError, EOFError, ValueError, OSError, LookupError, TypeError,
-    AttributeError,
-)  # fmt: skip
-_FIELDS: dict[str, Any] = {
-    "manifest": str,
-    "tensors": dict,
-    "tokens": str | list,
-    "counts": torch.Tensor,
-}
+NAME = outline.NAME
 
 
 @dataclass(frozen=True)
@@ -53,9 +43,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         {
             "manifest": checkpoint.manifest.to_json(),
             "tensors": checkpoint.tensors,
-            "tokens": _packed(checkpoint.tokens),
+            "tokens": outline.packed(checkpoint.tokens),
             "counts": checkpoint.counts,
-            **({"learned": checkpoint.learned.plain()} if checkpoint.learned else {}),
+            **({"learned": _plain(checkpoint.learned)} if checkpoint.learned else {}),
         },
     )
 
@@ -67,81 +57,62 @@ def load(path: Path) -> Checkpoint:
         UsageError: there is none.
         DataError: not a checkpoint, damaged, or of an unknown format.
     """
-    path = locate(path)
-    held = read_tensors(path)
-    for name, kind in _FIELDS.items():
-        if not isinstance(held.get(name), kind):
-            raise DataError(
-                "this is not a checkpoint of sslkit", where=str(path), why=f"it lacks {name!r}"
-            )
-    made = manifest.from_json(held["manifest"], str(path))
-    tokens = _unpacked(held["tokens"])
-    origin = learned.of_checkpoint(held, made, str(path))
-    counts, parts = held["counts"], held["tensors"]
-    if counts.shape != (len(tokens),) or bool((counts < 0).any()):
+    path = outline.locate(path)
+    content = read_tensors(path)
+    made, parts, tokens = outline.stated(content, path, is_whole)
+    counts = content["counts"]
+    if bool((counts < 0).any()):
         raise DataError(
             "the vocabulary of a checkpoint is damaged",
             where=str(path),
-            why=f"{len(tokens)} tokens, and counts of shape {list(counts.shape)}",
+            why="a token was counted less than no time",
         )
-    check_parts(parts, path)
-    return Checkpoint(made, parts, tokens, counts, origin)
+    return Checkpoint(made, parts, tokens, counts, _learned(content, made, path))
 
 
-def _packed(tokens: tuple[str, ...]) -> str | list[str]:
-    """Tokens as a file holds them: one a line, or a list where a token is or has a line's end."""
-    lines = "\n".join(tokens)
-    return lines if _unpacked(lines) == tokens else list(tokens)
-
-
-def _unpacked(tokens: str | list[Any]) -> tuple[str, ...]:
-    if isinstance(tokens, str):
-        return tuple(tokens.split("\n")) if tokens else ()
-    return tuple(map(str, tokens))
-
-
-def check_parts(parts: Any, path: Path) -> None:
-    """Refuse what is not the ``state_dict`` of each part of a learner, by the part's name.
-
-    Raises:
-        DataError: it is something else, or a tensor claims more numbers than the file holds.
-    """
-    right = isinstance(parts, dict) and all(
-        isinstance(name, str) and isinstance(part, dict) and all(map(_is_entry, part.items()))
-        for name, part in parts.items()
-    )
-    if not right:
-        raise DataError(
-            "the tensors of a checkpoint are not as sslkit writes them",
-            where=str(path),
-            do="make it again",
-        )
-
-
-def _is_entry(entry: tuple[Any, Any]) -> bool:
-    """Whether it is a name and a dense tensor that is whole."""
-    name, value = entry
+def is_whole(value: Any) -> bool:
+    """Whether it is a dense tensor, all of whose numbers are there."""
     return (
-        isinstance(name, str)
-        and isinstance(value, torch.Tensor)
+        isinstance(value, torch.Tensor)
         and value.layout == torch.strided
         and value.nbytes <= value.untyped_storage().nbytes()
     )
 
 
-def locate(path: Path) -> Path:
-    """``path``, or the checkpoint in it where it is a run's folder.
+def _learned(content: Mapping[str, Any], made: manifest.Manifest, path: Path) -> Learned:
+    """What a checkpoint learned from, from its fields.
+
+    One that was fine-tuned before records were noted names its labelled files alone.
 
     Raises:
-        UsageError: there is none.
+        DataError: the field is damaged.
     """
-    found = path / NAME if path.is_dir() else path
-    if not found.is_file():
-        raise UsageError(
-            f"there is no checkpoint {found}",
-            do="run sslkit pretrain first, or name a checkpoint with --checkpoint",
+    entry = content.get("learned")
+    if entry is None:
+        files = [one.sha256 for one in made.inputs] if made.stage == "finetune" else []
+        return Learned(files=frozenset(files))
+    records = entry.get("records") if isinstance(entry, dict) else None
+    if (
+        not isinstance(records, torch.Tensor)
+        or records.dtype != torch.int64
+        or records.dim() != 1
+        or not isinstance(entry.get("files"), str)
+    ):
+        raise DataError(
+            "a checkpoint does not say what it was fine-tuned on",
+            where=str(path),
+            why="its field 'learned' is damaged",
+            do="make it again",
         )
-    return found
+    return Learned(np.unique(records.numpy()), frozenset(entry["files"].split()))
+
+
+def _plain(learned: Learned) -> dict[str, Any]:
+    """The field that says what was learned from: a tensor and text."""
+    return {
+        "records": torch.from_numpy(learned.records.copy()),
+        "files": " ".join(sorted(learned.files)),
+    }
 
 
 def write_tensors(path: Path, values: dict[str, Any]) -> None:
@@ -182,19 +153,9 @@ def read_tensors(path: Path) -> dict[str, Any]:
     """
     archive.check(path)
     try:
-        held = torch.load(path, map_location="cpu", weights_only=True)
-    except _DAMAGE as error:
-        # What torch says would advise to load it in a way that executes what it holds.
-        raise DataError(
-            "a checkpoint cannot be loaded",
-            where=str(path),
-            why="it is not as torch.save writes tensors and plain types; nothing was executed",
-            do="use a checkpoint that sslkit wrote, or make it again",
-        ) from error
-    if not isinstance(held, dict):
-        raise DataError(
-            "this is not a checkpoint of sslkit",
-            where=str(path),
-            why=f"it holds one {type(held).__name__}",
-        )
-    return held
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except outline.DAMAGE as error:
+        raise outline.unreadable(path) from error
+    if not isinstance(content, dict):
+        raise outline.not_ours(path, f"it holds one {type(content).__name__}")
+    return content

@@ -5,16 +5,11 @@ whichever file it stands, and however it is written there.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-
-from sslkit.artifacts.manifest import Manifest
-from sslkit.errors import DataError
 
 Marks = npt.NDArray[np.int64]
 _BYTES = 8
@@ -47,13 +42,6 @@ class Learned:
         """What either of two learned from."""
         return Learned(np.union1d(self.records, other.records), self.files | other.files)
 
-    def plain(self) -> dict[str, Any]:
-        """A tensor and text, as checkpoints hold them."""
-        return {
-            "records": torch.from_numpy(self.records.copy()),
-            "files": " ".join(sorted(self.files)),
-        }
-
 
 def mark(signature: bytes) -> int:
     """The mark of a record of this signature."""
@@ -64,31 +52,3 @@ def mark(signature: bytes) -> int:
 def of_records(marks: Iterable[int] | Sequence[int]) -> Learned:
     """Of records of these marks."""
     return Learned(np.unique(np.array(list(marks), np.int64)))
-
-
-def of_checkpoint(values: Mapping[str, Any], made: Manifest, where: str) -> Learned:
-    """What a checkpoint learned from, from its fields.
-
-    One that was fine-tuned before records were noted names its labelled files alone.
-
-    Raises:
-        DataError: the field is none.
-    """
-    entry = values.get("learned")
-    if entry is None:
-        files = [one.sha256 for one in made.inputs] if made.stage == "finetune" else []
-        return Learned(files=frozenset(files))
-    records = entry.get("records") if isinstance(entry, dict) else None
-    if (
-        not isinstance(records, torch.Tensor)
-        or records.dtype != torch.int64
-        or records.dim() != 1
-        or not isinstance(entry.get("files"), str)
-    ):
-        raise DataError(
-            "a checkpoint does not say what it was fine-tuned on",
-            where=where,
-            why="its field 'learned' is damaged",
-            do="make it again",
-        )
-    return Learned(np.unique(records.numpy()), frozenset(entry["files"].split()))

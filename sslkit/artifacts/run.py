@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from sslkit.artifacts import checkpoint
+from sslkit.artifacts import outline
 from sslkit.artifacts.content import by_content
 from sslkit.artifacts.kinds import RUN
 from sslkit.errors import DataError, ResourceError, UsageError
@@ -28,7 +28,7 @@ class RunFolder:
     @property
     def checkpoint(self) -> Path:
         """The finished model."""
-        return self.path / checkpoint.NAME
+        return self.path / outline.NAME
 
     @property
     def state(self) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 
-from sslkit.artifacts import checkpoint
+from sslkit.artifacts import checkpoint, outline
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.run import RunFolder
 from sslkit.errors import DataError
@@ -33,7 +33,7 @@ def kept(folder: RunFolder) -> Iterator[tuple[Path, int, Parts]]:
         held = checkpoint.read_tensors(path)
         if "tensors" not in held or not path.stem.isdecimal():
             raise DataError("this is not a sample of weights", where=str(path))
-        checkpoint.check_parts(held["tensors"], path)
+        outline.check_parts(held["tensors"], path, checkpoint.is_whole)
         yield path, int(path.stem), held["tensors"]
 
 

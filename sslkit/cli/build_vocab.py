@@ -7,7 +7,6 @@ import typer
 
 from sslkit.cli import options
 from sslkit.cli.launch import launch
-from sslkit.machine.processor import prefer_fast_sort
 
 
 def build_vocab(
@@ -105,5 +104,4 @@ def build_vocab(
 
     Example: sslkit build-vocab corpus/ --mem 4G
     """
-    prefer_fast_sort()
-    launch(context, "build_vocab.run")
+    launch(context, "build_vocab.run", sorts=True)

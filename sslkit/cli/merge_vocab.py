@@ -7,7 +7,6 @@ import typer
 
 from sslkit.cli import options
 from sslkit.cli.launch import launch
-from sslkit.machine.processor import prefer_fast_sort
 
 
 def merge_vocab(
@@ -32,5 +31,4 @@ def merge_vocab(
 
     Example: sslkit merge-vocab part-*
     """
-    prefer_fast_sort()
-    launch(context, "build_vocab.merge")
+    launch(context, "build_vocab.merge", sorts=True)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from sslkit import catalog, rng
-from sslkit.artifacts import checkpoint, manifest, plugins, samples
+from sslkit.artifacts import checkpoint, manifest, outline, plugins, samples
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.learned import Learned
 from sslkit.artifacts.manifest import Manifest
@@ -73,7 +73,7 @@ def from_checkpoint(path: Path) -> Parts:
         UsageError: there is none, its domain has no records, or a plug-in is not installed.
         DataError: it is damaged, or a plug-in has another version than the one it was made with.
     """
-    path = checkpoint.locate(path)
+    path = outline.locate(path)
     held = checkpoint.load(path)
     vocabulary = Vocabulary(held.tokens, held.counts.numpy())
     module, settings = plugins.restore("domain", held.manifest, path)

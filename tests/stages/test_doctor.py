@@ -21,7 +21,7 @@ def by_name(done: Any) -> dict[str, dict[str, str]]:
 
 
 def test_a_sound_machine(sslkit: Command) -> None:
-    done = sslkit("doctor", "--json")
+    done = sslkit("doctor", "--full", "--json")
     assert done.json["ok"]
     found = by_name(done)
     for name in (
@@ -41,9 +41,17 @@ def test_a_sound_machine(sslkit: Command) -> None:
     assert "two processes work together" in found["torchrun"]["text"]
 
 
+def test_torch_is_tried_where_that_is_asked_for(sslkit: Command, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('a library is not there')\n")
+    by = by_name(sslkit("doctor", "--json"))
+    assert by["torch"]["state"] == "ok"
+    assert by["torch"]["do"] == "sslkit doctor --full tries them"
+    assert not {"precision", "GPU", "torchrun"} & set(by)
+
+
 def test_broken_things_are_told_and_end_with_1(sslkit: Command, tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('a library is not there')\n")
-    done = sslkit("doctor", check=1, TMPDIR=str(tmp_path / "nowhere"))
+    done = sslkit("doctor", "--full", check=1, TMPDIR=str(tmp_path / "nowhere"))
     assert "problem  temporary" in done.out
     assert "set TMPDIR to another folder" in done.out
     assert "it cannot be used: ImportError: a library is not there" in done.out
@@ -62,7 +70,7 @@ def torch_works(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("torch_works")
 def test_lines_for_a_person(command: Command) -> None:
-    done = command("doctor")
+    done = command("doctor", "--full")
     assert "ok       precision   fp32 is faster here" in done.out
     assert "fp32 by oneDNN, as exact as others" in done.out
     assert "ok       allocator   large buffers are kept for the next step: M_MMAP_MAX 0" in done.out

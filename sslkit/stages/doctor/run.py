@@ -1,8 +1,8 @@
 """doctor: whether this machine, this installation and this folder are fit for the work.
 
-The story: packages, processors, memory, folders, torch, a GPU, two processes under torchrun; each
-gets a line that says ok, warning or problem, and what to do. Torch is tried in processes of its
-own, so that a broken one is reported like anything else.
+The story: packages, processors, memory, folders, plug-ins; with --full torch, a GPU, two processes
+under torchrun; each gets a line that says ok, warning or problem, and what to do. Torch is tried in
+processes of its own, so that a broken one is reported like anything else.
 """
 
 import json
@@ -36,7 +36,9 @@ _SORT = "NPY_DISABLE_CPU_FEATURES"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """doctor has no options of its own."""
+    """Options of doctor; the command line holds their meaning."""
+
+    full: bool
 
 
 def run(options: Options, console: Console) -> None:
@@ -45,9 +47,8 @@ def run(options: Options, console: Console) -> None:
     Raises:
         SslkitError: something is broken.
     """
-    del options
     found: list[Finding] = []
-    for finding in _findings():
+    for finding in _findings(options.full):
         found.append(finding)
         console.show(finding.line())
     broken = [finding for finding in found if finding.state == "problem"]
@@ -61,7 +62,7 @@ def run(options: Options, console: Console) -> None:
         )
 
 
-def _findings() -> Iterator[Finding]:
+def _findings(full: bool) -> Iterator[Finding]:
     # Before anything imports NumPy, as the commands that sort do.
     processor.prefer_fast_sort()
     yield Finding("python", "ok", f"{platform.python_version()}, {sys.executable}")
@@ -72,7 +73,12 @@ def _findings() -> Iterator[Finding]:
     yield folders.working(Path.cwd())
     yield _sorting()
     yield from _plugins()
-    yield from _torch()
+    if full:
+        yield from _torch()
+    else:
+        yield Finding(
+            "torch", "ok", "not tried, nor GPUs and torchrun", "sslkit doctor --full does"
+        )
 
 
 def _plugins() -> Iterator[Finding]:

@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit import catalog
-from sslkit.artifacts import checkpoint, manifest
+from sslkit.artifacts import manifest, outline
 from sslkit.data import recognition
 from sslkit.errors import DataError, SslkitError
 from sslkit.files import alignment, source
 from sslkit.files.columns import Columns
 from sslkit.types import Labelled, Record
 
-_PRETRAINED = Path("pretrained") / checkpoint.NAME
+_PRETRAINED = Path("pretrained") / outline.NAME
 _VOCABULARY = Path("vocab.parquet")
 _TASKS = {
     "binary": "classification",
@@ -87,8 +87,9 @@ def _named(paths: list[Path], domain: str) -> str:
 def _pretrained() -> str:
     """The domain of the checkpoint here; empty where there is none that can be read."""
     try:
-        held = checkpoint.load(_PRETRAINED) if _PRETRAINED.is_file() else None
-        return str(held.manifest.plugins["domain"]["name"]) if held else ""
+        if not _PRETRAINED.is_file():
+            return ""
+        return str(outline.load(_PRETRAINED).manifest.plugins["domain"]["name"])
     except (SslkitError, KeyError):
         return ""
 

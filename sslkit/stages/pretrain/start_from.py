@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from sslkit.artifacts import checkpoint
+from sslkit.artifacts import checkpoint, outline
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.engine import optimisation
 from sslkit.engine.learner import Learner
@@ -41,7 +41,7 @@ def begin(path: Path | None, feed: Feed, learner: Learner) -> Start:
     """
     if path is None:
         return Start({})
-    path = checkpoint.locate(path)
+    path = outline.locate(path)
     held = checkpoint.load(path)
     if found := _strange(held, feed):
         raise UsageError(f"{path} is of another kind", why="; ".join(found), do=_DO)

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from sslkit import catalog
-from sslkit.artifacts import checkpoint, parquet
+from sslkit.artifacts import outline, parquet
 from sslkit.artifacts.manifest import Manifest
 from sslkit.console import Console
 from sslkit.errors import UsageError
@@ -101,21 +101,21 @@ def _artifact(path: Path, console: Console) -> None:
 def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
     """The file itself, its manifest, and what else can be said of its content."""
     if path.is_dir():
-        path = checkpoint.locate(path)
+        path = outline.locate(path)
     elif path.name.endswith(tokenizer.ENDING):
         # What it says of its making stands in the table that it belongs to.
         path = path.with_name(path.name.removesuffix(tokenizer.ENDING) + ".parquet")
     with source.reading(path), path.open("rb") as stream:
         is_table = stream.read(4) == b"PAR1"
     if not is_table:
-        held = checkpoint.load(path)
+        content = outline.load(path)
         holds = {
-            part: f"{len(tensors)} tensors, {sum(t.numel() for t in tensors.values()):,} numbers"
-            for part, tensors in held.tensors.items()
+            part: f"{len(tensors)} tensors, {sum(t.size for t in tensors.values()):,} numbers"
+            for part, tensors in content.tensors.items()
         }
-        if held.tokens:
-            holds["vocabulary"] = f"{len(held.tokens):,} tokens"
-        return path, held.manifest, holds
+        if content.tokens:
+            holds["vocabulary"] = f"{len(content.tokens):,} tokens"
+        return path, content.manifest, holds
     schema, made = parquet.read_manifest(path, "a table")
     columns = ", ".join(f"{field.name} {field.type}" for field in schema)
     holds = {"rows": f"{pq.read_metadata(path).num_rows:,}", "columns": columns}
