@@ -27,7 +27,7 @@ _METHODS = {
     "model": ("forward",),
     "schedule": ("factor", "results", *_STATE),
     "optimizer": ("step", "zero_grad", *_STATE),
-    "adaptation": ("factors",),
+    "adaptation": ("wrap", "rates", "prepare", "penalty", "merge"),
     "task": ("read",),
 }
 _RECORDS = ("read", "record", "check", "encode", "signature", "batch")

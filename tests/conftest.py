@@ -1,5 +1,6 @@
 """What tests share: the command line in a folder of its own, and small data."""
 
+import importlib
 import itertools
 import json
 import os
@@ -178,5 +179,30 @@ def pretrained() -> Callable[..., None]:
             made, {"encoder": dict(model.state_dict())}, tuple(tokens), torch.ones(64)
         )
         checkpoint.save(folder / "pretrained" / checkpoint.NAME, held)
+
+    return write
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Install a package of plug-ins: texts of their modules by entry point, as ``domains:mine``."""
+    site = tmp_path / "site"
+    site.mkdir()
+    monkeypatch.syspath_prepend(site)
+
+    def write(package: str, texts: dict[str, str], values: dict[str, str] | None = None) -> None:
+        info = site / f"{package}-1.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
+        lines = []
+        for number, (point, text) in enumerate(texts.items()):
+            room, _, name = point.partition(":")
+            module = f"{package}_{number}"
+            (site / f"{module}.py").write_text(text)
+            monkeypatch.delitem(sys.modules, module, raising=False)
+            value = (values or {}).get(point, "{}").format(module)
+            lines.append(f"[sslkit.{room}]\n{name} = {value}\n")
+        (info / "entry_points.txt").write_text("".join(lines))
+        importlib.invalidate_caches()
 
     return write

@@ -1,7 +1,5 @@
 """A package whose plug-ins are broken breaks nothing but them."""
 
-import importlib
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,31 +34,6 @@ BROKEN = {
     "no-counting": (_SOUND + "def counting(settings, on_error):\n    raise OSError", "counting"),
     "odd+name": (_SOUND, "letters"),
 }
-
-
-@pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Install a package of plug-ins: texts of their modules by entry point, as ``domains:mine``."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(site)
-
-    def write(package: str, texts: dict[str, str], values: dict[str, str] | None = None) -> None:
-        info = site / f"{package}-1.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1\n")
-        lines = []
-        for number, (point, text) in enumerate(texts.items()):
-            room, _, name = point.partition(":")
-            module = f"{package}_{number}"
-            (site / f"{module}.py").write_text(text)
-            monkeypatch.delitem(sys.modules, module, raising=False)
-            value = (values or {}).get(point, "{}").format(module)
-            lines.append(f"[sslkit.{room}]\n{name} = {value}\n")
-        (info / "entry_points.txt").write_text("".join(lines))
-        importlib.invalidate_caches()
-
-    return write
 
 
 def test_broken_plug_ins_are_left_out_and_told_once(
@@ -130,7 +103,7 @@ def test_names_that_are_taken(install: Any, recwarn: pytest.WarningsRecorder) ->
         ("model", "TAKES = {'tokens'}\ndef Model(*_):\n    pass", "class Model"),
         ("schedule", "class Schedule:\n    factor = print", "results"),
         ("optimizer", "class Optimizer:\n    step = print", "zero_grad"),
-        ("adaptation", "class Adaptation:\n    pass", "factors"),
+        ("adaptation", "class Adaptation:\n    wrap = rates = print", "prepare"),
         ("task", "DOMAIN, KIND = '', 'strange'", "KIND"),
         ("task", "DOMAIN, KIND, METRICS = '', 'binary', 'auc'", "METRICS"),
         ("task", "DOMAIN, KIND, METRICS = '', 'binary', ['auc']\nclass Task:\n    read = print",

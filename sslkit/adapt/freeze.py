@@ -1,10 +1,12 @@
 """Freeze early blocks; let the rate of the others fall towards the input."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from torch import nn
 
+from sslkit.contracts import adaptation
+from sslkit.contracts.encoder import Encoder
 from sslkit.errors import UsageError
 
 VERSION = 1
@@ -28,13 +30,22 @@ class Settings:
             raise ValueError(f"layer_decay is above 0 and at most 1, not {self.layer_decay}")
 
 
-class Adaptation:
+class Adaptation(adaptation.Adaptation):
     """Frozen layers and layer-wise decay of the learning rate (Howard & Ruder 2018)."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    settings: Settings
 
-    def factors(self, groups: Sequence[tuple[str, list[nn.Parameter]]]) -> list[float]:
+    def rates(self, encoder: Encoder) -> Mapping[nn.Parameter, float]:
+        """The factor of each parameter, by the group that it is in.
+
+        Raises:
+            UsageError: more blocks are to be frozen than there are.
+        """
+        groups = encoder.groups()
+        factors = self.factors([name for name, _ in groups])
+        return {p: f for (_, group), f in zip(groups, factors, strict=True) for p in group}
+
+    def factors(self, groups: Sequence[str]) -> list[float]:
         """The factor of the learning rate of every group; 0 stands for frozen.
 
         Args:
@@ -43,7 +54,7 @@ class Adaptation:
         Raises:
             UsageError: more blocks are to be frozen than there are.
         """
-        blocks = [name for name, _ in groups if name.startswith("block ")]
+        blocks = [name for name in groups if name.startswith("block ")]
         frozen = self.settings.freeze
         if frozen > len(blocks):
             raise UsageError(
@@ -52,9 +63,10 @@ class Adaptation:
             )
         factors: list[float] = []
         above = len(blocks)
-        for name, _ in groups:
-            above -= name.startswith("block ")
-            behind = bool(factors) and not name.startswith("block ")
-            kept = len(blocks) - above <= frozen and frozen > 0 and not behind
-            factors.append(0.0 if kept else self.settings.layer_decay**above)
+        for name in groups:
+            is_block = name.startswith("block ")
+            above -= is_block
+            behind = bool(factors) and not is_block
+            stays = len(blocks) - above <= frozen and frozen > 0 and not behind
+            factors.append(0.0 if stays else self.settings.layer_decay**above)
         return factors

@@ -35,6 +35,12 @@ def finetune(
         bool,
         options.option("--from-scratch", help="Same shape, fresh weights: the comparison."),
     ] = False,
+    adapt: Annotated[
+        str,
+        options.option(
+            "--adapt", help="freeze, full, lora, several as lora+freeze; `sslkit show adaptation`."
+        ),
+    ] = "freeze",
     freeze: Annotated[
         int,
         options.option(

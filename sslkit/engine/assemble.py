@@ -1,13 +1,13 @@
 """From names and artifacts to the parts of a run."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sslkit import catalog, rng
 from sslkit.artifacts import checkpoint, manifest, outline, plugins, samples
@@ -19,7 +19,6 @@ from sslkit.contracts.domain import TokenDomain
 from sslkit.contracts.encoder import Encoder
 from sslkit.contracts.spec import Ids, token_ids
 from sslkit.engine import rebuild
-from sslkit.engine.learner import Learner
 from sslkit.files import source
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -112,27 +111,6 @@ def domain_of(
     with rebuild.refused(str(path)):
         domain: TokenDomain = module.Domain(settings, vocabulary)
     return domain
-
-
-def moving(
-    learner: Learner, groups: Sequence[tuple[str, list[nn.Parameter]]], factors: Sequence[float]
-) -> list[str]:
-    """What is frozen and what is trained, by name with the number of parameters; two lines.
-
-    Args:
-        groups: of the encoder; ``factors`` their learning rates, 0 for frozen ones.
-    """
-    counted = [
-        (name, factor > 0, sum(p.numel() for p in members))
-        for (name, members), factor in zip(groups, factors, strict=True)
-    ]
-    counted.append(("head", True, sum(p.numel() for p in learner.head.parameters())))
-    lines = []
-    for word, trained in (("frozen", False), ("trainable", True)):
-        members = [(name, count) for name, moves, count in counted if moves == trained]
-        listed = ", ".join(f"{name} {count:,}" for name, count in members) or "nothing"
-        lines.append(f"{word} {sum(count for _, count in members):,}: {listed}")
-    return lines
 
 
 def write(

@@ -142,7 +142,7 @@ class Training:
         local: dict[str, float] = {"tokens": 0.0, "stop": float(bool(stop)), "due": float(due)}
         for arrays in batches:
             local["tokens"] += self.work.size(arrays)
-            for name, count in self.learner.objective.count(arrays).items():
+            for name, count in self.learner.count(arrays).items():
                 local[f"count {name}"] = local.get(f"count {name}", 0.0) + count
         total = self.world.sum(local)
         slope = self._slope(step, batches, total)

@@ -13,6 +13,7 @@ from sslkit.artifacts import samples
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.contracts.optimizer import Course
+from sslkit.engine.adaptations import ADAPTATION
 from sslkit.engine.learner import Learner
 from sslkit.engine.plan import Plan
 from sslkit.engine.runtime import Runtime
@@ -70,7 +71,7 @@ def _takes_over(module: ModuleType) -> bool:
 
 def is_training(kind: str) -> bool:
     """Whether a kind of plug-in in a manifest says how a run was trained."""
-    return kind.partition(" ")[0] in {SCHEDULE, OPTIMIZER}
+    return kind.partition(" ")[0] in {SCHEDULE, OPTIMIZER, ADAPTATION}
 
 
 def precision(folder: RunFolder, asked: str, optimizer: str) -> str:

@@ -3,19 +3,14 @@
 from typing import Any
 
 import pytest
-from torch import nn
 
 from sslkit.adapt.freeze import Adaptation, Settings
 from sslkit.errors import UsageError
 
 
-def groups(blocks: int) -> list[tuple[str, list[nn.Parameter]]]:
-    names = ["embeddings", *(f"block {n}" for n in range(1, blocks + 1)), "final norm"]
-    return [(name, []) for name in names]
-
-
 def factors(blocks: int, **changed: Any) -> list[float]:
-    return Adaptation(Settings(**changed)).factors(groups(blocks))
+    names = ["embeddings", *(f"block {n}" for n in range(1, blocks + 1)), "final norm"]
+    return Adaptation(Settings(**changed)).factors(names)
 
 
 def test_nothing_is_frozen_by_default() -> None:

@@ -12,6 +12,7 @@ class Options(LabelOptions):
 
     checkpoint: Path
     from_scratch: bool
+    adapt: str
     freeze: int
     steps: int | None
     batch: int

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from sslkit import catalog
-from sslkit.adapt import freeze
 from sslkit.artifacts import learned, manifest
 from sslkit.artifacts.learned import Learned
 from sslkit.console import Console
+from sslkit.contracts.encoder import Encoder
 from sslkit.data import examples, inherited
 from sslkit.data.examples import Examples
 from sslkit.data.splits import Split
-from sslkit.engine import assemble, optimisation
+from sslkit.engine import adaptations, assemble, optimisation
+from sslkit.engine.adaptations import Adapted
 from sslkit.engine.assemble import Parts
 from sslkit.engine.runtime import Runtime
 from sslkit.stages.finetune import rows as finetune_rows
@@ -38,6 +39,7 @@ class Resolved:
     prepared: Prepared
     plugins: dict[str, tuple[str, ModuleType, Any]]
     steps: int
+    adapted: Adapted
 
     @property
     def examples(self) -> Examples:
@@ -74,19 +76,20 @@ def resolve(options: Options, talk: Console) -> Resolved:
     chosen = {
         "task": (options.task, task),
         "objective": finetune_rows.OF_UNITS if of_units else finetune_rows.OF_RECORDS,
-        "adaptation": ("freeze", freeze),
-    } | optimisation.modules(options.schedule, options.optimizer)
-    pairs = {"freeze.freeze": str(options.freeze)} | catalog.parse_pairs(
+    } | adaptations.modules(options.adapt, options.freeze)
+    chosen |= optimisation.modules(options.schedule, options.optimizer)
+    given = {"freeze.freeze": str(options.freeze)} if options.freeze else {}
+    pairs = given | catalog.parse_pairs(
         inherited.for_labels(options.pairs, options.task, parts, options.files, talk)
     )
     settings = catalog.settings(dict(chosen.values()), pairs)
-    freeze.Adaptation(settings["freeze"]).factors(parts.encoder.groups())
+    plugins = {kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()}
+    adapted = Adapted.of(start(options, parts), plugins, options.seed)
     prepare = finetune_rows.of_units if of_units else finetune_rows.of_records
     objective, _ = chosen["objective"]
     prepared = prepare(options, parts, (task, settings[options.task]), settings[objective], talk)
-    settings[objective] = prepared.head
+    plugins["objective"] = (*chosen["objective"], prepared.head)
     passes = math.ceil(_PASSES * len(prepared.split.rows("train")) / options.batch)
-    plugins = {kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()}
     rate = optimisation.rate(options.learning_rate, plugins, _RATE)
     resolved = Resolved(
         options=replace(options, learning_rate=rate),
@@ -94,6 +97,7 @@ def resolve(options: Options, talk: Console) -> Resolved:
         prepared=prepared,
         plugins=plugins,
         steps=options.steps or max(passes, _FEWEST_STEPS),
+        adapted=adapted,
     )
     if len(prepared.split.rows("valid")) < _FEWEST_TO_CHOOSE:
         talk.say(
@@ -101,6 +105,11 @@ def resolve(options: Options, talk: Console) -> Resolved:
             "those of the last step are kept"
         )
     return resolved
+
+
+def start(options: Options, parts: Parts) -> Encoder:
+    """The encoder that training starts from, of the checkpoint or of its shape alone."""
+    return assemble.untrained(parts, options.seed) if options.from_scratch else parts.encoder
 
 
 def identity(resolved: Resolved, runtime: Runtime) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """finetune: a pretrained encoder and a small head learn a task from few labels.
 
-The story: the checkpoint gives domain and encoder; the labels are read, checked and split; early
-blocks are frozen; the one loop trains until the validation loss stops falling; the test part is
-predicted once and scored with intervals.
+The story: the checkpoint gives domain and encoder; the labels are read, checked and split; an
+adaptation says what of the encoder is trained; the one loop trains until the validation loss stops
+falling; the test part is predicted once, by the plain encoder, and scored with intervals.
 """
 
 import math
@@ -14,25 +14,25 @@ import numpy as np
 import torch
 
 from sslkit import rng
-from sslkit.adapt import freeze
 from sslkit.artifacts import checkpoint, destination, kinds, manifest, predictions
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
+from sslkit.contracts.adaptation import Before
+from sslkit.contracts.encoder import Encoder
 from sslkit.data.labelled import shuffled
-from sslkit.engine import assemble, optimisation, schedule_plot
+from sslkit.engine import adaptations, assemble, optimisation, schedule_plot
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
 from sslkit.engine.evaluation import mean_losses
 from sslkit.engine.learner import Learner
 from sslkit.engine.loop import Training
-from sslkit.engine.optimizers import Rates
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
 from sslkit.stages.finetune import predictions as finetune_verdict
 from sslkit.stages.finetune import report
 from sslkit.stages.finetune.options import Options
-from sslkit.stages.finetune.resolve import Resolved, identity, resolve
+from sslkit.stages.finetune.resolve import Resolved, identity, resolve, start
 from sslkit.types import Arrays
 
 _WARMUP_SHARE = 0.1
@@ -65,11 +65,12 @@ def run(options: Options, console: Console) -> None:
             with manifest.reading_results(folder.checkpoint):
                 report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
             return
-        learner, rates = _learner(resolved, talk)
+        learner, work = _learner(resolved, talk), _work(resolved, processes, runtime)
+        _prepare(resolved, learner, work, runtime)
         reached = Training(
             learner=learner,
-            rates=rates,
-            work=_work(resolved, processes, runtime),
+            rates=resolved.adapted.rates,
+            work=work,
             plan=plan,
             runtime=runtime,
             world=processes,
@@ -80,24 +81,29 @@ def run(options: Options, console: Console) -> None:
         processes.wait()
 
 
-def _learner(resolved: Resolved, talk: Console) -> tuple[Learner, Rates]:
-    """The encoder with a head, and the rate of each of its parameters; says what is frozen."""
-    options, parts = resolved.options, resolved.parts
-    encoder = parts.encoder
-    if options.from_scratch:
-        encoder = assemble.untrained(parts, options.seed)
+def _learner(resolved: Resolved, talk: Console) -> Learner:
+    """The adapted encoder with a head; says what is trained of it."""
+    adapted, seed = resolved.adapted, resolved.options.seed
+    if resolved.options.from_scratch:
         talk.say("from scratch: the same shape with fresh weights")
-    groups = encoder.groups()
-    adaptation = freeze.Adaptation(resolved.plugins["adaptation"][2])
-    factors = adaptation.factors(groups)
-    torch.manual_seed(int(rng.key(options.seed, "head") >> rng.SHIFT))
+    torch.manual_seed(int(rng.key(seed, "head") >> rng.SHIFT))
     _, module, settings = resolved.plugins["objective"]
-    learner = Learner(encoder, module.Objective(settings))
-    for line in assemble.moving(learner, groups, factors):
+    learner = Learner(adapted.encoder, module.Objective(settings), adaptations=adapted.adaptations)
+    adapted.rates.freeze()
+    for line in adaptations.summary_lines(learner.encoder, learner.head):
         talk.say(line)
-    return learner, Rates(
-        {p: f for (_, group), f in zip(groups, factors, strict=True) for p in group}
-    )
+    return learner
+
+
+def _prepare(resolved: Resolved, learner: Learner, work: Work, runtime: Runtime) -> None:
+    """Let adaptations look at what there is before the first step."""
+
+    def encoder() -> Encoder:
+        parts = assemble.from_checkpoint(resolved.options.checkpoint)
+        return start(resolved.options, parts).to(runtime.device, runtime.dtype)
+
+    learner.to(runtime.device, runtime.dtype)
+    learner.adaptations.prepare(learner, Before(encoder, work.batches))
 
 
 def _plan(resolved: Resolved) -> Plan:
@@ -157,6 +163,7 @@ def _finish(
 ) -> None:
     """Predict and score; write the predictions, then the checkpoint, which says all is done."""
     parts = resolved.parts
+    learner.merge()
     verdict: finetune_verdict.Verdict = (
         finetune_verdict.OfRecords(resolved)
         if resolved.prepared.tagged is None
