@@ -58,7 +58,9 @@ def read(path: Path) -> Alignment:
             found = list(islice(_blocks(stream, path), 2))
             if len(found) > 1:
                 raise _several(path, len(found[0]))
-            rows = found[0]
+            rows = [(row.name, row.letters) for row in found[0]]
+            if number := next((at for at, row in enumerate(found[0], 1) if row.problem), 0):
+                raise longest.refused(path, f", row {number}")
         else:
             drop = _dropped(path)
             rows = [
@@ -81,10 +83,11 @@ def parse(stream: io.BufferedReader, path: Path, *, gaps: bool = False) -> Itera
     for rows in _blocks(stream, path):
         if gaps and number:
             raise _several(path, number)
-        _check_widths(rows, path)
-        for name, letters in rows:
+        _check_widths([(row.name, row.letters) for row in rows if not row.problem], path)
+        for row in rows:
             number += 1
-            yield Record(name, letters.translate(None, b"" if gaps else GAPS), str(path), number)
+            letters = row.letters.translate(None, b"" if gaps else GAPS)
+            yield Record(row.name, letters, str(path), number, error=row.problem)
 
 
 def parse_fasta(
@@ -133,11 +136,59 @@ def is_stockholm(stream: io.BufferedReader) -> bool:
     return head.startswith(SIGN)
 
 
-def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, bytes]]]:
+@dataclass
+class _Row:
+    """A row of a Stockholm file; ``problem`` is why it has no letters."""
+
+    name: str
+    letters: bytes
+    problem: str = ""
+
+
+class _Rows:
+    """The rows of an alignment as their pieces come, as long as together they may be held."""
+
+    def __init__(self) -> None:
+        self._pieces: dict[str, list[bytes]] = {}
+        self._sizes: dict[str, int] = {}
+        self._held = 0
+        self._is_too_long = False
+
+    def __bool__(self) -> bool:
+        return bool(self._pieces)
+
+    def add(self, name: str, piece: bytes, line_size: int) -> None:
+        """A piece of a row, from a line of so many bytes, of which there may be more than came."""
+        pieces = self._pieces.setdefault(name, [])
+        taken = line_size if longest.is_exceeded(line_size) else len(piece)
+        size = self._sizes[name] = self._sizes.get(name, 0) + taken
+        if longest.is_exceeded(size):
+            self._held -= sum(map(len, pieces))
+            pieces.clear()
+        elif not self._is_too_long:
+            pieces.append(piece)
+            self._held += len(piece)
+        if longest.is_exceeded(self._held):
+            self._is_too_long = True
+            self._held = 0
+            for held in self._pieces.values():
+                held.clear()
+
+    def joined(self) -> list[_Row]:
+        """All of them."""
+        whole = longest.problem("the alignment") if self._is_too_long else ""
+        return [
+            _Row(name, b"".join(pieces), longest.problem() if too_long else whole)
+            for name, pieces in self._pieces.items()
+            for too_long in [longest.is_exceeded(self._sizes[name])]
+        ]
+
+
+def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[_Row]]:
     """The rows of one alignment after the other; the pieces of interleaved ones are joined."""
-    rows: dict[str, list[str]] = {}
-    inside, at, size = False, 0, 0
-    for at, raw in enumerate(source.lines(stream, path), 1):
+    rows = _Rows()
+    inside, at = False, 0
+    for at, raw in enumerate(source.lines(stream), 1):
         line = source.decoded(raw).strip()
         # Programs that keep alignments one behind the other end each with a byte 0.
         if "\0" in line and _is_border(line.strip("\0")):
@@ -151,17 +202,13 @@ def _blocks(stream: io.BufferedReader, path: Path) -> Iterator[list[tuple[str, b
         elif line == "//":
             if not rows:
                 raise _broken(path, at, "the alignment has no sequences")
-            joined = ((name, "".join(pieces)) for name, pieces in rows.items())
-            yield [(name, letters.encode("ascii", "replace")) for name, letters in joined]
-            rows, inside, size = {}, False, 0
+            yield rows.joined()
+            rows, inside = _Rows(), False
         elif line and not line.startswith("#"):
             name, *piece = line.split()
             if len(piece) != 1:
                 raise _broken(path, at, f"{line[:40]!r} is not a name and its letters")
-            rows.setdefault(name, []).append(piece[0])
-            size += len(piece[0])
-            if size > longest.most():
-                raise longest.refused(path, f", line {at}")
+            rows.add(name, piece[0].encode("ascii", "replace"), len(raw))
     if inside:
         raise _broken(path, at, "the file ends without a line //: it is cut off")
     if not at:
@@ -207,7 +254,7 @@ def _matrix(rows: Sequence[tuple[str, bytes]], path: Path) -> npt.NDArray[np.uin
 
 def _check_widths(rows: Sequence[tuple[str, bytes]], path: Path) -> None:
     """Refuse rows that are not all as long as the first."""
-    width = len(rows[0][1])
+    width = len(rows[0][1]) if rows else 0
     for number, (name, letters) in enumerate(rows, 1):
         if len(letters) != width:
             raise DataError(

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from sslkit.files import references, source
+from sslkit.files import longest, references, source
 from sslkit.files.references import Reference
 from sslkit.types import Record
 
@@ -38,7 +38,7 @@ def parse(stream: io.BufferedReader, path: Path, reference: Path) -> Iterator[Re
     """``read`` from an open stream; ``path`` is its name in errors."""
     number = 0
     with references.opened(reference) as genome:
-        for number, line in enumerate(_lines(stream, path), 1):
+        for number, line in enumerate(_lines(stream), 1):
             yield _record(line, genome, str(path), number)
     if not number:
         raise source.empty(path, "it holds no interval")
@@ -51,15 +51,18 @@ def intervals(stream: io.BufferedReader, path: Path) -> Iterator[Record]:
         DataError: no interval at all.
     """
     number = 0
-    for number, line in enumerate(_lines(stream, path), 1):
+    for number, line in enumerate(_lines(stream), 1):
         yield _record(line, None, str(path), number)
     if not number:
         raise source.empty(path, "it holds no interval")
 
 
-def _lines(stream: io.BufferedReader, path: Path) -> Iterator[list[str]]:
-    """The cells of each line that is an interval, at least six."""
-    for raw in source.lines(stream, path):
+def _lines(stream: io.BufferedReader) -> Iterator[list[str]]:
+    """The cells of each line that is an interval, at least six; none of one that is too long."""
+    for raw in source.lines(stream):
+        if longest.is_exceeded(len(raw)) and not raw.startswith(b"#"):
+            yield []
+            continue
         line = source.decoded(raw)
         cells = line.split("\t") if "\t" in line else line.split()
         cells = [cell.strip() for cell in cells] + [""] * 6
@@ -71,6 +74,8 @@ def _lines(stream: io.BufferedReader, path: Path) -> Iterator[list[str]]:
 
 
 def _record(cells: list[str], genome: Reference | None, source_name: str, number: int) -> Record:
+    if not cells:
+        return Record(str(number), b"", source_name, number, error=longest.problem())
     chrom, start, end, name, _, strand = cells[:6]
     marked = f"({strand})" if strand in {"+", "-"} else ""
     default = f"{chrom}:{start}-{end}{marked}" if end else str(number)

@@ -8,19 +8,21 @@ pandas and Excel certainly quoted is taken out of its quotes, see ``_Tabbed``.
 import csv
 import re
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
 from typing import IO, NamedTuple
 
 from sslkit.errors import DataError
-from sslkit.files import source
+from sslkit.files import longest, quoted, source
 
 _SEPARATED = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 #: A cell in quotes: quotes within are doubled, or escaped as R does it.
 _DOUBLED = re.compile(r'"((?:[^"]|"")*)"')
 _ESCAPED = re.compile(r'"((?:[^"\\]|\\.)*)"')
-#: Rows that are looked at before the first of them is given.
-_AHEAD = 8
+#: Rows that are looked at before the first of them is given, and characters of all of them.
+_AHEAD, _HELD = 8, 1 << 22
+#: Characters of the pieces of a line that is too long.
+_PIECE = 1 << 16
 
 
 class Cells(NamedTuple):
@@ -48,25 +50,24 @@ def read(text: IO[str], path: Path, limit: int) -> Delimited:
 
     Args:
         path: its name, which may tell what stands between the cells.
-        limit: characters of the longest row.
+        limit: characters of the longest row; a longer one has a problem.
 
     Raises:
         DataError: no header, or two columns of one name.
     """
-    lines = _bounded(text, path, limit)
+    lines = _Lines(text, path, limit)
     first, told = _first_line(lines)
     if not first:
         raise source.empty(path, "it is a table without a row of names")
     mark = told or separator(path, first)
-    csv.field_size_limit(limit)
-    everything = chain([first], lines)
-    rows = _tabbed(everything) if mark == "\t" else _quoted(everything, mark, path)
-    header = [name.strip() for name in next(rows).cells]
+    rows = _tabbed(first, lines, limit) if mark == "\t" else _quoted(first, lines, mark, limit)
+    names = next(rows)
+    if names.problem:
+        raise longest.refused(path, ", the row of names")
+    header = [name.strip() for name in names.cells]
     while len(header) > 1 and not header[-1]:
         header.pop()
-    ahead = list(islice(rows, _AHEAD))
-    # A cell with a comma in it makes some rows longer, names of rows make all of them so.
-    has_row_names = bool(ahead) and all(_is_longer(row.cells, header) for row in ahead)
+    ahead, has_row_names = _ahead(rows, header)
     if has_row_names:
         header = ["", *header]
     if twice := sorted({name for name in header if name and header.count(name) > 1}):
@@ -96,6 +97,26 @@ def _first_line(lines: Iterator[str]) -> tuple[str, str]:
     return first, ""
 
 
+def _ahead(rows: Iterator[Cells], header: list[str]) -> tuple[list[Cells], bool]:
+    """The first few rows, and whether they have names in front, as far as they tell.
+
+    A cell with a comma in it makes some rows longer, names of rows make all of them so.
+    """
+    ahead: list[Cells] = []
+    size = telling = 0
+    for row in rows:
+        ahead.append(row)
+        if row.problem:
+            continue
+        if not _is_longer(row.cells, header):
+            return ahead, False
+        telling += 1
+        size += sum(map(len, row.cells))
+        if telling == _AHEAD or size > _HELD:
+            break
+    return ahead, bool(telling)
+
+
 def _is_longer(cells: list[str], header: list[str]) -> bool:
     """Whether a row has a name in front: one cell more, and not an empty one behind."""
     return len(cells) == len(header) + 1 and bool(cells[-1].strip()) and bool(cells[0].strip())
@@ -105,7 +126,7 @@ def _fitted(rows: Iterator[Cells], width: int) -> Iterator[Cells]:
     """Rows as wide as the header: empty cells behind the last column are none."""
     for row in rows:
         cells = row.cells
-        if len(cells) == width:
+        if len(cells) == width or row.problem:
             yield row
             continue
         while len(cells) > width and not cells[-1].strip():
@@ -118,7 +139,7 @@ def _without_blank_end(rows: Iterator[Cells]) -> Iterator[Cells]:
     """Rows but for those at the end that hold nothing, as spreadsheets leave them."""
     waiting: list[Cells] = []
     for row in rows:
-        if not any(cell.strip() for cell in row.cells):
+        if not row.problem and not any(cell.strip() for cell in row.cells):
             waiting.append(row)
             continue
         if waiting:
@@ -127,90 +148,121 @@ def _without_blank_end(rows: Iterator[Cells]) -> Iterator[Cells]:
         yield row
 
 
-def _quoted(lines: Iterator[str], mark: str, path: Path) -> Iterator[Cells]:
+def _quoted(first: str, lines: "_Lines", mark: str, limit: int) -> Iterator[Cells]:
     """Rows whose cells may be quoted; blank lines are none."""
-    # strict: a quote that is never closed would otherwise swallow the rest of the file.
-    reader = csv.reader(lines, delimiter=mark, strict=True)
-    number, begins = 0, 1
+    number, begins = 0, lines.number
     try:
-        for cells in reader:
-            if cells:
-                yield Cells(cells)
+        for row in quoted.rows(first, lines, mark, limit):
+            if row != [""]:
+                yield Cells(row) if row is not None else Cells([], _too_long(limit))
                 number += 1
-            begins = reader.line_num + 1
+            begins = lines.number + 1
     except csv.Error as error:
-        is_open = "unexpected end" in str(error)
-        raise DataError(
-            "a quote in a table is not closed" if is_open else "a row of a table cannot be read",
-            where=f"{path}, row {number}, which begins at line {begins}",
-            why=str(error),
-            do="double a quote within a quoted cell and close the cell, or write the table with "
-            "tabs, where a quote is a letter",
-        ) from error
+        raise _unreadable(lines.path, number, begins, str(error)) from error
 
 
-def _tabbed(lines: Iterator[str]) -> Iterator[Cells]:
+def _too_long(limit: int) -> str:
+    if limit >= longest.most():
+        return longest.problem()
+    return f"it has more than {limit} characters: put long sequences into FASTA"
+
+
+def _unreadable(path: Path, number: int, begins: int, why: str) -> DataError:
+    is_open = "unexpected end" in why
+    return DataError(
+        "a quote in a table is not closed" if is_open else "a row of a table cannot be read",
+        where=f"{path}, row {number}, which begins at line {begins}",
+        why=why,
+        do="double a quote within a quoted cell and close the cell, or write the table with "
+        "tabs, where a quote is a letter",
+    )
+
+
+def _tabbed(first: str, lines: "_Lines", limit: int) -> Iterator[Cells]:
     """Rows with tabs between their cells, each a line; blank lines are none.
 
     A cell is taken out of quotes where the header stands in quotes, as R writes it, and where a
     doubled quote within it shows that it was put there. A row with too many cells may be one
     whose cells hold tabs in quotes.
     """
-    width, below, quoted = 0, 0, False
-    for line in lines:
-        text = line.rstrip("\n")
-        if not text:
+    width, below, is_quoted = 0, 0, False
+    for line in chain([first], lines):
+        if len(line) > limit and not line.endswith("\n"):
+            lines.pass_over()
+            yield Cells([], _too_long(limit))
             continue
-        cells = text.split("\t")
-        if '"' not in text:
+        cells = line.split("\t")
+        cells[-1] = cells[-1].removesuffix("\n")
+        if cells == [""]:
+            continue
+        if '"' not in line:
+            # A long line is not held while its cells are used.
+            del line
             width, below = width or len(cells), below or (len(cells) if width else 0)
             yield Cells(cells)
             continue
         if not width:
-            width, quoted = len(cells), all(_DOUBLED.fullmatch(cell) for cell in cells)
-            yield Cells([_bare(cell, quoted) for cell in cells])
+            width, is_quoted = len(cells), all(_DOUBLED.fullmatch(cell) for cell in cells)
+            yield Cells([_bare(cell, is_quoted) for cell in cells])
             continue
-        whole = _with_tabs(text, below or width) if len(cells) != (below or width) else []
+        whole = _with_tabs(line, below or width) if len(cells) != (below or width) else []
+        del line
         below = below or len(whole or cells)
-        yield Cells(whole or [_bare(cell, quoted) for cell in cells])
+        yield Cells(whole or [_bare(cell, is_quoted) for cell in cells])
 
 
 def _with_tabs(text: str, width: int) -> list[str]:
     """The cells of a line, tabs within quotes being letters; none where they do not fit."""
     try:
-        (cells,) = csv.reader([text], delimiter="\t", strict=True)
-    except (csv.Error, ValueError):
+        cells = quoted.cells(text, iter(()), "\t", len(text)) or []
+    except csv.Error:
         return []
     return cells if len(cells) == width else []
 
 
-def _bare(cell: str, quoted: bool) -> str:
+def _bare(cell: str, is_quoted: bool) -> str:
     """A cell without the quotes around it, where it has such; see ``_tabbed``."""
-    if (quoted or '""' in cell) and (inner := _DOUBLED.fullmatch(cell)):
+    if (is_quoted or '""' in cell) and (inner := _DOUBLED.fullmatch(cell)):
         return inner[1].replace('""', '"')
-    if quoted and (inner := _ESCAPED.fullmatch(cell)):
+    if is_quoted and (inner := _ESCAPED.fullmatch(cell)):
         return inner[1].replace('\\"', '"')
     return cell
 
 
-def _bounded(text: IO[str], path: Path, limit: int) -> Iterator[str]:
-    """Lines, none of them longer than ``limit``, and without a byte 0."""
-    number = 0
-    while line := text.readline(limit):
-        number += 1
-        if len(line) == limit and not line.endswith("\n"):
-            raise DataError(
-                "a row of a table is too long",
-                where=str(path),
-                why=f"it has more than {limit} characters",
-                do="put long sequences into FASTA, long texts into files of their own, or raise "
-                "--max-record",
-            )
+class _Lines:
+    """Lines without a byte 0, with their ends; of a longer one a first piece, and further ones.
+
+    Args:
+        path: the name of the text.
+        limit: characters of the longest line; the first piece of a longer one has one more.
+    """
+
+    def __init__(self, text: IO[str], path: Path, limit: int) -> None:
+        self._text, self.path, self._limit = text, path, limit
+        self._is_inside = False
+        #: Of the line at hand, from 1.
+        self.number = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(min(_PIECE, self._limit) if self._is_inside else self._limit + 1)
+        if not line:
+            raise StopIteration
+        if not self._is_inside:
+            self.number += 1
+        self._is_inside = not line.endswith("\n")
         if "\0" in line:
             raise DataError(
                 "a table is not text",
-                where=f"{path}, line {number}",
+                where=f"{self.path}, line {self.number}",
                 why="there is a byte 0",
                 do="convert it to UTF-8 (iconv -t UTF-8), or mend it",
             )
-        yield line
+        return line
+
+    def pass_over(self) -> None:
+        """Drop what is left of the line at hand."""
+        while self._is_inside and next(self, ""):
+            pass

@@ -10,7 +10,6 @@ from sslkit.files import fasta, longest, source
 from sslkit.types import Record
 
 ENDINGS = (".fq", ".fastq")
-_REST = 1 << 20
 
 
 def read(path: Path) -> Iterator[Record]:
@@ -32,7 +31,7 @@ def parse(stream: io.BufferedReader, path: Path, before: int = 0) -> Iterator[Re
     Args:
         before: how many reads of the file stand before the stream.
     """
-    lines = (line.strip() for long in _bounded(stream, path) for line in long.splitlines())
+    lines = (line.strip() for line in source.lines(stream))
     number, previous_is_whole = before, True
     for line in lines:
         head = line.removeprefix(codecs.BOM_UTF8) if number == before else line
@@ -58,42 +57,26 @@ def _record(head: bytes, lines: Iterator[bytes], source_name: str, number: int) 
             complete = True
             break
         bases += len(line)
-        if bases <= longest.most():
+        if not longest.is_exceeded(bases):
             letters += line
     while complete and qualities < bases:
         line = next(lines, b"")
         complete = bool(line)
         qualities += len(line)
-        if qualities <= longest.most():
+        if not longest.is_exceeded(qualities):
             quality += line
     problem = fasta.title_problem(head)
     if not complete:
         problem = "the file ends, or a line is blank, in the middle of it: it may be cut off"
     elif qualities > bases:
         problem = f"it has {bases} bases and {qualities} qualities"
-    elif bases > longest.most():
+    elif longest.is_exceeded(bases):
         problem = longest.problem()
     metadata = {"quality": quality.decode("latin-1")}
     if title:
         metadata["title"] = title
     payload = b"" if problem else bytes(letters)
     return Record(name, payload, source_name, number, metadata, problem)
-
-
-def _bounded(stream: io.BufferedReader, path: Path) -> Iterator[bytes]:
-    """Lines as they stand; of one that is longer than a record may be, a letter more than that.
-
-    Raises:
-        DataError: a long line that holds others, which end with CR.
-    """
-    most = longest.most()
-    for number, line in enumerate(iter(lambda: stream.readline(most + 1), b""), 1):
-        if len(line) > most and not line.endswith(b"\n"):
-            if b"\r" in line:
-                raise longest.refused(path, f", line {number}")
-            while (rest := stream.readline(_REST)) and not rest.endswith(b"\n"):
-                pass
-        yield line
 
 
 def _broken(path: Path, number: int, line: bytes) -> DataError:

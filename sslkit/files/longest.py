@@ -17,6 +17,11 @@ def most() -> int:
     return _most[-1]
 
 
+def is_exceeded(size: int) -> bool:
+    """Whether so many bytes are more than a record may have."""
+    return size > _most[-1]
+
+
 def stated() -> dict[str, int]:
     """What a manifest says of it, where it is not the default."""
     return {} if most() == DEFAULT else {"max_record": most()}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from sslkit.files import source
+from sslkit.files import longest, source
 
 #: Names of columns of SMILES, in lower case; above lines of SMILES they are a header.
 COLUMNS = ("smiles", "canonical_smiles", "isomeric_smiles", "mol")
@@ -19,7 +19,7 @@ LINES = (".smi", ".smiles", ".can", ".ism")
 BLOCKS = (".sdf", ".sd", ".mol")
 
 _BLOCK = 1 << 19
-#: Bytes of a line, and of an entry of an SDF; no more of it is held.
+#: Bytes of a line, and of an entry of an SDF, where a record may have as many; no more is held.
 _LONGEST_LINE, _LONGEST_ENTRY = 1 << 20, 1 << 24
 #: Bytes that a line takes besides its letters.
 _LINE_COST = 64
@@ -109,13 +109,22 @@ class Lines(Entries):
     """
 
     def _take(self, line: str, size: int) -> list[Entry]:
-        del size
+        # Behind it, an end of two bytes at the most.
+        size -= len("\r\n")
+        if longest.is_exceeded(size):
+            return [self._bad(longest.problem())]
+        if size > _LONGEST_LINE:
+            return [self._bad(f"its line takes more than {_LONGEST_LINE >> 20} MiB")]
         words = line.split(None, 1)
         if not words or (not self._number and words[0].lower() in COLUMNS):
             return []
         self._number += 1
         name = words[1].strip() if len(words) > 1 else ""
         return [Entry(self._number, self._line, name or str(self._number), words[0])]
+
+    def _bad(self, problem: str) -> Entry:
+        self._number += 1
+        return Entry(self._number, self._line, str(self._number), "", error=problem)
 
     def _last(self) -> list[Entry]:
         return []
@@ -163,15 +172,16 @@ class Blocks(Entries):
         if line.startswith(_ENTRY_ENDS):
             return self._entry()
         # Of an entry without end its lines are counted, and no longer held.
-        if self._cost <= _LONGEST_ENTRY:
+        if self._cost <= _LONGEST_ENTRY and not longest.is_exceeded(self._size):
             self._held.append(line)
         return []
 
     def _last(self) -> list[Entry]:
-        return self._entry() if any(line.strip() for line in self._held) else []
+        is_entry = any(line.strip() for line in self._held) or longest.is_exceeded(self._size)
+        return self._entry() if is_entry else []
 
     def _entry(self) -> list[Entry]:
-        lines, cost = self._held, self._cost
+        lines, size, cost = self._held, self._size, self._cost
         self._held, self._size, self._cost, self._count = [], 0, 0, 0
         self._number += 1
         title = lines[0].strip() if lines else ""
@@ -179,6 +189,8 @@ class Blocks(Entries):
         ends = next((at for at, line in enumerate(lines) if line.rstrip() == _MOLECULE_ENDS), None)
         if cost > _LONGEST_ENTRY:
             why = f"it takes more than {_LONGEST_ENTRY >> 20} MiB without a line {_ENTRY_ENDS}"
+        elif longest.is_exceeded(size):
+            why = longest.problem()
         elif any("\0" in line for line in lines):
             why = "it is no text: it holds a byte 0"
         elif ends is None:

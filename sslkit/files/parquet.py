@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sslkit.errors import DataError
-from sslkit.files import atomic, scratch
+from sslkit.files import atomic, longest, scratch
 from sslkit.files.delimited import Cells
 
 MAGIC = b"PAR1"
@@ -80,27 +80,42 @@ def _rows(file: Any, flat: Sequence[Any], wanted: Sequence[str]) -> Iterator[Cel
         empty = [""] * len(batch)
         problems: dict[int, str] = {}
         columns = [
-            _texts(field, batch.column(field.name).to_pylist(), problems)
-            if field.name in read
-            else empty
+            _texts(field, batch.column(field.name), problems) if field.name in read else empty
             for field in flat
         ]
         for number, cells in enumerate(zip(*columns, strict=True)):
             yield Cells(list(cells), problems.get(number, ""))
 
 
-def _texts(field: Any, cells: list[Any], problems: dict[int, str]) -> list[str]:
+def _texts(field: Any, column: Any, problems: dict[int, str]) -> list[str]:
     """Cells as text; a null and NaN are empty.
 
     Args:
         problems: by the number of a row, what is wrong with it; added to.
     """
     kind = _values(field.type)
+    cells = _bounded(field, column, problems)
     if _is_bytes(kind):
         return [_decoded(field.name, at, cell, problems) for at, cell in enumerate(cells)]
     if _is_number(kind):
         return ["" if cell is None or math.isnan(cell) else str(cell) for cell in cells]
     return ["" if cell is None else str(cell) for cell in cells]
+
+
+def _bounded(field: Any, column: Any, problems: dict[int, str]) -> list[Any]:
+    """The cells of a column; None for one that is longer than a record may be."""
+    if not longest.is_exceeded(column.nbytes):
+        return list(column.to_pylist())
+    cells: list[Any] = []
+    for at, cell in enumerate(column):
+        value = cell.value if hasattr(cell, "index") else cell
+        buffer = value.as_buffer() if hasattr(value, "as_buffer") else None
+        if buffer is not None and longest.is_exceeded(buffer.size):
+            problems[at] = longest.problem(f"its cell of column {field.name!r}")
+            cells.append(None)
+        else:
+            cells.append(cell.as_py())
+    return cells
 
 
 def _decoded(name: str, at: int, cell: bytes | None, problems: dict[int, str]) -> str:

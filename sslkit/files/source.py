@@ -116,27 +116,24 @@ def decoded(raw: bytes) -> str:
         return raw.decode("latin-1")
 
 
-def lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
+def lines(stream: IO[bytes]) -> Iterator[bytes]:
     """The lines of a stream without their ends, of whichever kind these are.
 
-    Raises:
-        DataError: one is longer than a record may be; ``path`` names the file.
+    Of one that is longer than a record may be, the beginning comes, a byte more than that
+    (``longest.is_exceeded``).
     """
-    for number, long in enumerate(raw_lines(stream, path)):
-        yield from (long if number else long.removeprefix(codecs.BOM_UTF8)).splitlines()
-
-
-def raw_lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
-    """The lines of a stream as they stand, with their line feeds.
-
-    Raises:
-        DataError: one is longer than a record may be; ``path`` names the file.
-    """
-    most = longest.most()
-    for number, line in enumerate(iter(lambda: stream.readline(most + 1), b""), 1):
-        if len(line) > most:
-            raise longest.refused(path, f", line {number}")
-        yield line
+    most = longest.most() + 1
+    line = bytearray()
+    for number, block in enumerate(unix_lines(stream, _BUFFER)):
+        text = block if number else block.removeprefix(codecs.BOM_UTF8)
+        first, *others = text.split(b"\n")
+        line += first[: most - len(line)]
+        if others:
+            yield bytes(line)
+            yield from others[:-1] if most > len(text) else (one[:most] for one in others[:-1])
+            line = bytearray(others[-1][:most])
+    if line:
+        yield bytes(line)
 
 
 def whole(stream: IO[bytes], path: Path) -> bytes:

@@ -132,7 +132,7 @@ def parse(
     """``read`` from an open stream; ``path`` is its name in errors.
 
     Args:
-        longest: for tables larger than memory: rows of more bytes are refused, bytes of the
+        longest: for tables larger than memory: rows of more bytes are bad, bytes of the
             sequence that are no UTF-8 become lone surrogates, and of Parquet only ids and
             sequences are read.
     """
@@ -257,7 +257,7 @@ def _opened(stream: io.BufferedReader, path: Path, longest: int | None = None) -
                 return
             errors = "strict" if longest is None else "surrogateescape"
             text = source.as_text(stream, errors)
-            limit = longest or min(_CELL_LIMIT, most())
+            limit = min(longest or _CELL_LIMIT, most())
             lines = delimited.read(text, path, limit)
             yield _Table(lines.header, lambda _: lines.rows, has_row_names=lines.has_row_names)
         except pa.ArrowException as error:

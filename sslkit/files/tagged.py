@@ -105,12 +105,18 @@ def _label(
 ) -> tuple[str, str]:
     """The label with what is masked hidden, and what is wrong with it."""
     label = source.decoded(record.payload)
+    if record.error:
+        return "", record.error
     if record.id not in texts:
         return "", f"{beside.sequences} has no sequence of this id"
+    if problem := texts[record.id].error:
+        return "", f"its sequence in {beside.sequences}: {problem}"
     if masks is None:
         return label, ""
     if record.id not in masks:
         return "", f"{beside.mask} has no mask of this id"
+    if problem := masks[record.id].error:
+        return "", f"its mask in {beside.mask}: {problem}"
     mask = source.decoded(masks[record.id].payload)
     if strange := sorted(set(mask) - {_HIDDEN, _SHOWN}):
         return "", f"its mask in {beside.mask} holds {strange[0]!r}; there is 0 and 1"

@@ -81,8 +81,7 @@ class Inputs:
         elif kind == "genbank":
             pieces = genbank.as_fasta(stream, path, self._check)
         elif kind == "stockholm":
-            rows = alignment.parse(stream, path)
-            pieces = (_FASTA % (row.id.encode(), row.payload) for row in rows)
+            pieces = self._records(alignment.parse(stream, path))
         elif kind == "rows":
             pieces = self._records(alignment.parse_fasta(stream, path))
         else:

@@ -90,7 +90,7 @@ def test_what_biopython_writes_is_read_back(held: list[str]) -> None:
     fasta = "".join(f">s{n}\n{row}\n" for n, row in enumerate(held))
     made = format(AlignIO.read(io.StringIO(fasta), "fasta"), "stockholm")
     blocks = alignment._blocks(io.BufferedReader(io.BytesIO(made.encode())), Path("x"))
-    assert [letters.decode() for _, letters in next(blocks)] == held
+    assert [row.letters.decode() for row in next(blocks)] == held
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Pairs of texts that say the same: lines of two columns with a tab between."""
 
-import itertools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,12 +8,12 @@ import numpy.typing as npt
 
 from sslkit.domains.language.documents import BETWEEN, Stream, Units
 from sslkit.errors import OnError
-from sslkit.files import sequences, source
+from sslkit.files import longest, sequences, source
 from sslkit.types import Record
 
 _NOTHING = np.empty(0, np.uint32)
-#: Lines that are split at once.
-_LINES = 4096
+#: Lines that are split at once, and bytes of them.
+_LINES, _BYTES = 4096, 1 << 22
 
 
 def read(path: Path, stream: Callable[[], Stream], on_error: OnError) -> Iterator[Record]:
@@ -28,8 +27,7 @@ def read(path: Path, stream: Callable[[], Stream], on_error: OnError) -> Iterato
     """
     number = 0
     with source.open_bytes(path) as held:
-        bounded = source.raw_lines(held, path)
-        while lines := list(itertools.islice(bounded, _LINES)):
+        for lines in _batches(source.lines(held)):
             for record in _records(lines, number, str(path), stream()):
                 if record.error and on_error == "stop":
                     raise sequences.bad_record(record)
@@ -39,8 +37,22 @@ def read(path: Path, stream: Callable[[], Stream], on_error: OnError) -> Iterato
         raise source.empty(path)
 
 
+def _batches(lines: Iterator[bytes]) -> Iterator[list[bytes]]:
+    """Lines in lists of some thousands, or of some megabytes."""
+    batch: list[bytes] = []
+    size = 0
+    for line in lines:
+        batch.append(line)
+        size += len(line)
+        if len(batch) == _LINES or size > _BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def _records(lines: list[bytes], before: int, path: str, stream: Stream) -> Iterator[Record]:
-    cells = [line.rstrip(b"\r\n").split(b"\t") for line in lines]
+    cells = [[] if longest.is_exceeded(len(line)) else line.split(b"\t") for line in lines]
     problems = [_problem(pair) for pair in cells]
     good = [pair for pair, problem in zip(cells, problems, strict=True) if not problem]
     units, ends = stream.lines(b"".join(cell + b"\n" for pair in good for cell in pair))
@@ -61,6 +73,8 @@ def _records(lines: list[bytes], before: int, path: str, stream: Stream) -> Iter
 
 
 def _problem(cells: list[bytes]) -> str:
+    if not cells:
+        return longest.problem()
     if len(cells) != 2:
         columns = "one column" if len(cells) == 1 else f"{len(cells)} columns"
         return f"it has {columns}, and a pair has two with a tab between"
