@@ -1,7 +1,7 @@
 """The words that all floors share: records, batches and what plug-ins promise each other."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
@@ -180,3 +180,15 @@ class Tags:
 
     values: tuple[npt.NDArray[np.int32], ...]
     classes: tuple[str, ...]
+
+    def known(self, rows: Iterable[int] | npt.NDArray[np.int64]) -> int:
+        """Units of some records whose label is known."""
+        return int(sum((self.values[row] >= 0).sum() for row in rows))
+
+    def counts(self, rows: Iterable[int] | npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """How many known units of some records are of each class, [classes]."""
+        total = np.zeros(len(self.classes), np.int64)
+        for row in rows:
+            values = self.values[row]
+            total += np.bincount(values[values >= 0], minlength=len(total))
+        return total

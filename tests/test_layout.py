@@ -21,7 +21,8 @@ NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 #: From the bottom up; a file imports from its own package and from layers below only.
 LAYERS = (
     ("errors", "escapes", "conformance", "types", "rng"),
-    ("machine", "contracts", "console", "tables", "figures", "third_party"),
+    ("machine", "console", "tables", "figures", "third_party"),
+    ("contracts",),
     ("catalog", "options", "files"),
     ("artifacts",),
     ("vocab",),
@@ -29,6 +30,7 @@ LAYERS = (
     ("engine",),
     ("data",),
     ("inference", "probes"),
+    ("supervision",),
     ("analysis",),
     ("stages",),
     ("cli",),

@@ -1,1 +1,1 @@
-"""What plug-ins promise: domains, encoders, objectives, optimizers."""
+"""What plug-ins promise: domains, encoders, objectives, supervision, optimizers."""

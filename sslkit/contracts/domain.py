@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -162,6 +162,11 @@ class TokenDomain(RecordDomain, Protocol):
     def length(self, units: int) -> int:
         """How many tokens so many units give; 0 where they are too few."""
         ...
+
+
+def counts_tokens(domain: Domain) -> TypeGuard[TokenDomain]:
+    """Whether the records of a domain are sequences of tokens, which windows are cut from."""
+    return hasattr(type(domain), "units")
 
 
 @runtime_checkable

@@ -34,6 +34,17 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
+class Scored(Objective, Protocol):
+    """An objective of labels, whose head gives scores for each of them."""
+
+    def scores(
+        self, encoder: "torch.nn.Module", head: "torch.nn.Module", batch: Batch
+    ) -> "torch.Tensor":
+        """Scores [rows, ..., outputs] float32: of classes, or the standardised number."""
+        ...
+
+
 class Pretext(Objective, Protocol):
     """An objective that needs no labels. A file in ``objectives/`` holds a class ``Objective``.
 

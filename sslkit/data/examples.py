@@ -1,10 +1,10 @@
 """Labelled records, checked, encoded and split: what finetune and probe begin with."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,23 +12,22 @@ import numpy.typing as npt
 from sslkit import catalog
 from sslkit.artifacts import learned
 from sslkit.console import Console
-from sslkit.contracts.domain import Families, TokenDomain
+from sslkit.contracts.domain import Families, RecordDomain, counts_tokens
 from sslkit.data import splits
-from sslkit.data.labelled import balanced
 from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.files import classes
-from sslkit.types import Array, Labelled, Record, Targets
+from sslkit.types import Array, Labelled
 
-#: Kinds of the tasks that are not about whole records: about the pairs of a record's residues,
-#: and about each of its units.
-PAIRS, PER_TOKEN = "contacts", "per-token"
-_PARTS_OF_RECORDS = {
-    PAIRS: ("the pairs of their residues", "reads them from attention maps"),
-    PER_TOKEN: ("each of their letters", "judges frozen features of tokens"),
+#: What labels are attached to, as tasks name it.
+RECORD, TOKEN, PAIR = "record", "token", "pair"
+#: Of each: what it is about, and what a probe does with it.
+_ABOUT = {
+    RECORD: ("whole records", "judges embeddings"),
+    TOKEN: ("each of their letters", "judges frozen features of tokens"),
+    PAIR: ("the pairs of their residues", "reads them from attention maps"),
 }
-#: How the classes of a task may be weighed.
-WEIGHTS = ("none", "balanced")
+#: The kind of the tasks whose labels are of each unit.
+PER_TOKEN = "per-token"
 #: Of the records that a stage divides itself.
 VALID_SHARE, TEST_SHARE = 0.1, 0.2
 #: Records that are looked at behind a bad one, for one that can be used.
@@ -36,13 +35,29 @@ _AHEAD = 1000
 #: The parts that fine-tuning makes.
 SHARES = {"valid": VALID_SHARE, "test": TEST_SHARE}
 
+Target = TypeVar("Target")
+Read_co = TypeVar("Read_co", covariant=True)
+
+
+class Task(Protocol[Read_co]):
+    """A task that reads labels and gives them as numbers; see ``contracts.domain.Task``."""
+
+    def read(self, files: Mapping[str, Sequence[Path]], on_error: OnError) -> Labelled:
+        """Labelled records of files by part."""
+        ...
+
+    def encode_labels(self, labelled: Labelled) -> Read_co:
+        """Labels as numbers."""
+        ...
+
 
 @dataclass(frozen=True)
-class Examples:
+class Examples(Generic[Target]):
     """Labelled records that can be used.
 
     Attributes:
         units: each record as its domain encodes it.
+        targets: the labels as numbers, of records or of their parts.
         strata, groups: class (or quantile) and duplicate group of each, [records] int64.
         families: of look-alikes, [records] int64; None where the domain tells none.
         marks: what the records are known by to checkpoints, [records] int64; None where there is
@@ -53,7 +68,7 @@ class Examples:
 
     labelled: Labelled
     units: tuple[Array, ...]
-    targets: Targets
+    targets: Target
     strata: splits.IntArray
     groups: splits.IntArray
     families: splits.IntArray | None = None
@@ -61,7 +76,12 @@ class Examples:
     learned: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
-        return len(self.units)
+        return len(self.labelled)
+
+    @property
+    def files(self) -> str:
+        """The files that were read, as messages name them."""
+        return ", ".join(map(str, self.labelled.files))
 
     @property
     def together(self) -> splits.IntArray:
@@ -76,29 +96,40 @@ class Examples:
         return ~splits.bound(self.together, self.learned)
 
     @property
-    def told(self) -> str:
+    def family_note(self) -> str:
         """How many families there are, for people; empty where the domain tells none."""
         if self.families is None:
             return ""
         count = len(np.unique(self.families))
         return f"{count} families of look-alikes, each on one side of what is made here"
 
+    @property
+    def summary(self) -> str:
+        """What was read, for people."""
+        return f"read {self.files}: {len(self)} records, {self.labelled.skipped} skipped"
 
-def task_module(name: str, domain: str, kind: str = "") -> ModuleType:
+
+def supervision_of(task: ModuleType) -> str:
+    """What the labels of a task are attached to."""
+    return str(getattr(task, "SUPERVISION", RECORD))
+
+
+def task_module(name: str, domain: str, taken: Collection[str] = (RECORD,)) -> ModuleType:
     """The task of that name.
 
     Args:
-        kind: ``PAIRS`` or ``PER_TOKEN`` where labels of that kind are taken, and no others.
+        taken: what labels may be attached to where they are taken.
 
     Raises:
-        UsageError: there is none, or it is not about this domain, or not of this kind.
+        UsageError: there is none, or it is not about this domain, or has other labels.
     """
     module = catalog.load("task", name)
-    of_parts = module.KIND if module.KIND in _PARTS_OF_RECORDS else ""
-    if of_parts != kind:
-        what, how = _PARTS_OF_RECORDS.get(of_parts, ("whole records", "judges embeddings"))
+    supervision = supervision_of(module)
+    if supervision not in taken:
+        what, how = _ABOUT[supervision]
+        wanted = "records" if RECORD in taken else _ABOUT[next(iter(taken))][0]
         raise UsageError(
-            f"task {name} has no labels of {_PARTS_OF_RECORDS[kind][0] if kind else 'records'}",
+            f"task {name} has no labels of {wanted}",
             why=f"it is about {what}",
             do=f"sslkit probe --task {name} --checkpoint FOLDER {how}",
         )
@@ -110,107 +141,67 @@ def task_module(name: str, domain: str, kind: str = "") -> ModuleType:
 
 
 def read(
-    module: ModuleType,
-    settings: Any,
+    task: Task[Target],
     files: Mapping[str, Sequence[Path]],
-    domain: TokenDomain,
+    domain: RecordDomain,
     on_error: OnError,
     console: Console,
-    families: bool = True,
-) -> Examples:
-    """Read labelled files; records that the domain refuses stop the run, or are skipped.
+    strata: Callable[[Target], splits.IntArray],
+    problem: Callable[[str, int], str] = lambda label, units: "",
+    *,
+    families: bool,
+) -> Examples[Target]:
+    """Read labelled files; records that cannot be used stop the run, or are skipped.
 
     Args:
         files: by part of the split; under "" those that are to be divided.
-        families: whether the domain is asked for families of look-alikes.
-    """
-    task = module.Task(settings)
-    found = usable(task.read(files, on_error), domain, on_error, families=families)
-    for note in found.labelled.notes:
-        console.warn(note)
-    targets: Targets = task.encode_labels(found.labelled)
-    for one, other in classes.alike(targets.classes):
-        console.warn(f"classes {one} and {other} differ in the case of letters only")
-    strata = (
-        targets.values.astype(np.int64)
-        if targets.classes
-        else splits.quantile_strata(targets.values)
-    )
-    console.say(
-        f"read {', '.join(map(str, found.labelled.files))}: {len(found.units)} records, "
-        f"{found.labelled.skipped} skipped{_classes(targets)}"
-    )
-    return Examples(
-        found.labelled, found.units, targets, strata, found.groups, found.families, found.marks
-    )
-
-
-@dataclass(frozen=True)
-class Usable:
-    """Labelled records that can be used, before their labels are numbers; as ``Examples`` has them.
-
-    Attributes:
-        units: each record as its domain encodes it.
-        groups, families: [records] int64; no families where the domain tells none.
-        marks: what the records are known by to checkpoints, [records] int64.
-    """
-
-    labelled: Labelled
-    units: tuple[Array, ...]
-    groups: splits.IntArray
-    families: splits.IntArray | None
-    marks: splits.IntArray
-
-
-def usable(
-    labelled: Labelled,
-    domain: TokenDomain,
-    on_error: OnError,
-    problem_of: Callable[[str, int], str] = lambda label, units: "",
-    *,
-    families: bool,
-) -> Usable:
-    """The records that can be used.
-
-    Args:
-        problem_of: why a label does not fit a record of so many units, "" where it does.
+        strata: what is spread evenly over the parts of a split, [records].
+        problem: why a label does not fit a record of so many units, "" where it does.
         families: whether the domain is asked for families of look-alikes.
 
     Raises:
         DataError: one that cannot be used, where that stops the run; or none can.
     """
-    units: list[Array] = []
-    signatures: list[bytes] = []
-    kin: list[bytes] = []
-    asked = domain if families and isinstance(domain, Families) else None
+    labelled = task.read(files, on_error)
+    for note in labelled.notes:
+        console.warn(note)
+    units, signatures, kin = list[Array](), list[bytes](), list[bytes]()
+    relatives = domain if families and isinstance(domain, Families) else None
     good: list[int] = []
     for position, cell in enumerate(labelled.records):
         record = domain.record(cell.id, cell.payload, cell.source, cell.number)
-        problem = record.error or _too_short(domain, record)
-        encoded = domain.encode(record) if not problem else np.empty(0)
-        problem = problem or problem_of(labelled.labels[position], len(encoded))
-        if problem and on_error == "stop":
+        encoded = np.empty(0) if record.error else domain.encode(record)
+        why = record.error or _too_short(domain, encoded)
+        why = why or problem(labelled.labels[position], len(encoded))
+        if why and on_error == "stop":
             raise DataError(
                 "a record cannot be used",
                 where=labelled.where(position),
-                why=problem,
+                why=why,
                 do=_advice(labelled, domain, position, good),
             )
-        if not problem:
+        if not why:
             good.append(position)
             units.append(encoded)
             signatures.append(domain.signature(record))
-            kin += [] if asked is None else [asked.family(record)]
+            kin += [] if relatives is None else [relatives.family(record)]
     if not good:
         raise DataError("no record can be used", where=", ".join(map(str, labelled.files)))
     groups = splits.group_numbers(signatures)
-    wider = None if asked is None else splits.family_numbers(kin, groups)
-    kept = labelled.take(good, skipped=len(labelled) - len(good))
-    marks = np.array([learned.mark(signature) for signature in signatures], np.int64)
-    return Usable(kept, tuple(units), groups, wider, marks)
+    usable = labelled.take(good, skipped=len(labelled) - len(good))
+    targets = task.encode_labels(usable)
+    return Examples(
+        usable,
+        tuple(units),
+        targets,
+        strata(targets),
+        groups,
+        None if relatives is None else splits.family_numbers(kin, groups),
+        np.array([learned.mark(signature) for signature in signatures], np.int64),
+    )
 
 
-def _advice(labelled: Labelled, domain: TokenDomain, position: int, good: Sequence[int]) -> str:
+def _advice(labelled: Labelled, domain: RecordDomain, position: int, good: Sequence[int]) -> str:
     """What to do about a bad record: passing it over helps where others are good."""
     ahead = range(position + 1, min(position + _AHEAD, len(labelled)))
     cells = (labelled.records[other] for other in ahead)
@@ -219,60 +210,27 @@ def _advice(labelled: Labelled, domain: TokenDomain, position: int, good: Sequen
     return "look whether it is the right table, or name its column with --sequence-column"
 
 
-def _too_short(domain: TokenDomain, record: Record) -> str:
-    size = len(domain.encode(record))
-    needed = domain.units(1)
-    return "" if size >= needed else f"it is {size} long, and one token takes {needed}"
-
-
-def _classes(targets: Targets) -> str:
-    if not targets.classes:
+def _too_short(domain: RecordDomain, units: Array) -> str:
+    if not counts_tokens(domain) or len(units) >= domain.units(1):
         return ""
-    counts = np.bincount(targets.values, minlength=len(targets.classes))
-    listed = [f"{name}: {n}" for name, n in zip(targets.classes, counts, strict=True)]
-    return "; " + ", ".join(listed[:8]) + (" ..." if len(listed) > 8 else "")
+    return f"it is {len(units)} long, and one token takes {domain.units(1)}"
 
 
-def divide(examples: Examples, shares: Mapping[str, float], seed: int, console: Console) -> Split:
-    """The parts of the split, given or made; says how duplicates were treated.
-
-    Warns where a class is missing from a part.
-    """
-    found = splits.split(
+def divide(
+    examples: Examples[Target], shares: Mapping[str, float], seed: int, console: Console
+) -> Split:
+    """The parts of the split, given or made; says how duplicates were treated."""
+    split = splits.split(
         *(examples.strata, examples.groups, shares, seed, examples.labelled.parts),
         families=examples.families,
         learned=examples.learned,
     )
-    sizes = ", ".join(f"{name} {len(found.rows(name))}" for name in splits.PARTS)
-    made = f"made {' and '.join(found.made)}" if found.made else "as given"
+    sizes = ", ".join(f"{name} {len(split.rows(name))}" for name in splits.PARTS)
+    made = f"made {' and '.join(split.made)}" if split.made else "as given"
     console.say(
-        f"split ({made}): {sizes}; {found.together} records have duplicates, "
+        f"split ({made}): {sizes}; {split.together} records have duplicates, "
         "as the domain tells them, and stay on one side"
-        + "".join(f"; {n} dropped from {part}" for part, n in found.dropped.items())
-        + (f"; {examples.told}" if examples.told else "")
+        + "".join(f"; {n} dropped from {part}" for part, n in split.dropped.items())
+        + (f"; {examples.family_note}" if examples.family_note else "")
     )
-    for name in splits.PARTS if examples.targets.classes else ():
-        rows = found.rows(name)
-        held = set(examples.targets.values[rows].tolist())
-        for number, label in enumerate(examples.targets.classes):
-            if len(rows) and number not in held:
-                console.warn(f"class {label} is missing from the {name} part")
-    return found
-
-
-def weights(how: str, examples: Examples, train: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
-    """The weight of every example in the loss.
-
-    Args:
-        how: ``none``, or ``balanced`` over the classes of the training part.
-
-    Raises:
-        UsageError: another word, or a task without classes.
-    """
-    if how not in WEIGHTS:
-        raise UsageError(f"--class-weights is {' or '.join(WEIGHTS)}, not {how!r}")
-    if how == "none":
-        return np.ones(len(examples), np.float32)
-    if not examples.targets.classes:
-        raise UsageError("a task without classes has no class weights")
-    return balanced(examples.targets.values, len(examples.targets.classes), train)
+    return split

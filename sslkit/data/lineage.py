@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,11 +10,13 @@ import numpy.typing as npt
 from sslkit.artifacts import manifest
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.console import Console
-from sslkit.data.examples import Examples
+from sslkit.data.examples import Examples, Target
 from sslkit.errors import UsageError
 
 
-def marked(examples: Examples, checkpoint: Checkpoint, path: Path, console: Console) -> Examples:
+def marked(
+    examples: Examples[Target], checkpoint: Checkpoint, path: Path, console: Console
+) -> Examples[Target]:
     """The records, and on which of them a checkpoint was fine-tuned: they are not judged on.
 
     Raises:
@@ -38,8 +41,8 @@ def marked(examples: Examples, checkpoint: Checkpoint, path: Path, console: Cons
 
 
 def known(
-    examples: Examples, learned: npt.NDArray[np.bool_], path: Path, console: Console
-) -> Examples:
+    examples: Examples[Target], learned: npt.NDArray[np.bool_], path: Path, console: Console
+) -> Examples[Target]:
     """The records, some of which what is in ``path`` was fine-tuned on; says how many."""
     if learned.any():
         console.warn(
@@ -49,7 +52,7 @@ def known(
     return replace(examples, learned=learned)
 
 
-def not_judged(examples: Examples) -> dict[str, int]:
+def not_judged(examples: Examples[Any]) -> dict[str, int]:
     """How many records a checkpoint was fine-tuned on, as manifests say it; empty for none."""
     count = 0 if examples.learned is None else int(examples.learned.sum())
     return {"fine_tuned_on": count} if count else {}

@@ -7,11 +7,15 @@ import numpy as np
 from sslkit.data.examples import Examples
 from sslkit.errors import DataError
 from sslkit.probes import metrics
-from sslkit.types import Array
+from sslkit.types import Array, Targets
 
 
 def check(
-    examples: Examples, trained: Sequence[Array], tested: Array, names: Sequence[str], do: str
+    examples: Examples[Targets],
+    trained: Sequence[Array],
+    tested: Array,
+    names: Sequence[str],
+    do: str,
 ) -> None:
     """Refuse records of which nothing can be learned, or on which nothing can be judged.
 
@@ -50,7 +54,7 @@ def check(
         )
 
 
-def _counted(examples: Examples, rows: Array) -> str:
+def _counted(examples: Examples[Targets], rows: Array) -> str:
     """How many records there are of each class, or of how many numbers."""
     values, classes = examples.targets.values[rows], examples.targets.classes
     records = f"{len(rows)} record" + ("" if len(rows) == 1 else "s")

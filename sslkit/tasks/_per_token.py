@@ -14,6 +14,7 @@ from sslkit.files import labelled as labelled_files
 from sslkit.files import tagged
 from sslkit.types import Labelled, Tags
 
+SUPERVISION = "token"
 KIND = "per-token"
 METRICS = ("accuracy", "macro_f1", "mcc")
 UNKNOWN = -1

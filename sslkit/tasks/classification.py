@@ -13,6 +13,7 @@ from sslkit.types import Labelled, Targets
 
 VERSION = 1
 DOMAIN = ""
+SUPERVISION = "record"
 KIND = "multiclass"
 METRICS = ("macro_f1", "accuracy", "mcc", "auc")
 

@@ -15,6 +15,7 @@ from sslkit.files.columns import Columns
 
 VERSION = 1
 DOMAIN = "protein"
+SUPERVISION = "pair"
 KIND = "contacts"
 METRICS = ("long_range_P@L", "long_range_P@L/2", "long_range_P@L/5")
 

@@ -13,6 +13,7 @@ from sslkit.types import Labelled, Targets
 
 VERSION = 1
 DOMAIN = "genome"
+SUPERVISION = "record"
 KIND = "binary"
 METRICS = ("auc", "mcc", "average_precision", "accuracy", "f1")
 

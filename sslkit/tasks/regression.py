@@ -13,6 +13,7 @@ from sslkit.types import Labelled, Targets
 
 VERSION = 1
 DOMAIN = ""
+SUPERVISION = "record"
 KIND = "regression"
 METRICS = ("r2", "spearman", "pearson", "rmse", "mae")
 

@@ -18,6 +18,7 @@ from sslkit.tasks import _per_token
 
 VERSION = 1
 DOMAIN = "protein"
+SUPERVISION = _per_token.SUPERVISION
 KIND = _per_token.KIND
 METRICS = _per_token.METRICS
 

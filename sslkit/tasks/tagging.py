@@ -20,6 +20,7 @@ from sslkit.tasks import _per_token
 
 VERSION = 1
 DOMAIN = ""
+SUPERVISION = _per_token.SUPERVISION
 KIND = _per_token.KIND
 METRICS = _per_token.METRICS
 Settings = _per_token.Settings

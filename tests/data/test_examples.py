@@ -8,9 +8,9 @@ import pytest
 
 from sslkit.console import Console
 from sslkit.data import examples
-from sslkit.data.examples import Examples
 from sslkit.domains import genome
 from sslkit.errors import DataError, OnError, UsageError
+from sslkit.supervision.record import Records, Supervision
 from sslkit.tasks import classification, promoter, regression
 from sslkit.types import Record
 from sslkit.vocab.vocabulary import Vocabulary
@@ -19,8 +19,8 @@ TOKENS = [a + b for a in "ACGT" for b in "ACGT"]
 DOMAIN = genome.Domain(genome.Settings(k=2, stride=1), Vocabulary(TOKENS, np.ones(16, np.int64)))
 
 
-def read(path: Path, task: Any = promoter, on_error: OnError = "stop") -> Examples:
-    return examples.read(task, task.Settings(), {"": [path]}, DOMAIN, on_error, Console())
+def read(path: Path, task: Any = promoter, on_error: OnError = "stop") -> Records:
+    return Supervision(task, task.Settings()).read({"": [path]}, DOMAIN, on_error, Console())
 
 
 @pytest.fixture
@@ -109,8 +109,8 @@ def test_families_stay_on_one_side(path: Path, capsys: pytest.CaptureFixture[str
             for n in range(40)]  # fmt: skip
     path.write_text("\n".join(["id,sequence,label", *rows]) + "\n")
     domain = Kin(DOMAIN.settings, Vocabulary(TOKENS, np.ones(16, np.int64)))
-    asked = (promoter, promoter.Settings(), {"": [path]}, domain, "stop", Console())
-    found = examples.read(*asked)
+    supervision, files = Supervision(promoter, promoter.Settings()), {"": [path]}
+    found = supervision.read(files, domain, "stop", Console())
     assert found.families is not None
     assert found.families.tolist() == [n % 4 for n in range(40)]
     assert found.together is found.families
@@ -119,7 +119,7 @@ def test_families_stay_on_one_side(path: Path, capsys: pytest.CaptureFixture[str
     sides = [set(found.families[split.rows(name)]) for name in ("train", "test")]
     assert all(sides)
     assert not sides[0] & sides[1]
-    plain = examples.read(*asked, families=False)
+    plain = supervision.read(files, domain, "stop", Console(), families=False)
     assert plain.families is None
     assert plain.together is plain.groups
     examples.divide(plain, {"test": 0.3}, 1, Console())
@@ -127,34 +127,22 @@ def test_families_stay_on_one_side(path: Path, capsys: pytest.CaptureFixture[str
     assert read(path).families is None
 
 
-def test_a_class_that_a_part_lacks_is_told(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path.write_text(
-        "id,sequence,label\n" + "".join(f"r{n},ACGT{'ACGT'[n % 4] * (n + 1)},{int(n == 0)}\n"
-                                        for n in range(20))
-    )  # fmt: skip
-    examples.divide(read(path), {"valid": 0.2, "test": 0.2}, 1, Console(quiet=True))
-    said = capsys.readouterr().err
-    assert "warning: class 1 is missing from the valid part" in said
-    assert "warning: class 1 is missing from the test part" in said
-    assert "missing from the train part" not in said
-
-
 @pytest.mark.parametrize(
-    ("name", "kind", "why"),
+    ("name", "taken", "why"),
     [
-        ("tagging", "", "it is about each of their letters"),
-        ("contacts", "", "it is about the pairs of their residues"),
-        ("contacts", examples.PER_TOKEN, "it is about the pairs of their residues"),
-        ("promoter", examples.PAIRS, "it is about whole records"),
+        ("tagging", (examples.RECORD,), "it is about each of their letters"),
+        ("contacts", (examples.RECORD, examples.TOKEN), "it is about the pairs of their residues"),
+        ("contacts", (examples.TOKEN,), "it is about the pairs of their residues"),
+        ("promoter", (examples.PAIR,), "it is about whole records"),
     ],
 )
-def test_a_task_of_another_kind_is_refused(name: str, kind: str, why: str) -> None:
+def test_a_task_of_another_kind_is_refused(name: str, taken: tuple[str, ...], why: str) -> None:
     with pytest.raises(UsageError, match=f"task {name} has no labels of") as told:
-        examples.task_module(name, "genome", kind)
+        examples.task_module(name, "genome", taken)
     assert told.value.why == why
     assert f"sslkit probe --task {name}" in told.value.do
 
 
 def test_a_task_of_the_kind_that_is_asked_for_is_found() -> None:
-    assert examples.task_module("tagging", "genome", examples.PER_TOKEN).KIND == "per-token"
+    assert examples.task_module("tagging", "genome", (examples.TOKEN,)).KIND == "per-token"
     assert examples.task_module("promoter", "genome").KIND == "binary"

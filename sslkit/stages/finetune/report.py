@@ -1,57 +1,23 @@
 """What a fine-tuned model is worth on the test part: scores, table of predictions, display."""
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from sslkit import tables
 from sslkit.artifacts import predictions
 from sslkit.artifacts.manifest import Manifest
-from sslkit.artifacts.predictions import Predictions
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
-from sslkit.data.examples import Examples
-from sslkit.data.splits import PARTS, Split
-from sslkit.probes import intervals, metrics
-from sslkit.probes.intervals import finite
-
-Floats = npt.NDArray[np.float64]
+from sslkit.contracts.supervision import Predictions
 
 
-def score(
-    examples: Examples, split: Split, predicted: Floats, task: ModuleType, seed: int
-) -> dict[str, Any]:
-    """Metrics of the test part with 95% bootstrap intervals, in plain types.
-
-    Args:
-        predicted: probabilities [records, classes], or targets [records].
-        task: the module that names the metrics.
-    """
-    test = split.rows("test")
-    truth, answers = examples.targets.values[test], predicted[test]
-    said = metrics.decide(answers) if answers.ndim == 2 else np.round(answers, 12)
-    estimate = intervals.bootstrap(task.METRICS, truth, answers, seed)
+def score(predictions: Predictions, seed: int) -> dict[str, Any]:
+    """Metrics of the test part with 95% bootstrap intervals, in plain types."""
     return {
-        "test_records": estimate.examples,
-        "constant": bool(len(said) > 1 and len(np.unique(said)) == 1),
-        "metrics": {name: finite(value) for name, value in estimate.metrics.items()},
+        **predictions.sizes(),
+        "constant": predictions.is_constant,
+        "metrics": predictions.metrics(seed),
     }
-
-
-def table(examples: Examples, split: Split, predicted: Floats) -> Predictions:
-    """Every record that is in a part of the split, in the order of the files."""
-    rows = np.flatnonzero(split.part >= 0)
-    return Predictions(
-        ids=[examples.labelled.ids[row] for row in rows],
-        rows=examples.labelled.rows[rows],
-        splits=[PARTS[split.part[row]] for row in rows],
-        labels=examples.targets.values[rows],
-        predicted=predicted[rows],
-        classes=examples.targets.classes,
-    )
 
 
 def show(made: Manifest, folder: RunFolder, talk: Console) -> None:

@@ -13,15 +13,16 @@ from sslkit.artifacts.learned import Learned
 from sslkit.console import Console
 from sslkit.contracts.encoder import Encoder
 from sslkit.data import examples, inherited
-from sslkit.data.examples import Examples
+from sslkit.data.examples import RECORD, TOKEN, Examples
 from sslkit.data.splits import Split
 from sslkit.engine import adaptations, assemble, optimisation
 from sslkit.engine.adaptations import Adapted
 from sslkit.engine.assemble import Parts
 from sslkit.engine.runtime import Runtime
-from sslkit.stages.finetune import rows as finetune_rows
+from sslkit.stages.finetune import data
+from sslkit.stages.finetune.data import Prepared
 from sslkit.stages.finetune.options import Options
-from sslkit.stages.finetune.rows import Prepared
+from sslkit.supervision import choice
 
 _PASSES = 4
 _RATE = 1e-3
@@ -42,7 +43,7 @@ class Resolved:
     adapted: Adapted
 
     @property
-    def examples(self) -> Examples:
+    def examples(self) -> Examples[Any]:
         """The labelled records."""
         return self.prepared.examples
 
@@ -70,12 +71,11 @@ def resolve(options: Options, talk: Console) -> Resolved:
     """Checkpoint, labels and settings; everything that can be refused is refused here."""
     parts = assemble.from_checkpoint(options.checkpoint)
     talk.say(parts.inherited())
-    of_units = catalog.load("task", options.task).KIND == examples.PER_TOKEN
-    kind = examples.PER_TOKEN if of_units else ""
-    task = examples.task_module(options.task, parts.domain_name, kind)
+    task = examples.task_module(options.task, parts.domain_name, (RECORD, TOKEN))
+    objective = choice.objective(task)
     chosen = {
         "task": (options.task, task),
-        "objective": finetune_rows.OF_UNITS if of_units else finetune_rows.OF_RECORDS,
+        "objective": (objective, catalog.load("objective", objective)),
     } | adaptations.modules(options.adapt, options.freeze)
     chosen |= optimisation.modules(options.schedule, options.optimizer)
     given = {"freeze.freeze": str(options.freeze)} if options.freeze else {}
@@ -85,9 +85,8 @@ def resolve(options: Options, talk: Console) -> Resolved:
     settings = catalog.settings(dict(chosen.values()), pairs)
     plugins = {kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()}
     adapted = Adapted.of(start(options, parts), plugins, options.seed)
-    prepare = finetune_rows.of_units if of_units else finetune_rows.of_records
-    objective, _ = chosen["objective"]
-    prepared = prepare(options, parts, (task, settings[options.task]), settings[objective], talk)
+    supervision = choice.of(task, settings[options.task])
+    prepared = data.prepare(options, parts, supervision, settings[objective], talk)
     plugins["objective"] = (*chosen["objective"], prepared.head)
     passes = math.ceil(_PASSES * len(prepared.split.rows("train")) / options.batch)
     rate = optimisation.rate(options.learning_rate, plugins, _RATE)

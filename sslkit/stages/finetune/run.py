@@ -14,12 +14,14 @@ import numpy as np
 import torch
 
 from sslkit import rng
-from sslkit.artifacts import checkpoint, destination, kinds, manifest, predictions
+from sslkit.artifacts import checkpoint, destination, kinds, manifest
+from sslkit.artifacts.predictions import NAME as TABLE
 from sslkit.artifacts.run import RunFolder, to_toml
 from sslkit.console import Console
 from sslkit.contracts.adaptation import Before
 from sslkit.contracts.encoder import Encoder
-from sslkit.data.labelled import shuffled
+from sslkit.contracts.supervision import Predictions
+from sslkit.data.splits import PARTS
 from sslkit.engine import adaptations, assemble, optimisation, schedule_plot
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.distributed import World, world
@@ -29,10 +31,11 @@ from sslkit.engine.loop import Training
 from sslkit.engine.plan import Plan, Work
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import stopping
-from sslkit.stages.finetune import predictions as finetune_verdict
+from sslkit.inference import prediction
 from sslkit.stages.finetune import report
 from sslkit.stages.finetune.options import Options
 from sslkit.stages.finetune.resolve import Resolved, identity, resolve, start
+from sslkit.supervision.record_rows import shuffled
 from sslkit.types import Arrays
 
 _WARMUP_SHARE = 0.1
@@ -152,6 +155,24 @@ def _work(resolved: Resolved, processes: World, runtime: Runtime) -> Work:
     return Work(batches, evaluate)
 
 
+def _predict(
+    resolved: Resolved, learner: Learner, runtime: Runtime, folder: RunFolder
+) -> tuple[Predictions, int]:
+    """What is predicted, over how many samples of the weights."""
+    prepared, examples = resolved.prepared, resolved.examples
+    supervision = prepared.supervision
+    rows = supervision.predicted(examples, resolved.split.rows("test"))
+    score = prediction.scorer(learner, runtime)
+    decoded, drawn = optimisation.averaged(
+        folder,
+        learner,
+        lambda: supervision.decode(
+            prepared.rows.outputs(score, rows, _EVALUATION_ROWS), prepared.rows
+        ),
+    )
+    return supervision.predictions(examples, rows, decoded), drawn
+
+
 def _finish(
     resolved: Resolved,
     learner: Learner,
@@ -164,17 +185,10 @@ def _finish(
     """Predict and score; write the predictions, then the checkpoint, which says all is done."""
     parts = resolved.parts
     learner.merge()
-    verdict: finetune_verdict.Verdict = (
-        finetune_verdict.OfRecords(resolved)
-        if resolved.prepared.tagged is None
-        else finetune_verdict.OfUnits(resolved, resolved.prepared.tagged)
-    )
-    predicted, drawn = optimisation.averaged(
-        folder, learner, lambda: verdict.predicted(learner, runtime)
-    )
+    predictions, drawn = _predict(resolved, learner, runtime, folder)
     if drawn:
         talk.say(f"predictions are means over {drawn} samples of the weights")
-    scored = verdict.score(predicted)
+    scored = report.score(predictions.of(resolved.split.rows("test")), resolved.options.seed)
     trained = parts.manifest.plugins
     inherited = {k: v for k, v in trained.items() if not optimisation.is_training(k)}
     made = manifest.make(
@@ -185,8 +199,10 @@ def _finish(
         parents={str(parts.path): parts.sha256},
         results=reached | scored,
     )
-    table = folder.path / predictions.NAME
-    verdict.save(table, predicted, made.to_json())
+    table = folder.path / TABLE
+    divided = predictions.of(predictions.rows[resolved.split.part[predictions.rows] >= 0])
+    parts_of = [PARTS[resolved.split.part[row]] for row in divided.rows]
+    resolved.prepared.supervision.save(table, {"": divided}, parts_of, made.to_json())
     schedule_plot.draw(folder, talk)
     assemble.write(folder, learner.parts(), made, parts.vocabulary, resolved.learned)
     talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")

@@ -19,16 +19,15 @@ from sslkit.contracts.domain import Domain, TokenDomain
 from sslkit.contracts.encoder import Encoder
 from sslkit.data import examples as labels
 from sslkit.data import label_options, splits
-from sslkit.data.examples import Examples
 from sslkit.engine.distributed import World
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.inference import features
-from sslkit.inference.features import Labels
 from sslkit.inference.windows import BATCH_TOKENS
 from sslkit.probes import comparison, linear, metrics
 from sslkit.probes.comparison import Exam, Model
 from sslkit.stages.pretrain.choice import Chosen, Options
+from sslkit.supervision.record import Records, Supervision
 from sslkit.types import Array
 
 #: Of the records that are left once the test part is put aside.
@@ -81,11 +80,9 @@ def of(
     }
     pairs = catalog.parse_pairs((*label_options.column_pairs(task, options), *options.set))
     mine = [f"{n}={v}" for n, v in pairs.items() if _is_of(task, n)]
-    asked = Labels(task, mine, given, options.on_error)
-    meaning, settings = asked.module(name)
-    examples = labels.read(
-        meaning, settings, asked.files, domain, asked.on_error, talk
-    )  # fmt: skip
+    meaning = labels.task_module(task, name)
+    settings = catalog.settings({task: meaning}, catalog.parse_pairs(mine))[task]
+    examples = Supervision(meaning, settings).read(given, domain, options.on_error, talk)
     train, valid = divide(examples, options.seed)
     rows = np.concatenate([train, valid])
     places = np.arange(len(rows))
@@ -113,7 +110,7 @@ def _is_of(task: str, name: str) -> bool:
     return name.startswith(f"{task}.")
 
 
-def divide(examples: Examples, seed: int) -> tuple[splits.IntArray, splits.IntArray]:
+def divide(examples: Records, seed: int) -> tuple[splits.IntArray, splits.IntArray]:
     """The records that the probe learns from, and those it is judged on.
 
     A test part that is given stays out, and so do records that equal one of it. Where none is

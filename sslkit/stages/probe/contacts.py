@@ -1,18 +1,16 @@
-"""probe --task contacts: which residues touch, read from attention maps.
+"""Which residues touch, read from attention maps.
 
-The story: families of proteins with an alignment and a structure each; of every family a sequence
-is shown to the pretrained encoder and to the same one untrained; a sparse regression over layers
-and heads learns on some families which maps show contacts, and is judged on the others, beside
-what is known without an encoder.
+Families of proteins have an alignment and a structure each; of every family a sequence is shown to
+the pretrained encoder and to the same one untrained; a sparse regression over layers and heads
+learns on some families which maps show contacts, and is judged on the others, beside what is known
+without an encoder.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from sslkit import catalog, figures, rng
 from sslkit.artifacts import manifest
@@ -20,16 +18,19 @@ from sslkit.console import Console
 from sslkit.contracts.encoder import Attentive, Encoder
 from sslkit.data import examples
 from sslkit.engine import assemble
-from sslkit.engine import runtime as runtimes
 from sslkit.engine.assemble import Parts
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
+from sslkit.probes import contacts, intervals
 from sslkit.probes.contacts import LONG_RANGE, Floats, Regression
-from sslkit.stages.probe import contact_maps, contact_plot, contact_report, report
-from sslkit.stages.probe.contact_maps import Family
+from sslkit.stages.probe import contact_plot
 from sslkit.stages.probe.contact_plot import Panel
+from sslkit.stages.probe.division import check_folds
 from sslkit.stages.probe.options import Options
+from sslkit.stages.probe.study import Result, refuse
+from sslkit.supervision import pair
+from sslkit.supervision.pair import Family, PairPredictions
 from sslkit.tasks.contacts import Settings
 
 #: Options of a probe of records that have no meaning here.
@@ -38,89 +39,165 @@ _UNUSED = {
     *("sequence_column", "label_column", "id_column"),
 }
 _JUDGED = "attention, pretrained"
-#: Scores [L, L] of each method by family.
-Scores = dict[str, dict[str, Floats]]
+#: Families that are learned from, and that are judged, by number.
+Rounds = Sequence[tuple[list[int], list[int]]]
 
 
-@dataclass(frozen=True)
-class _Work:
-    """What is judged by what: families with their parts of the split, and the plug-ins."""
+class Study:
+    """Labels of pairs of residues; see ``stages.probe.study.Study``."""
 
-    parts: Parts
-    settings: Settings
-    families: Sequence[Family]
-    runtime: Runtime
+    def __init__(self, options: Options, runtime: Runtime, console: Console) -> None:
+        why = "they are read from the attention maps of whole sequences"
+        refuse(options, _UNUSED, "contacts", why)
+        if options.plot is not None:
+            figures.check()
+        self._options, self._runtime = options, runtime
+        self._parts = assemble.from_checkpoint(options.checkpoint)
+        console.say(self._parts.inherited())
+        self._task = examples.task_module(options.task, self._parts.domain_name, (examples.PAIR,))
+        pairs = catalog.parse_pairs(options.set)
+        self._settings: Settings = catalog.settings({options.task: self._task}, pairs)[options.task]
+        _check_encoder(self._parts)
+        self._families = self._read(console)
+        self._rounds = _rounds(options, [family.entry.part for family in self._families])
 
-    def encoders(self, seed: int) -> dict[str, Encoder]:
-        """The encoder untrained and pretrained, by the name of the method."""
-        untrained = assemble.untrained(self.parts, seed)
-        return {"attention, untrained": untrained, _JUDGED: self.parts.encoder}
+    def identity(self) -> dict[str, Any]:
+        """All that decides the result: a manifest's fields without the results."""
+        options, parts = self._options, self._parts
+        entries = [family.entry for family in self._families]
+        files = {path: None for entry in entries for path in (entry.alignment, entry.structure)}
+        return {
+            "settings": {
+                "seed": options.seed,
+                "folds": options.folds,
+                "test_share": None if options.folds else options.test_share,
+                "families": [[e.name, e.chain, e.part] for e in entries],
+                "device": self._runtime.device.type,
+            },
+            "plugins": {
+                **{kind: parts.manifest.plugins[kind] for kind in ("domain", "model")},
+                "task": manifest.plugin(options.task, self._task, self._settings),
+            },
+            "inputs": manifest.describe(files),
+            "parents": {str(parts.path): parts.sha256},
+        }
 
+    def results(self, console: Console) -> list[Result]:
+        """What alignments know, and the maps of both encoders."""
+        scores = self._scores(console)
+        judged = [n for n, f in enumerate(self._families) if f.entry.name in scores[_JUDGED]]
+        rows = np.array(judged, np.int64)
+        results = [
+            Result(name, PairPredictions(self._families, rows, of), chosen=None)
+            for name, of in scores.items()
+        ]
+        _check_judged(results, len(rows))
+        return results
 
-def run(options: Options, console: Console) -> None:
-    """Probe, compare, and write the report; see the command's help."""
-    if strange := sorted(options.given & _UNUSED):
-        raise UsageError(
-            f"--{strange[0].replace('_', '-')} has no meaning for contacts",
-            why="they are read from the attention maps of whole sequences",
-            do="leave it out",
+    def header(self, results: Sequence[Result]) -> dict[str, Any]:
+        """Title, metrics and families."""
+        options, predictions = self._options, results[-1].predictions
+        how = (
+            f"{options.folds}-fold cross-validation over families"
+            if options.folds
+            else "the regression over heads learned on the other families"
         )
-    if options.plot is not None:
-        figures.check()
-    runtime = runtimes.prepare(options.device, options.threads, "fp32")
-    work = _work(options, runtime, console)
-    rounds = _rounds(options, [family.entry.part for family in work.families])
-    out = options.out or Path("probed") / options.task
-    described = _describe(options, work)
-    held = report.held(out, described, force=options.force)
-    if held is not None and (options.plot is None or options.plot.is_file()):
-        console.say(f"{out / report.NAME} is finished: nothing to do")
-        with manifest.reading_results(out / report.NAME):
-            contact_report.show(held.results, console)
-        return
-    with threadpool_limits(runtime.threads):
-        scores = _scores(work, rounds, options.seed, console)
-    found = contact_report.results(work.families, scores, _JUDGED, options.seed, _how(options))
-    _check_judged(found)
-    made = manifest.make(**described, results=found | {"threads": runtime.threads})
-    report.write(out, made)
-    console.say(f"wrote {out / report.NAME}")
-    console.say(runtime.bytes_depend_on(options.seed))
-    if options.plot is not None:
-        atomic.write_bytes(options.plot, contact_plot.png(_panels(work.families, scores)))
-        console.say(f"wrote {options.plot}")
-    contact_report.show(found, console)
+        judged = [self._families[row] for row in predictions.rows]
+        return {
+            "title": f"contacts: {len(judged)} of {len(self._families)} families judged, seed "
+            f"{options.seed}; {how}\n"
+            f"95% intervals: {intervals.RESAMPLES} bootstrap resamples of the families",
+            "metrics": contacts.names(),
+            "families": [pair.describe(family) for family in judged],
+        }
 
+    def notes(self) -> dict[str, Any]:
+        """Nothing more."""
+        return {}
 
-def _work(options: Options, runtime: Runtime, console: Console) -> _Work:
-    parts = assemble.from_checkpoint(options.checkpoint)
-    console.say(parts.inherited())
-    module = examples.task_module(options.task, parts.domain_name, examples.PAIRS)
-    pairs = catalog.parse_pairs(options.set)
-    settings: Settings = catalog.settings({options.task: module}, pairs)[options.task]
-    _check_encoder(parts)
-    files = {
-        "": options.labels or [Path("labels") / f"{options.task}.csv"],
-        "train": options.valid or [],
-        "test": options.test or [],
-    }
-    families = []
-    for entry in module.Task(settings).read(files, options.on_error):
-        try:
-            family = contact_maps.family(
-                entry, settings, options.seed, aligned="sites" in parts.domain.spec
+    def save(self, out: Path, results: Sequence[Result], manifest_json: str) -> list[Path]:
+        """The picture, where one is drawn."""
+        if self._options.plot is None:
+            return []
+        atomic.write_bytes(self._options.plot, contact_plot.png(_panels(results)))
+        return [self._options.plot]
+
+    def _read(self, console: Console) -> list[Family]:
+        options = self._options
+        files = {
+            "": options.labels or [Path("labels") / f"{options.task}.csv"],
+            "train": options.valid or [],
+            "test": options.test or [],
+        }
+        aligned = "sites" in self._parts.domain.spec
+        families = []
+        for entry in self._task.Task(self._settings).read(files, options.on_error):
+            try:
+                family = pair.family(entry, self._settings, options.seed, aligned=aligned)
+            except DataError as error:
+                if options.on_error == "stop":
+                    raise
+                console.warn(f"{entry.name} is left out: {error}")
+                continue
+            families.append(family)
+            console.say(
+                f"{entry.name}: {family.length} residues of {family.rows[0].where}; "
+                f"{family.chain}; {len(family.states)} sequences"
             )
-        except DataError as error:
-            if options.on_error == "stop":
-                raise
-            console.warn(f"{entry.name} is left out: {error}")
-            continue
-        families.append(family)
-        console.say(
-            f"{entry.name}: {family.length} residues of {family.rows[0].where}; {family.chain}; "
-            f"{len(family.states)} sequences"
-        )
-    return _Work(parts, settings, families, runtime)
+        return families
+
+    def _scores(self, console: Console) -> dict[str, dict[str, Floats]]:
+        """By method and family that is judged; methods in the order of the report."""
+        scores: dict[str, dict[str, Floats]] = {}
+        judged = sorted(n for _, test in self._rounds for n in test)
+        with console.progress("alignments", len(judged), "families") as progress:
+            for number in judged:
+                family = self._families[number]
+                for method, of_pairs in pair.baselines(family, self._settings):
+                    scores.setdefault(method, {})[family.entry.name] = of_pairs
+                progress.advance(1, family.entry.name)
+        untrained = assemble.untrained(self._parts, self._options.seed)
+        for method, encoder in (
+            ("attention, untrained", untrained), (_JUDGED, self._parts.encoder)
+        ):  # fmt: skip
+            with console.progress(method, len(self._families), "families") as progress:
+                maps = self._maps(encoder, progress.advance)
+            if method == _JUDGED:
+                alike = {self._families[n].entry.name: maps[n].mean(0) for n in judged}
+                scores[f"{method}, all heads alike"] = alike
+            scores[method] = self._regressed(method, maps, console)
+        return scores
+
+    def _regressed(
+        self, method: str, maps: Sequence[Floats], console: Console
+    ) -> dict[str, Floats]:
+        """What a regression over heads says of each judged family, fitted to others."""
+        scores: dict[str, Floats] = {}
+        for train, test in self._rounds:
+            truths = [self._families[n].truth for n in train]
+            strength, seed = self._settings.strength, self._options.seed
+            try:
+                model = Regression.fit([maps[n] for n in train], truths, strength, seed)
+            except ValueError as error:
+                raise DataError("no contacts can be learned", why=str(error)) from error
+            heads = int((model.weights != 0).sum())
+            console.say(f"{method}: {heads} of {len(model.weights)} heads have a weight")
+            for number in test:
+                name = self._families[number].entry.name
+                scores[name] = model.probabilities(maps[number])
+        return scores
+
+    def _maps(self, encoder: Encoder, advance: Callable[[float], None]) -> list[Floats]:
+        ready = encoder.to(self._runtime.device)
+        if not isinstance(ready, Attentive):
+            raise TypeError(f"{type(ready).__name__} has no attention maps")
+        maps = []
+        parts = self._parts
+        for family in self._families:
+            of_family = pair.of_encoder(ready, parts.domain, family, parts.context, self._runtime)
+            maps.append(of_family)
+            advance(1)
+        return maps
 
 
 def _check_encoder(parts: Parts) -> None:
@@ -136,52 +213,23 @@ def _check_encoder(parts: Parts) -> None:
     )
 
 
-def _describe(options: Options, work: _Work) -> dict[str, Any]:
-    """All that decides the result: a manifest's fields without the results."""
-    module = catalog.load("task", options.task)
-    entries = [family.entry for family in work.families]
-    files = {path: None for entry in entries for path in (entry.alignment, entry.structure)}
-    return {
-        "stage": "probe",
-        "settings": {
-            "seed": options.seed,
-            "folds": options.folds,
-            "test_share": None if options.folds else options.test_share,
-            "families": [[e.name, e.chain, e.part] for e in entries],
-            "device": work.runtime.device.type,
-        },
-        "plugins": {
-            **{kind: work.parts.manifest.plugins[kind] for kind in ("domain", "model")},
-            "task": manifest.plugin(options.task, module, work.settings),
-        },
-        "inputs": manifest.describe(files),
-        "parents": {str(work.parts.path): work.parts.sha256},
-    }
-
-
-def _check_judged(found: Mapping[str, Any]) -> None:
+def _check_judged(results: Sequence[Result], families: int) -> None:
     """Refuse a report in which nothing could be judged.
 
     Raises:
         DataError: no judged family has a pair of residues that is far enough apart.
     """
-    of_all = [value["value"] for model in found["models"] for value in model["metrics"].values()]
-    if all(value is None for value in of_all):
+    metrics = [result.predictions.metrics(1) for result in results]
+    if all(value["value"] is None for of in metrics for value in of.values()):
         raise DataError(
             "no contacts can be judged",
             why=f"no known pair of residues is {LONG_RANGE} apart in the sequences of the "
-            f"{len(found['families'])} judged families",
+            f"{families} judged families",
             do="add families of longer proteins",
         )
 
 
-def _how(options: Options) -> str:
-    if options.folds:
-        return f"{options.folds}-fold cross-validation over families"
-    return "the regression over heads learned on the other families"
-
-
-def _rounds(options: Options, given: Sequence[str]) -> list[tuple[list[int], list[int]]]:
+def _rounds(options: Options, given: Sequence[str]) -> Rounds:
     """Families that are learned from and that are judged, by number, of each round.
 
     Raises:
@@ -189,10 +237,7 @@ def _rounds(options: Options, given: Sequence[str]) -> list[tuple[list[int], lis
     """
     count = len(given)
     order = np.random.default_rng(int(rng.key(options.seed, "rounds"))).permutation(count).tolist()
-    if options.folds and "test" in given:
-        raise UsageError(
-            "the test part is given", why="--folds judges every family", do="leave one out"
-        )
+    check_folds(options, given)
     if options.folds:
         parts = [sorted(order[at :: options.folds]) for at in range(options.folds)]
         tests = [part for part in parts if part]
@@ -211,63 +256,18 @@ def _rounds(options: Options, given: Sequence[str]) -> list[tuple[list[int], lis
     return rounds
 
 
-def _scores(
-    work: _Work, rounds: Sequence[tuple[list[int], list[int]]], seed: int, console: Console
-) -> Scores:
-    """By method, of the families that are judged; methods in the order of the report."""
-    found: Scores = {}
-    judged = sorted(n for _, test in rounds for n in test)
-    with console.progress("alignments", len(judged), "families") as progress:
-        for number in judged:
-            family = work.families[number]
-            for method, scores in contact_maps.of_family(family, work.settings):
-                found.setdefault(method, {})[family.entry.name] = scores
-            progress.advance(1, family.entry.name)
-    for method, encoder in work.encoders(seed).items():
-        with console.progress(method, len(work.families), "families") as progress:
-            maps = _maps(work, encoder, progress.advance)
-        if method == _JUDGED:
-            alike = {work.families[n].entry.name: maps[n].mean(0) for n in judged}
-            found[f"{method}, all heads alike"] = alike
-        for train, test in rounds:
-            truths = [work.families[n].truth for n in train]
-            try:
-                model = Regression.fit(
-                    [maps[n] for n in train], truths, work.settings.strength, seed
-                )
-            except ValueError as error:
-                raise DataError("no contacts can be learned", why=str(error)) from error
-            heads = int((model.weights != 0).sum())
-            console.say(f"{method}: {heads} of {len(model.weights)} heads have a weight")
-            for number in test:
-                name = work.families[number].entry.name
-                found.setdefault(method, {})[name] = model.probabilities(maps[number])
-    return found
-
-
-def _maps(work: _Work, encoder: Encoder, advance: Any) -> list[Floats]:
-    ready = encoder.to(work.runtime.device)
-    if not isinstance(ready, Attentive):
-        raise TypeError(f"{type(ready).__name__} has no attention maps")
-    maps = []
-    for family in work.families:
-        parts = work.parts
-        maps.append(
-            contact_maps.of_encoder(ready, parts.domain, family, parts.context, work.runtime)
-        )
-        advance(1)
-    return maps
-
-
-def _panels(families: Sequence[Family], scores: Mapping[str, Mapping[str, Floats]]) -> list[Panel]:
-    other = "Potts model" if "Potts model" in scores else "mutual information, corrected"
+def _panels(results: Sequence[Result]) -> list[Panel]:
+    predictions = {result.name: result.predictions for result in results}
+    other = "Potts model" if "Potts model" in predictions else "mutual information, corrected"
+    above, below = predictions[_JUDGED], predictions[other]
+    if not isinstance(above, PairPredictions) or not isinstance(below, PairPredictions):
+        raise TypeError("there are no scores of pairs")
     return [
         Panel(
             family.entry.name,
             family.truth,
-            (_JUDGED, scores[_JUDGED][family.entry.name]),
-            (other, scores[other][family.entry.name]),
+            (_JUDGED, above.scores[family.entry.name]),
+            (other, below.scores[family.entry.name]),
         )
-        for family in families
-        if family.entry.name in scores[_JUDGED]
+        for family in above.judged
     ]

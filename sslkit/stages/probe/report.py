@@ -14,24 +14,38 @@ from sslkit.artifacts.run import differences
 from sslkit.console import Console
 from sslkit.errors import UsageError
 from sslkit.files import atomic
-from sslkit.probes import intervals
-from sslkit.probes.comparison import Exam, Result
-from sslkit.probes.intervals import finite
+from sslkit.stages.probe.study import Result
 
 #: The file in ``probed/<task>/`` that holds manifest and results.
 NAME = kinds.REPORT
 _SHOWN_METRICS = 2
 
 
-def results(title: str, exam: Exam, found: Sequence[Result]) -> dict[str, Any]:
+def results(header: Mapping[str, Any], results: Sequence[Result], seed: int) -> dict[str, Any]:
     """What a manifest keeps of all models, in plain types; NaN as None."""
     return {
-        "title": title,
-        "test_records": len(exam.rows),
-        "metrics": list(exam.metrics),
-        "models": [_plain(result) for result in found],
-        "differences": _differences(exam, found),
+        **header,
+        "models": [
+            {
+                "name": result.name,
+                "metrics": result.predictions.metrics(seed),
+                **result.predictions.details(),
+                **({} if result.chosen is None else {"chosen": [dict(c) for c in result.chosen]}),
+            }
+            for result in results
+        ],
+        "differences": _differences(results, seed),
     }
+
+
+def _differences(results: Sequence[Result], seed: int) -> list[dict[str, Any]]:
+    """What the model that is judged is above each other one, on the headline metric."""
+    *baselines, judged = [result for result in results if result.is_compared]
+    return [
+        {"metric": judged.predictions.headline, "model": judged.name, "baseline": baseline.name}
+        | judged.predictions.difference(baseline.predictions, seed)
+        for baseline in baselines
+    ]
 
 
 def write(folder: Path, made: Manifest) -> None:
@@ -40,7 +54,7 @@ def write(folder: Path, made: Manifest) -> None:
     atomic.write_text(folder / NAME, text + "\n")
 
 
-def held(out: Path, described: Mapping[str, Any], *, force: bool) -> Manifest | None:
+def earlier(out: Path, described: Mapping[str, Any], *, force: bool) -> Manifest | None:
     """The report of an earlier run of the same identity; None where there is none.
 
     Raises:
@@ -62,25 +76,6 @@ def held(out: Path, described: Mapping[str, Any], *, force: bool) -> Manifest | 
     return theirs
 
 
-def _differences(exam: Exam, found: Sequence[Result]) -> list[dict[str, Any]]:
-    """What the last linear model is above each linear baseline, on the headline metric."""
-    linear = [result for result in found if result.name.endswith(("logistic", "ridge"))]
-    truth, judged, name = exam.values[exam.rows], linear[-1], exam.metrics[0]
-    return [
-        {"metric": name, "model": judged.name, "baseline": baseline.name}
-        | finite(intervals.difference(name, truth, judged.predicted, baseline.predicted, exam.seed))
-        for baseline in linear[:-1]
-    ]
-
-
-def _plain(result: Result) -> dict[str, Any]:
-    return {
-        "name": result.name,
-        "metrics": {name: finite(value) for name, value in result.estimate.metrics.items()},
-        "chosen": [dict(chosen) for chosen in result.chosen],
-    }
-
-
 def show_again(made: Manifest, path: Path, console: Console) -> None:
     """Say that nothing is to be done, and show the report of an earlier run.
 
@@ -98,19 +93,23 @@ def show(made: Manifest, console: Console) -> None:
     console.result(report)
     if console.as_json or console.quiet:
         return
-    names = report["metrics"][:_SHOWN_METRICS]
-    rows = [
-        [model["name"], *(_cell(model["metrics"][name]) for name in names)]
-        for model in report["models"]
-    ]
-    tables.show(report["title"], ["model", *(f"{name} [95%]" for name in names)], rows)
-    for held in report["differences"]:
-        line = f"{held['model']} less {held['baseline']}, {held['metric']}"
-        console.say(f"{line}: {_cell(held, '+')}")
+    models, per_family = report["models"], "families" in report
+    names = report["metrics"] if per_family else report["metrics"][:_SHOWN_METRICS]
+    rows = [[m["name"], *(_cell(m["metrics"][name]) for name in names)] for m in models]
+    columns = ["method" if per_family else "model", *(f"{name} [95%]" for name in names)]
+    tables.show(report["title"], columns, rows)
+    for model in models if per_family else ():
+        each = (f"{name} {_number(of[names[-1]])}" for name, of in model["families"].items())
+        console.say(f"{names[-1]} of {model['name']}: {', '.join(each)}")
+    for one in report["differences"]:
+        line = f"{one['model']} less {one['baseline']}, {one['metric']}"
+        console.say(f"{line}: {_cell(one, '+')}")
 
 
-def _cell(held: Mapping[str, Any], sign: str = "") -> str:
-    value, low, high = (
-        "-" if held[end] is None else f"{held[end]:{sign}.3f}" for end in ("value", "low", "high")
-    )
+def _cell(interval: Mapping[str, Any], sign: str = "") -> str:
+    value, low, high = (_number(interval[end], sign) for end in ("value", "low", "high"))
     return value if value == "-" else f"{value} [{low}, {high}]"
+
+
+def _number(value: float | None, sign: str = "") -> str:
+    return "-" if value is None else f"{value:{sign}.3f}"

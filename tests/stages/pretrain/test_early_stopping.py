@@ -21,6 +21,7 @@ from sslkit.engine.runlog import RunLog
 from sslkit.engine.watch import evaluations
 from sslkit.errors import DataError
 from sslkit.stages.pretrain import online_probe
+from sslkit.supervision.record import Records
 from sslkit.types import Labelled, Record, Targets
 
 Command = Callable[..., Any]
@@ -102,7 +103,7 @@ def test_test_records_decide_nothing(folder: Path, command: Command) -> None:
     assert rows(folder / "a") == rows(folder / "b")
 
 
-def examples(count: int, parts: list[str] | None = None) -> Examples:
+def examples(count: int, parts: list[str] | None = None) -> Records:
     generator = np.random.default_rng(3)
     values = np.arange(count) % 2
     # Some stand twice or three times.

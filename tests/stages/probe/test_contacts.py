@@ -13,7 +13,8 @@ from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.domains import protein
 from sslkit.models import gru, transformer
-from sslkit.stages.probe import contact_maps, contact_plot
+from sslkit.stages.probe import contact_plot
+from sslkit.supervision import pair
 from sslkit.tasks import contacts as task
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -132,7 +133,7 @@ def test_who_is_learned_from_and_who_is_judged(folder: Path, command: Command) -
 
 def test_maps_of_several_sequences_lie_in_the_columns_of_one(folder: Path) -> None:
     entries = task.Task(task.Settings()).read({"": [folder / "labels" / "contacts.csv"]}, "stop")
-    family = contact_maps.family(entries[0], task.Settings(rows=119), 1)
+    family = pair.family(entries[0], task.Settings(rows=119), 1)
     assert family.rows[0].where.endswith("sequence 4 (a3)")
     assert family.rows[0].places.tolist() == list(range(LENGTH))
     columns = [*range(30), -1, *range(30, LENGTH)]
@@ -140,13 +141,13 @@ def test_maps_of_several_sequences_lie_in_the_columns_of_one(folder: Path) -> No
     assert inserted.places.tolist() == [c for c in columns if c != 10]
     assert len(inserted.letters) == len(inserted.places)
     assert family.states.shape == (120, LENGTH)
-    assert contact_maps.family(entries[0], task.Settings(depth=7), 1).states.shape[0] == 7
+    assert pair.family(entries[0], task.Settings(depth=7), 1).states.shape[0] == 7
 
 
 def test_rows_in_columns_keep_their_gaps(folder: Path) -> None:
     entries = task.Task(task.Settings()).read({"": [folder / "labels" / "contacts.csv"]}, "stop")
-    family = contact_maps.family(entries[0], task.Settings(rows=119), 1, aligned=True)
-    plain = contact_maps.family(entries[0], task.Settings(rows=119), 1)
+    family = pair.family(entries[0], task.Settings(rows=119), 1, aligned=True)
+    plain = pair.family(entries[0], task.Settings(rows=119), 1)
     assert family.length == plain.length == LENGTH
     columns = [*range(30), -1, *range(30, LENGTH)]
     for row, bare in zip(family.rows, plain.rows, strict=True):
@@ -194,7 +195,7 @@ def chained_sets(pairs: tuple[str, ...]) -> list[str]:
 
 def test_rows_of_a_picture_are_the_best_pairs(folder: Path) -> None:
     entries = task.Task(task.Settings()).read({"": [folder / "labels" / "contacts.csv"]}, "stop")
-    truth = contact_maps.family(entries[0], task.Settings(), 1).truth
+    truth = pair.family(entries[0], task.Settings(), 1).truth
     first, second = contact_plot.best(truth.contact.astype(float), truth)
     assert len(first) == LENGTH
     assert (second - first >= 6).all()

@@ -1,4 +1,4 @@
-"""Batches of records with a label for each unit, cut into windows; and what a learner says."""
+"""Batches of records with a label for each unit, cut into windows."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,19 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sslkit import rng
 from sslkit.contracts.domain import TokenDomain
-from sslkit.engine.learner import Learner, to_device
-from sslkit.engine.runtime import Runtime
+from sslkit.contracts.supervision import Floats, RowNumbers, Scorer
 from sslkit.inference.encode import padded
 from sslkit.inference.per_token import speakers, step
 from sslkit.inference.windows import Plan, windows
-from sslkit.objectives import supervised_units
 from sslkit.types import Array, Arrays
-
-_ROWS = 64
 
 
 class Cut(NamedTuple):
@@ -87,9 +82,7 @@ class TaggedRows:
             keep, keep_stop = np.searchsorted(speaker, [window.keep, window.keep_stop])
             yield Cut(row, first, stop, int(keep), int(keep_stop))
 
-    def drawn(
-        self, rows: npt.NDArray[np.int64], examples: npt.NDArray[np.int64], seed: int
-    ) -> Arrays:
+    def drawn(self, rows: RowNumbers, examples: RowNumbers, seed: int) -> Arrays:
         """The batch of ``rows``, of each a window where its number in the run decides."""
         draw = rng.Counter(seed, 0, examples).uniform("window", 1)[:, 0]
         most = self.domain.units(self.window)
@@ -103,36 +96,25 @@ class TaggedRows:
             cuts.append(Cut(row, first, stop, first, stop))
         return self.batch(cuts)
 
-    def evaluation(self, rows: npt.NDArray[np.int64], size: int) -> list[Arrays]:
+    def evaluation(self, rows: RowNumbers, size: int) -> list[Arrays]:
         """All windows of ``rows``, at most ``size`` in a batch."""
         return [self.batch(cuts) for cuts in self._together(rows, size)]
 
-    def _together(self, rows: npt.NDArray[np.int64], size: int) -> Iterator[list[Cut]]:
+    def _together(self, rows: RowNumbers, size: int) -> Iterator[list[Cut]]:
         """Windows by length: little padding, in no useful order."""
         found = [cut for row in rows.tolist() for cut in self.cuts(row)]
         found.sort(key=lambda cut: cut.stop - cut.first)
         for at in range(0, len(found), size):
             yield found[at : at + size]
 
-    def probabilities(
-        self,
-        learner: Learner,
-        objective: supervised_units.Objective,
-        rows: npt.NDArray[np.int64],
-        runtime: Runtime,
-    ) -> npt.NDArray[np.float64]:
-        """Of classes of all units of ``rows``, [units, classes], one record after the other."""
+    def outputs(self, score: Scorer, rows: RowNumbers, size: int) -> Floats:
+        """Scores of all units of ``rows``, [units, classes], one record after the other."""
         ends = np.cumsum([len(self.units[row]) for row in rows])
         start = dict(zip(rows.tolist(), [0, *ends[:-1].tolist()], strict=True))
-        found = np.empty((int(ends[-1]), objective.settings.outputs))
-        learner.eval()
-        with torch.inference_mode(), runtime.autocast():
-            for cuts in self._together(rows, _ROWS):
-                batch = to_device(self.batch(cuts), runtime)
-                scores = objective.scores(learner.encoder, learner.head, batch)
-                likely = scores.double().softmax(-1).cpu().numpy()
-                for said, cut in zip(likely, cuts, strict=True):
-                    at = start[cut.row]
-                    asked = said[cut.keep - cut.first : cut.keep_stop - cut.first]
-                    found[at + cut.keep : at + cut.keep_stop] = asked
-        return found
+        outputs = np.empty((int(ends[-1]), len(self.weight)))
+        for cuts in self._together(rows, size):
+            for scores, cut in zip(score(self.batch(cuts)), cuts, strict=True):
+                at = start[cut.row]
+                kept = scores[cut.keep - cut.first : cut.keep_stop - cut.first]
+                outputs[at + cut.keep : at + cut.keep_stop] = kept
+        return outputs

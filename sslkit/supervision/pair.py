@@ -1,7 +1,9 @@
-"""Families of proteins, and what each method says of the pairs of their residues."""
+"""Labels of pairs of residues: which touch, in families with an alignment and a structure each."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -9,13 +11,15 @@ import numpy.typing as npt
 from sslkit import rng
 from sslkit.contracts.domain import TokenDomain
 from sslkit.contracts.encoder import Attentive
+from sslkit.contracts.supervision import RowNumbers
 from sslkit.engine.learner import to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.files import alignment, structure
 from sslkit.probes import coevolution, contacts, potts
 from sslkit.probes.coevolution import States
-from sslkit.probes.contacts import Floats, Truth
+from sslkit.probes.contacts import LONG_RANGE, Floats, Truth
+from sslkit.probes.intervals import finite
 from sslkit.tasks.contacts import Entry, Settings
 
 #: Sequences with a larger share of gaps tell little of their family.
@@ -61,6 +65,75 @@ class Family:
         return int((self.rows[0].places >= 0).sum())
 
 
+@dataclass(frozen=True)
+class PairPredictions:
+    """Scores of the pairs of families; see ``contracts.supervision.Predictions``.
+
+    Attributes:
+        scores: [L, L] of each family, higher for what is more likely in contact.
+    """
+
+    families: Sequence[Family]
+    rows: RowNumbers
+    scores: Mapping[str, Floats]
+
+    @property
+    def judged(self) -> list[Family]:
+        """The families."""
+        return [self.families[row] for row in self.rows]
+
+    @property
+    def headline(self) -> str:
+        """Precision of the fewest pairs."""
+        return contacts.names()[-1]
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether all pairs of all families get the same score."""
+        return len({float(v) for scores in self.scores.values() for v in np.unique(scores)}) == 1
+
+    def of(self, rows: RowNumbers) -> "PairPredictions":
+        """The same for some of the families."""
+        return replace(self, rows=rows)
+
+    def sizes(self) -> dict[str, int]:
+        """How many families there are."""
+        return {"test_families": len(self.rows)}
+
+    def precisions(self) -> dict[str, dict[str, float]]:
+        """The share of contacts among the best pairs, by family and metric."""
+        return {
+            family.entry.name: contacts.precisions(self.scores[family.entry.name], family.truth)
+            for family in self.judged
+        }
+
+    def column(self, name: str) -> list[float]:
+        """One metric of each family."""
+        return [values[name] for values in self.precisions().values()]
+
+    def metrics(self, seed: int) -> dict[str, dict[str, float | None]]:
+        """Means over families with their 95% intervals."""
+        return {
+            name: finite(contacts.over_families(self.column(name), seed))
+            for name in contacts.names()
+        }
+
+    def details(self) -> dict[str, Any]:
+        """The metrics of each family."""
+        return {
+            "families": {
+                name: {metric: _number(value) for metric, value in values.items()}
+                for name, values in self.precisions().items()
+            }
+        }
+
+    def difference(self, baseline: "PairPredictions", seed: int) -> dict[str, float | None]:
+        """This method's precision of the best pairs minus that of another, over families."""
+        name = self.headline
+        both = zip(self.column(name), baseline.column(name), strict=True)
+        return finite(contacts.over_families([a - b for a, b in both], seed, signed=True))
+
+
 def family(entry: Entry, settings: Settings, seed: int, *, aligned: bool = False) -> Family:
     """Read one; which sequences are drawn follows from seed and name.
 
@@ -96,7 +169,22 @@ def family(entry: Entry, settings: Settings, seed: int, *, aligned: bool = False
     return Family(entry, chain.where, rows, states[drawn], truth)
 
 
-def of_family(held: Family, settings: Settings) -> Iterator[tuple[str, Floats]]:
+def describe(held: Family) -> dict[str, Any]:
+    """A family as reports list it."""
+    first, second = held.truth.pairs(LONG_RANGE)
+    return {
+        "name": held.entry.name,
+        "chain": held.chain,
+        "sequence": held.rows[0].where,
+        "residues": held.length,
+        "sequences": len(held.states),
+        "effective_sequences": round(float(coevolution.weights(held.states).sum()), 1),
+        "long_range_pairs": len(first),
+        "long_range_contacts": int(held.truth.contact[first, second].sum()),
+    }
+
+
+def baselines(held: Family, settings: Settings) -> Iterator[tuple[str, Floats]]:
     """Scores of pairs, [L, L], by methods that see the alignment and learn from nothing else."""
     yield "chance", np.zeros((held.length, held.length))
     weight = coevolution.weights(held.states)
@@ -157,3 +245,7 @@ def _looks(
         )
     found = encoder.attentions(to_device(batch, runtime))[0]
     return np.asarray(found.flatten(0, 1).float().cpu().numpy())
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit.contracts.spec import token_ids
-from sslkit.data.labelled import LabelledRows, shuffled
 from sslkit.domains import genome
 from sslkit.domains.biology import bases
+from sslkit.supervision.record_rows import LabelledRows, shuffled
 from sslkit.vocab.vocabulary import Vocabulary
 
 K = 2
@@ -48,7 +48,7 @@ def test_phases_leave_out_first_bases_where_enough_is_left() -> None:
     )
     units = [bases.to_codes(text) for text in (b"ACGTAC", b"TT")]
     held = LabelledRows(domain, units, np.array([0, 1]), np.ones(2, np.float32), window=4)
-    first, second = held.phases(np.array([0, 1]))
+    first, second = held.in_phases(np.array([0, 1]))
     words = [[[TOKENS[t] for t in row[:n]] for row, n in zip(b["tokens"], b["length"], strict=True)]
              for b in (first, second)]  # fmt: skip
     assert words == [[["AC", "GT", "AC"], ["TT"]], [["CG", "TA"], ["TT"]]]
