@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from inspect import cleandoc
+from typing import Annotated
 
 import typer
 
+from sslkit import __version__
 from sslkit.cli import options
 from sslkit.cli.build_vocab import build_vocab
 from sslkit.cli.doctor import doctor
 from sslkit.cli.embed import embed
 from sslkit.cli.finetune import finetune
+from sslkit.cli.groups import GroupedCommand, Program
 from sslkit.cli.inspect import inspect
 from sslkit.cli.merge_vocab import merge_vocab
 from sslkit.cli.plan import plan
@@ -23,8 +26,8 @@ from sslkit.cli.slurm import slurm
 
 app = typer.Typer(
     name="sslkit",
+    cls=Program,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     # With a default for its own --help the parser checks no value before a command's help is
@@ -44,9 +47,21 @@ app = typer.Typer(
 )
 
 
+def _show_version(given: bool) -> None:
+    if given:
+        typer.echo(f"sslkit {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def _together() -> None:
-    # A callback keeps the name of a command in front of its options, also while there is one.
+def _together(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", callback=_show_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
     pass
 
 
@@ -55,7 +70,7 @@ def _add(name: str, command: Callable[..., None]) -> None:
     summary, _, rest = cleandoc(command.__doc__ or "").partition("\n\n")
     example, _, more = rest.partition("\n\n")
     text = "\n\n".join(part for part in (example, summary, more) if part)
-    app.command(name, help=text, short_help=summary)(command)
+    app.command(name, cls=GroupedCommand, help=text, short_help=summary)(command)
 
 
 _add("inspect", inspect)

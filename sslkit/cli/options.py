@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sslkit.cli.config import read_config
+from sslkit.cli.groups import group_of
 from sslkit.errors import OnError
 from sslkit.options import MOST_THREADS
 
@@ -23,11 +24,14 @@ _OWN = {
 }
 
 
-def option(*names: str, help: str, **more: Any) -> Any:
+def option(*names: str, help: str, group: str = "", **more: Any) -> Any:
     """A ``typer.Option`` that a variable sets as well, unless it is about outputs.
 
     That is SSLKIT_<OPTION>, or SSLKIT_<COMMAND>_<OPTION> where the option means something else in
     another command.
+
+    Args:
+        group: under which it stands in the command's help. Default: that of all commands.
     """
     long = max(names, key=len).partition("/")[0]
     is_common = long not in _OWN | _OUTPUTS
@@ -37,6 +41,7 @@ def option(*names: str, help: str, **more: Any) -> Any:
         envvar=_variable(long.removeprefix("--")) if is_common else None,
         allow_from_autoenv=long in _OWN,
         show_envvar=False,
+        rich_help_panel=group or group_of(long),
         **more,
     )
 

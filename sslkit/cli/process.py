@@ -15,7 +15,8 @@ from sslkit.machine import streams
 def run() -> int:
     """Run the command of ``sys.argv``; its exit code, when all that it printed is written."""
     try:
-        code = app(standalone_mode=False)
+        # Its name, however it was started: shells complete by it.
+        code = app(prog_name="sslkit", standalone_mode=False)
     except typer.TyperException as error:
         show = getattr(error, "show", None)
         if show is None:

@@ -8,20 +8,31 @@ from sslkit.cli.options import option
 Objective = Annotated[
     str,
     option(
-        "--objective", help="What is predicted; `sslkit show objective`. For physics: residual."
+        "--objective",
+        group="Training",
+        help="What is predicted; `sslkit show objective`. For physics: residual.",
     ),
 ]
 Model = Annotated[
     str, option("--model", help="The encoder; `sslkit show model`. For physics: field.")
 ]
-Window = Annotated[int, option("--window", help="Tokens of a training window.", min=8)]
+Window = Annotated[
+    int, option("--window", group="Training", help="Tokens of a training window.", min=8)
+]
 BatchTokens = Annotated[
     int,
-    option("--batch-tokens", help="Tokens of a step, all processes together.", min=8),
+    option(
+        "--batch-tokens", group="Training", help="Tokens of a step, all processes together.", min=8
+    ),
 ]
 MicroTokens = Annotated[
     int,
-    option("--micro-tokens", help="Most tokens in memory at once, per process.", min=8),
+    option(
+        "--micro-tokens",
+        group="Training",
+        help="Most tokens in memory at once, per process.",
+        min=8,
+    ),
 ]
 LearningRate = Annotated[
     float | None,
@@ -81,20 +92,27 @@ ProbeEvery = Annotated[
 ]
 Task = Annotated[
     str | None,
-    option("--task", help="What the labels of the probe mean; `sslkit show task`."),
+    option(
+        "--task", group="Evaluation", help="What the labels of the probe mean; `sslkit show task`."
+    ),
 ]
 Labels = Annotated[
     list[Path] | None,
-    option("--labels", help="CSV, TSV or Parquet. Default: labels/<task>.csv."),
+    option("--labels", group="Evaluation", help="CSV, TSV or Parquet. Default: labels/<task>.csv."),
 ]
 Valid = Annotated[
     list[Path] | None,
-    option("--valid", help="Records that the probe is judged on. Default: made from --labels."),
+    option(
+        "--valid",
+        group="Evaluation",
+        help="Records that the probe is judged on. Default: made from --labels.",
+    ),
 ]
 Test = Annotated[
     list[Path] | None,
     option(
         "--test",
+        group="Evaluation",
         help="Test records: not looked at, nor copies of them. Default: those that probe and "
         "finetune make from --labels with the same --seed.",
     ),
