@@ -20,7 +20,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 NAMES = [str(path.relative_to(PACKAGE)) for path in FILES]
 #: From the bottom up; a file imports from its own package and from layers below only.
 LAYERS = (
-    ("errors", "escapes", "conformance", "types", "rng"),
+    ("__version__", "errors", "escapes", "conformance", "types", "rng"),
     ("machine", "console", "tables", "figures", "third_party"),
     ("contracts",),
     ("catalog", "options", "files"),
