@@ -15,7 +15,7 @@ TRIED := $(addprefix tests/,artifacts cli domains files probes vocab test_cli.py
 # Files that are checked for types; the package's own list is in pyproject.toml.
 TYPED := sslkit sample_data
 
-.PHONY: help venv demo test test-slow test-lowest lint format results clean clean-all
+.PHONY: help venv demo test test-slow test-lowest lint format results trips clean clean-all
 
 help: ## list the targets
 	@grep -E '^[a-z%-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -76,6 +76,9 @@ results-%: $(READY) ## make the table of one domain, tests/benchmarks/results_NA
 
 bench-%: $(READY) ## run one benchmark, tests/benchmarks/bench_NAME.py, as bench-NAME
 	$(BIN)/python tests/benchmarks/bench_$*.py
+
+trips: $(READY) ## count the files that a batch enters on its way to the loss, a label to its metric
+	$(BIN)/python tests/benchmarks/trips.py
 
 clean: ## remove what the other targets left, the environment excepted
 	rm -rf demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .sslkit
