@@ -106,7 +106,8 @@ class Labelled:
 
     Attributes:
         records: as their files have them: the payload is the cell of a table, which the domain has
-            not looked at yet, and the number that of the row.
+            not looked at yet, and the number that of the row. Of records that are encoded nothing
+            is left of it.
         labels: cells of the label column, stripped, never empty.
         parts: ``train``, ``valid`` or ``test`` for each, where the files say so.
         files: the files that were read.
@@ -138,6 +139,10 @@ class Labelled:
         """The place of one example, as error messages name it."""
         record = self.records[position]
         return f"{record.source}, row {record.number} ({record.id})"
+
+    def bare(self) -> "Labelled":
+        """The same without the payloads of its records."""
+        return replace(self, records=tuple(replace(one, payload="") for one in self.records))
 
     def take(self, positions: Sequence[int], skipped: int = 0) -> "Labelled":
         """The examples at ``positions``; ``skipped`` more were passed over."""

@@ -1,10 +1,11 @@
 """Labelled records, checked, encoded and split: what finetune and probe begin with."""
 
+import hashlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +17,7 @@ from sslkit.contracts.domain import Families, RecordDomain, counts_tokens
 from sslkit.data import splits
 from sslkit.data.splits import Split
 from sslkit.errors import DataError, OnError, UsageError
-from sslkit.types import Array, Labelled
+from sslkit.types import Array, Labelled, Record
 
 #: What labels are attached to, as tasks name it.
 RECORD, TOKEN, PAIR = "record", "token", "pair"
@@ -109,6 +110,17 @@ class Examples(Generic[Target]):
         return f"read {self.files}: {len(self)} records, {self.labelled.skipped} skipped"
 
 
+class _Identity(NamedTuple):
+    """What a record is told from others by: digests of its signature and family, and its mark."""
+
+    signature: bytes
+    family: bytes
+    mark: int
+
+
+_NOBODY = _Identity(b"", b"", 0)
+
+
 def supervision_of(task: ModuleType) -> str:
     """What the labels of a task are attached to."""
     return str(getattr(task, "SUPERVISION", RECORD))
@@ -165,30 +177,13 @@ def read(
     labelled = task.read(files, on_error)
     for note in labelled.notes:
         console.warn(note)
-    units, signatures, kin = list[Array](), list[bytes](), list[bytes]()
     relatives = domain if families and isinstance(domain, Families) else None
-    good: list[int] = []
-    for position, cell in enumerate(labelled.records):
-        record = domain.record(cell.id, cell.payload, cell.source, cell.number)
-        encoded = np.empty(0) if record.error else domain.encode(record)
-        why = record.error or _too_short(domain, encoded)
-        why = why or problem(labelled.labels[position], len(encoded))
-        if why and on_error == "stop":
-            raise DataError(
-                "a record cannot be used",
-                where=labelled.where(position),
-                why=why,
-                do=_advice(labelled, domain, position, good),
-            )
-        if not why:
-            good.append(position)
-            units.append(encoded)
-            signatures.append(domain.signature(record))
-            kin += [] if relatives is None else [relatives.family(record)]
-    if not good:
-        raise DataError("no record can be used", where=", ".join(map(str, labelled.files)))
+    # A cell is let go when its record is encoded, and of what tells records apart a digest stays,
+    # so that no sequence is held more than once.
+    cells, labelled = list(labelled.records), labelled.bare()
+    usable, units, identities = _usable(labelled, cells, domain, relatives, on_error, problem)
+    signatures, kin, marks = zip(*identities, strict=True)
     groups = splits.group_numbers(signatures)
-    usable = labelled.take(good, skipped=len(labelled) - len(good))
     targets = task.encode_labels(usable)
     return Examples(
         usable,
@@ -197,15 +192,76 @@ def read(
         strata(targets),
         groups,
         None if relatives is None else splits.family_numbers(kin, groups),
-        np.array([learned.mark(signature) for signature in signatures], np.int64),
+        np.array(marks, np.int64),
     )
 
 
-def _advice(labelled: Labelled, domain: RecordDomain, position: int, good: Sequence[int]) -> str:
-    """What to do about a bad record: passing it over helps where others are good."""
-    ahead = range(position + 1, min(position + _AHEAD, len(labelled)))
-    cells = (labelled.records[other] for other in ahead)
-    if good or any(not domain.record("", one.payload, one.source, 1).error for one in cells):
+def _usable(
+    labelled: Labelled,
+    cells: list[Record],
+    domain: RecordDomain,
+    relatives: Families | None,
+    on_error: OnError,
+    problem: Callable[[str, int], str],
+) -> tuple[Labelled, list[Array], list[_Identity]]:
+    """The records that can be used, without payloads; their units and what tells them apart.
+
+    Args:
+        labelled: without payloads.
+        cells: the records as their files have them, each of which is replaced when it is encoded.
+
+    Raises:
+        DataError: as ``read``.
+    """
+    units, identities = list[Array](), list[_Identity]()
+    good: list[int] = []
+    for position, bare in enumerate(labelled.records):
+        record = domain.record(bare.id, cells[position].payload, bare.source, bare.number)
+        cells[position] = bare
+        encoded, identity = np.empty(0), _NOBODY
+        if not record.error:
+            # Before its units are there: a signature may be as long as they are.
+            identity = _identity(domain, relatives, record)
+            encoded = domain.encode(record)
+        why = record.error or _too_short(domain, encoded)
+        why = why or problem(labelled.labels[position], len(encoded))
+        if why and on_error == "stop":
+            raise DataError(
+                "a record cannot be used",
+                where=labelled.where(position),
+                why=why,
+                do=_advice(cells[position + 1 :][:_AHEAD], domain, has_good=bool(good)),
+            )
+        if not why:
+            good.append(position)
+            units.append(encoded)
+            identities.append(identity)
+        del record, encoded
+    if not good:
+        raise DataError("no record can be used", where=", ".join(map(str, labelled.files)))
+    return labelled.take(good, skipped=len(labelled) - len(good)), units, identities
+
+
+def _identity(domain: RecordDomain, relatives: Families | None, record: Record) -> _Identity:
+    signature = domain.signature(record)
+    family = b"" if relatives is None else relatives.family(record)
+    return _Identity(_digest(signature), _digest(family), learned.mark(signature))
+
+
+def _digest(text: bytes) -> bytes:
+    """What stands for a signature, or a family, that may be as long as its record."""
+    return hashlib.blake2b(text, digest_size=16).digest()
+
+
+def _advice(ahead: Sequence[Record], domain: RecordDomain, *, has_good: bool) -> str:
+    """What to do about a bad record: passing it over helps where others are good.
+
+    Args:
+        ahead: the next ones, as their files have them.
+        has_good: whether one before was good.
+    """
+    others = (domain.record("", one.payload, one.source, 1) for one in ahead)
+    if has_good or any(not other.error for other in others):
         return "mend the row, or pass such rows over with --on-error skip"
     return "look whether it is the right table, or name its column with --sequence-column"
 

@@ -1,5 +1,6 @@
 """Labelled records, checked, encoded and divided."""
 
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,21 @@ def test_records_are_encoded_and_grouped(path: Path, capsys: pytest.CaptureFixtu
     assert found.groups[0] == found.groups[1]
     assert len(set(found.groups.tolist())) == 11
     assert "12 records, 0 skipped; 0: 5, 1: 7" in capsys.readouterr().err
+
+
+def test_a_sequence_is_held_once(path: Path) -> None:
+    size = 1 << 22
+    with path.open("a") as stream:
+        stream.write(f"long,{'ACGT' * (size // 4)},1\n")
+    tracemalloc.start()
+    found = read(path)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(found.units[-1]) == size
+    assert [record.payload for record in found.labelled.records] == [""] * 13
+    # A byte a base stays, and no more than two are there besides while it is read.
+    assert held < 1.25 * size
+    assert peak < 3.5 * size
 
 
 def test_bad_records_stop_or_are_counted(path: Path) -> None:

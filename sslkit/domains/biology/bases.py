@@ -1,8 +1,12 @@
 """Bases as small numbers: A, C, G, T are 0 to 3, anything ambiguous 4."""
 
+import io
+from collections.abc import Iterator
+
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.files.letters import Letters
 from sslkit.types import Array, Draws
 
 #: Code of a base that is not one of A, C, G, T.
@@ -23,13 +27,23 @@ CODES = _code_table()
 _TABLE = CODES.tobytes()
 _LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, AMBIGUOUS], np.uint8)
+#: The code of the base that stands on the other strand.
+_OTHER = _COMPLEMENT[CODES].tobytes()
+#: Letters that are looked at together.
+_BLOCK = 1 << 20
 COMPOSITION_ORDERS = (1, 2, 3, 4)
 
 
 def to_codes(letters: bytes) -> npt.NDArray[np.uint8]:
     """Base codes of letters, [bases] uint8."""
     # An array of indices would take eight bytes a base on the way.
-    return np.frombuffer(bytearray(letters.translate(_TABLE)), np.uint8)
+    if len(letters) <= _BLOCK:
+        return np.frombuffer(bytearray(letters.translate(_TABLE)), np.uint8)
+    codes = np.empty(len(letters), np.uint8)
+    for at in range(0, len(codes), _BLOCK):
+        block = letters[at : at + _BLOCK].translate(_TABLE)
+        codes[at : at + _BLOCK] = np.frombuffer(block, np.uint8)
+    return codes
 
 
 def to_letters(codes: Array) -> str:
@@ -40,6 +54,29 @@ def to_letters(codes: Array) -> str:
 def reverse_complement(codes: Array) -> Array:
     """The other strand, read in its own direction, along the last axis."""
     return _COMPLEMENT[codes][..., ::-1]
+
+
+def one_strand(letters: bytes | Letters) -> bytes:
+    """The codes of a sequence, or of its other strand: the same for both of them, [bases]."""
+    if len(letters) <= _BLOCK:
+        text = letters[:]
+        return min(text.translate(_TABLE), text.translate(_OTHER)[::-1])
+    strands = zip(_strand(letters), _strand(letters, is_other=True), strict=True)
+    is_other = next((one > other for one, other in strands if one != other), False)
+    written = io.BytesIO()
+    for block in _strand(letters, is_other=is_other):
+        written.write(block)
+    return written.getvalue()
+
+
+def _strand(letters: bytes | Letters, *, is_other: bool = False) -> Iterator[bytes]:
+    """The codes of a strand, block by block."""
+    for at in range(0, len(letters), _BLOCK):
+        if is_other:
+            end = len(letters) - at
+            yield letters[max(0, end - _BLOCK) : end].translate(_OTHER)[::-1]
+        else:
+            yield letters[at : at + _BLOCK].translate(_TABLE)
 
 
 def kmer_codes(codes: Array, k: int) -> npt.NDArray[np.int64]:
@@ -89,7 +126,10 @@ def frequencies(codes: Array) -> npt.NDArray[np.float32]:
     """Relative frequencies of all 1- to 4-mers of one record, [340]."""
     parts = []
     for order in COMPOSITION_ORDERS:
-        found = kmer_codes(codes, order)
-        counts = np.bincount(found[found >= 0], minlength=4**order)
+        counts = np.zeros(4**order, np.int64)
+        # Numbers of k-mers take eight bytes each.
+        for at in range(0, len(codes), _BLOCK):
+            kmers = kmer_codes(codes[at : at + _BLOCK + order - 1], order)
+            counts += np.bincount(kmers[kmers >= 0], minlength=4**order)
         parts.append(counts / max(counts.sum(), 1))
     return np.concatenate(parts).astype(np.float32)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit.domains.biology import bases
+from sslkit.files.letters import Letters
 
 dna = st.text("ACGTN", max_size=40)
 TWINS = str.maketrans("ACGTN", "TGCAN")
@@ -28,6 +30,24 @@ def test_letters_of_any_case_and_of_rna() -> None:
 @given(dna)
 def test_reverse_complement(text: str) -> None:
     assert bases.to_letters(bases.reverse_complement(codes(text))) == other_strand(text)
+
+
+@given(dna)
+def test_long_sequences_are_as_short_ones(text: str) -> None:
+    letters = text.encode()
+    spooled = Letters()
+    spooled.write(letters)
+    numbers = codes(text)
+    both = numbers.tobytes(), bases.reverse_complement(numbers).tobytes()
+    whole = bases.frequencies(numbers)
+    for block in (1, 3, 1 << 20):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(bases, "_BLOCK", block)
+            assert bases.to_codes(letters).tolist() == numbers.tolist()
+            # As it is held, from a file, and read from the other side.
+            for one in (letters, spooled, other_strand(text).encode()):
+                assert bases.one_strand(one) == min(both)
+            np.testing.assert_array_equal(bases.frequencies(numbers), whole)
 
 
 @given(dna, st.integers(1, 31))
