@@ -1,7 +1,9 @@
 """pretrain: an encoder learns to predict hidden parts of unlabelled data.
 
-The story: a feed brings plug-ins and data, as a vocabulary and the corpus that it names, or an
-equation; the one loop trains; a checkpoint holds all that later stages need.
+    sslkit pretrain corpus/ --domain genome --k 6 --steps 1000 --out pretrained
+
+``run`` goes from data over model and loss to the loop and what it writes; the parts that depend on
+what the data are, windows of a corpus or points of an equation, stand in ``feeds``.
 """
 
 import math
@@ -40,65 +42,85 @@ def run(options: Options, console: Console) -> None:
     folder = RunFolder(options.out or Path("pretrained"))
     destination.check(folder.path, kinds.PRETRAINED, options)
     with world(options.parallel) as processes, stopping() as stop, ExitStack() as stack:
-        talk = console if processes.leads else Console(quiet=True)
+        console = console if processes.leads else Console(quiet=True)
         options = feeds.settled_by_domain(options)
-        precision = optimisation.precision(folder, options.precision, options.optimizer)
-        threads = optimisation.threads(folder, options.threads, options.force, talk)
-        runtime = runtimes.prepare(options.device, threads, precision, processes, double=True)
-        kept = f"what was encoded is in {options.shards}"
-        with stop.at_once(kept):
-            feed = feeds.of(options, processes, talk)
-            watching = watchings.prepare(options, feed.chosen, talk)
+        runtime = _runtime(options, folder, processes, console)
+        left_behind = f"what was encoded is in {options.shards}"
+
+        # ---- Data: plug-ins, and files as examples, some of them held out ----
+        with stop.at_once(left_behind):
+            feed = feeds.of(options, processes, console)
+            watching = watchings.prepare(options, feed.chosen, console)
+
+        # ---- Model and loss: an encoder, and the heads of its objectives ----
         learner = feeds.learner(options, feed.chosen)
-        begun = start_from.begin(options.start_from, feed, learner)
-        feed = feed.fitted(learner, runtime, folder, talk)
+        start = start_from.begin(options.start_from, feed, learner)
+        feed = feed.fitted(learner, runtime, folder, console)
         options, steps = feed.settled(learner)
+
+        # ---- The run's folder: one run at a time, and what is finished is not done again ----
         plan = _plan(options, feed, learner, steps, processes)
-        identity = _identity(options, feed, runtime, steps) | begun.identity() | watching.identity
+        identity = _identity(options, feed, runtime, steps) | start.identity() | watching.identity
         if processes.leads:
-            stack.enter_context(folder.alone(talk.warn, force=options.force))
+            stack.enter_context(folder.alone(console.warn, force=options.force))
             config, company = _config(options, feed), (runtime, processes.size)
-            optimisation.claim(folder, identity, config, options.force, *company, talk)
+            optimisation.claim(folder, identity, config, options.force, *company, console)
         processes.wait()
         if folder.checkpoint.is_file():
-            talk.say(f"{folder.checkpoint} is finished: nothing to do")
-            schedule_plot.draw(folder, talk)
-            results = checkpoint.load(folder.checkpoint).manifest.results
-            with manifest.reading_results(folder.checkpoint):
-                _report(folder, feed.chosen.pretexts, results, talk)
+            _report_finished(folder, feed, console)
             return
-        with stop.at_once(kept):
+
+        # ---- Loop: the one of all stages ----
+        with stop.at_once(left_behind):
             work, read = feed.work(learner, runtime)
-        _begin(feed, learner, f"{steps} steps of {read} in {_company(runtime, processes)}", talk)
+        _begin(feed, learner, f"{steps} steps of {read} in {_company(runtime, processes)}", console)
         reached = Training(
             learner=learner,
             rates=Rates({}),
-            work=watching.over(work, learner, plan, runtime, processes, talk),
+            work=watching.over(work, learner, plan, runtime, processes, console),
             plan=plan,
             runtime=runtime,
             world=processes,
             folder=folder,
-        ).run(stop, talk)
-        metrics = reached | watching.results(talk)
+        ).run(stop, console)
+
+        # ---- Output: a checkpoint that holds all that later stages need ----
+        metrics = reached | watching.results(console)
         tensors = learner.parts(keep=processes.leads)
         if processes.leads:
             whole = identity | folder.roundings()
-            described = _described(whole, feed, runtime, processes, metrics, begun)
+            description = _described(whole, feed, runtime, processes, metrics, start)
             for line in feed.finish(learner, metrics, folder, runtime):
-                talk.say(line)
-            schedule_plot.draw(folder, talk)
-            assemble.write(folder, tensors, described, feed.vocabulary)
-            talk.say(f"wrote {folder.checkpoint}; {runtime.bytes_depend_on(options.seed)}")
-            _report(folder, feed.chosen.pretexts, metrics, talk)
+                console.say(line)
+            schedule_plot.draw(folder, console)
+            assemble.write(folder, tensors, description, feed.vocabulary)
+            console.say(f"wrote {folder.checkpoint}; {runtime.bytes_depend_on(options.seed)}")
+            _report(folder, feed.chosen.pretexts, metrics, console)
         processes.wait()
 
 
-def _begin(feed: Feed, learner: Learner, how: str, talk: Console) -> None:
+def _runtime(options: Options, folder: RunFolder, processes: World, console: Console) -> Runtime:
+    """Device, threads and precision, as those of an unfinished run where they may not change."""
+    precision = optimisation.precision(folder, options.precision, options.optimizer)
+    threads = optimisation.threads(folder, options.threads, options.force, console)
+    return runtimes.prepare(options.device, threads, precision, processes, double=True)
+
+
+def _report_finished(folder: RunFolder, feed: Feed, console: Console) -> None:
+    """Say that nothing is left to do, and what the finished run reached."""
+    console.say(f"{folder.checkpoint} is finished: nothing to do")
+    schedule_plot.draw(folder, console)
+    results = checkpoint.load(folder.checkpoint).manifest.results
+    with manifest.reading_results(folder.checkpoint):
+        _report(folder, feed.chosen.pretexts, results, console)
+
+
+def _begin(feed: Feed, learner: Learner, how: str, console: Console) -> None:
     """Say what is trained, and how."""
     parameters = sum(p.numel() for p in learner.parameters())
-    talk.say(f"training {parameters:,} parameters for {how}")
+    console.say(f"training {parameters:,} parameters for {how}")
     for line in feed.told(learner):
-        talk.say(line)
+        console.say(line)
 
 
 def _config(options: Options, feed: Feed) -> str:
@@ -126,7 +148,7 @@ def _described(
     runtime: Runtime,
     processes: World,
     metrics: Mapping[str, float],
-    begun: Start,
+    start: Start,
 ) -> manifest.Manifest:
     """What the checkpoint says of its making."""
     return manifest.make(
@@ -134,7 +156,7 @@ def _described(
         {**identity, **runtime.describe(), "processes": processes.size},
         plugins=feed.chosen.entries(),
         inputs=feed.inputs,
-        parents={**feed.parents, **begun.parents},
+        parents={**feed.parents, **start.parents},
         results=metrics,
     )
 
@@ -165,11 +187,11 @@ def _plan(options: Options, feed: Feed, learner: Learner, steps: int, processes:
 
 
 def _report(
-    folder: RunFolder, pretexts: Pretexts, metrics: Mapping[str, float], talk: Console
+    folder: RunFolder, pretexts: Pretexts, metrics: Mapping[str, float], console: Console
 ) -> None:
     lines, warnings = pretexts.told(metrics)
     for line in lines:
-        talk.say(line)
+        console.say(line)
     for warning in warnings:
-        talk.warn(warning)
-    talk.result({"checkpoint": str(folder.checkpoint), **metrics})
+        console.warn(warning)
+    console.result({"checkpoint": str(folder.checkpoint), **metrics})
