@@ -126,6 +126,7 @@ class Supervision:
     ) -> Tagged:  # fmt: skip
         """Labelled records that can be used; says how many units of each class are known."""
         task = self.task.Task(self.settings)
+        domain = tokens_of(domain)
         examples: Tagged = labels.read(
             task, files, domain, on_error, console, strata, task.problem, families=families
         )

@@ -1,8 +1,10 @@
 """finetune: a pretrained encoder and a small head learn a task from few labels.
 
-The story: the checkpoint gives domain and encoder; the labels are read, checked and split; an
-adaptation says what of the encoder is trained; the one loop trains until the validation loss stops
-falling; the test part is predicted once, by the plain encoder, and scored with intervals.
+    sslkit finetune --task promoter --checkpoint pretrained --freeze 8
+
+The checkpoint gives domain and encoder; the labels are read, checked and split; an adaptation says
+what of the encoder is trained; the one loop trains until the validation loss stops falling; the
+test part is predicted once, by the plain encoder, and scored with intervals.
 """
 
 import math
@@ -51,10 +53,14 @@ def run(options: Options, console: Console) -> None:
         precision = optimisation.precision(folder, options.precision, options.optimizer)
         threads = optimisation.threads(folder, options.threads, options.force, talk)
         runtime = runtimes.prepare(options.device, threads, precision, processes)
+
+        # ---- data, model and loss, as checkpoint, labels and options settle them
         with stop.at_once("nothing was begun"):
             resolved = resolve(options, talk)
         processes.share(_rows(resolved), "--batch")
         plan, decisive = _plan(resolved), identity(resolved, runtime)
+
+        # ---- the folder of the run: its own, continued, or finished already
         if processes.leads:
             stack.enter_context(folder.alone(talk.warn, force=options.force))
             config = to_toml("finetune", {**vars(options), "force": None, "given": None})
@@ -68,8 +74,12 @@ def run(options: Options, console: Console) -> None:
             with manifest.reading_results(folder.checkpoint):
                 report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
             return
+
+        # ---- model and loss: the adapted encoder with a head; data: its batches
         learner, work = _learner(resolved, talk), _work(resolved, processes, runtime)
         _prepare(resolved, learner, work, runtime)
+
+        # ---- loop
         reached = Training(
             learner=learner,
             rates=resolved.adapted.rates,
@@ -79,6 +89,8 @@ def run(options: Options, console: Console) -> None:
             world=processes,
             folder=folder,
         ).run(stop, talk)
+
+        # ---- output: predictions of the test part, metrics, and the checkpoint
         if processes.leads:
             _finish(resolved, learner, runtime, reached, decisive, folder, talk)
         processes.wait()
@@ -152,7 +164,8 @@ def _work(resolved: Resolved, processes: World, runtime: Runtime) -> Work:
     def evaluate(learner: Learner) -> dict[str, float]:
         return mean_losses(learner, evaluated, processes, runtime)
 
-    return Work(batches, evaluate)
+    spec = resolved.parts.domain.spec
+    return Work(batches, evaluate, unit="tokens" if "tokens" in spec else next(iter(spec)))
 
 
 def _predict(
