@@ -31,7 +31,7 @@ LAYERS = (
     ("data",),
     ("inference", "probes"),
     ("supervision",),
-    ("analysis",),
+    ("analysis", "api"),
     ("stages",),
     ("cli",),
     ("__main__",),
@@ -40,7 +40,7 @@ LEVELS = {package: level for level, packages in enumerate(LAYERS) for package in
 #: Who imports by name: plug-ins, the stage of a command, what only an extra brings, and what is
 #: heavy and seldom asked for.
 LATE = {
-    "__main__.py", "catalog.py", "cli/execute.py", "cli/launch.py",
+    "__init__.py", "__main__.py", "catalog.py", "cli/execute.py", "cli/launch.py",
     "domains/chemistry/descriptors.py",
     "domains/chemistry/rdkit.py", "engine/distributed.py", "engine/sharded.py",
     "files/structure.py", "files/zstd.py", "figures.py", "stages/pretrain/early_stopping.py",
@@ -77,7 +77,8 @@ def test_imports_go_down() -> None:
     for name, module in TREES.items():
         own = package_of(name)
         if own == "__init__":
-            wrong += [f"{name} imports {other}" for other in imported(module)]
+            # It promises what programs use, and loads it when it is asked for.
+            wrong += [f"{name}: {o}" for o in imported(module) if not o.startswith("sslkit.api.")]
             continue
         assert own in LEVELS, f"{own} has no layer: give it one in LAYERS"
         for other in imported(module):
@@ -143,7 +144,7 @@ def test_what_is_public_is_explained() -> None:
     for name, module in TREES.items():
         if not ast.get_docstring(module):
             wrong.append(f"{name} has no docstring")
-        if name.endswith("__init__.py") and len(module.body) != 1:
+        if name.endswith("/__init__.py") and len(module.body) != 1:
             wrong.append(f"{name}: an __init__.py holds a docstring only")
         bare = [node for node in public(module) if not ast.get_docstring(node)]
         wrong += [f"{name}, line {node.lineno}: {node.name} has no docstring" for node in bare]

@@ -59,17 +59,29 @@ def save(path: Path, held: Predictions, manifest_json: str) -> None:
     if held.classes:
         names = np.array(held.classes, object)
         columns["label"] = pa.array(names[held.labels], pa.string())
-        columns["prediction"] = pa.array(names[held.predicted.argmax(axis=1)], pa.string())
-        for number, name in enumerate(held.classes):
-            columns[_PROBABILITY + name] = pa.array(held.predicted[:, number], pa.float64())
     else:
         columns["label"] = pa.array(held.labels, pa.float64())
-        columns["prediction"] = pa.array(held.predicted, pa.float64())
+    columns |= predicted(held.predicted, held.classes)
     table = pa.table(columns).replace_schema_metadata(
         {manifest.METADATA_KEY: manifest_json.encode()}
     )
     with atomic.replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+
+
+def predicted(values: npt.NDArray[np.float64], classes: Sequence[str] = ()) -> dict[str, pa.Array]:
+    """The columns of what is predicted, by name.
+
+    Args:
+        values: probabilities [rows, classes], or numbers [rows].
+    """
+    if not classes:
+        return {"prediction": pa.array(values, pa.float64())}
+    names = np.array(classes, object)
+    columns = {"prediction": pa.array(names[values.argmax(axis=1)], pa.string())}
+    for number, name in enumerate(classes):
+        columns[_PROBABILITY + name] = pa.array(values[:, number], pa.float64())
+    return columns
 
 
 def load(path: Path) -> tuple[Predictions, Manifest]:

@@ -173,6 +173,21 @@ class Supervision(Protocol[Examples]):
         """Outputs of the head as probabilities [..., classes], or as numbers in their own unit."""
         ...
 
+    def stated(self, examples: Examples, rows: Any) -> dict[str, Any]:
+        """What a checkpoint says of its predictions, in plain types: classes, or a scale."""
+        ...
+
+    def unlabelled(
+        self, domain: RecordDomain, units: Sequence[Array], window: int | None,
+        stated: Mapping[str, Any],
+    ) -> Rows:  # fmt: skip
+        """Batches of records without labels, for predictions as a checkpoint states them."""
+        ...
+
+    def columns(self, decoded: Floats, rows: Any, stated: Mapping[str, Any]) -> dict[str, Any]:
+        """Decoded outputs of all unlabelled rows as columns of a table, by name."""
+        ...
+
     def predictions(self, examples: Examples, rows: RowNumbers, decoded: Array) -> Predictions:
         """Decoded outputs of some rows beside the labels."""
         ...

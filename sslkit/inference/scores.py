@@ -59,3 +59,12 @@ class Totals:
     length: npt.NDArray[np.int64]
     scored: npt.NDArray[np.int64]
     log_likelihood: npt.NDArray[np.float64]
+
+    @property
+    def perplexity(self) -> npt.NDArray[np.float64]:
+        """Of the tokens that were judged, [records]; NaN without any."""
+        with np.errstate(over="ignore"):
+            values: npt.NDArray[np.float64] = np.exp(
+                -self.log_likelihood / np.maximum(self.scored, 1)
+            )
+        return values

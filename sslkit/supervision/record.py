@@ -23,7 +23,7 @@ from sslkit.files import classes
 from sslkit.probes import intervals, sufficiency
 from sslkit.probes.intervals import finite
 from sslkit.supervision.record_rows import LabelledRows, Scale, balanced
-from sslkit.types import Targets
+from sslkit.types import Array, Targets
 
 #: How the classes of a task may be weighed.
 WEIGHTS = ("none", "balanced")
@@ -183,6 +183,33 @@ class Supervision:
             numbers: Floats = outputs[:, 0] * rows.scale.deviation + rows.scale.mean
             return numbers
         return np.asarray(torch.from_numpy(outputs).softmax(1).numpy(), np.float64)
+
+    def stated(self, examples: Records, rows: LabelledRows) -> dict[str, Any]:
+        """Names of the classes, or the scale of the number."""
+        if examples.targets.classes:
+            return {"classes": [*examples.targets.classes]}
+        return {"mean": rows.scale.mean, "deviation": rows.scale.deviation}
+
+    def unlabelled(
+        self, domain: RecordDomain, units: Sequence[Array], window: int | None,
+        stated: Mapping[str, Any],
+    ) -> LabelledRows:  # fmt: skip
+        """Batches of whole records without labels."""
+        has_classes = "classes" in stated
+        return LabelledRows(
+            domain=domain,
+            units=units,
+            target=np.zeros(len(units), np.int64 if has_classes else np.float32),
+            weight=np.ones(len(units), np.float32),
+            window=window,
+            scale=Scale() if has_classes else Scale(stated["mean"], stated["deviation"]),
+        )
+
+    def columns(
+        self, decoded: Floats, rows: LabelledRows, stated: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The class and the probability of each, or the number."""
+        return predictions.predicted(decoded, stated.get("classes", ()))
 
     def predictions(
         self, examples: Records, rows: RowNumbers, decoded: Floats

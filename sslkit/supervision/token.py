@@ -13,7 +13,7 @@ import numpy.typing as npt
 from sslkit.artifacts import tags
 from sslkit.artifacts.tags import TagTable
 from sslkit.console import Console
-from sslkit.contracts.domain import RecordDomain, TokenDomain, counts_tokens
+from sslkit.contracts.domain import RecordDomain
 from sslkit.contracts.supervision import Floats, RowNumbers
 from sslkit.data import examples as labels
 from sslkit.data import splits
@@ -24,7 +24,7 @@ from sslkit.inference.per_token import Stretch
 from sslkit.probes import confusion, intervals, surroundings
 from sslkit.probes.intervals import finite
 from sslkit.supervision.record import WEIGHTS
-from sslkit.supervision.token_rows import TaggedRows
+from sslkit.supervision.token_rows import TaggedRows, tokens_of
 from sslkit.types import Array, Tags
 
 Tagged = Examples[Tags]
@@ -201,6 +201,32 @@ class Supervision:
         probabilities: Floats = likely / likely.sum(axis=1, keepdims=True)
         return probabilities
 
+    def stated(self, examples: Tagged, rows: TaggedRows) -> dict[str, Any]:
+        """Names of the classes."""
+        return {"classes": [*examples.targets.classes]}
+
+    def unlabelled(
+        self, domain: RecordDomain, units: Sequence[Array], window: int | None,
+        stated: Mapping[str, Any],
+    ) -> TaggedRows:  # fmt: skip
+        """Windows of records of whose units nothing is known."""
+        return TaggedRows(
+            domain=tokens_of(domain),
+            units=units,
+            target=[np.full(len(one), -1, np.int32) for one in units],
+            weight=np.ones(len(stated["classes"]), np.float32),
+            window=window or max(map(len, units)),
+        )
+
+    def columns(
+        self, decoded: Floats, rows: TaggedRows, stated: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The most probable class of each unit, as the text of a label."""
+        names = np.array(stated["classes"], object)[decoded.argmax(axis=1)]
+        ends = np.cumsum([len(units) for units in rows.units])
+        written = self.task.Task(self.settings).written
+        return {"prediction": [written(some.tolist()) for some in np.split(names, ends[:-1])]}
+
     def predictions(self, examples: Tagged, rows: RowNumbers, decoded: Array) -> TokenPredictions:
         """The most probable class of each unit of records, whose units stand end to end."""
         ends = np.cumsum([len(examples.targets.values[row]) for row in rows])
@@ -256,19 +282,6 @@ class Supervision:
 def strata(tags: Tags) -> splits.IntArray:
     """Records as wholes have no label: they are all alike, [records]."""
     return np.zeros(len(tags.values), np.int64)
-
-
-def tokens_of(domain: RecordDomain) -> TokenDomain:
-    """A domain whose units have labels.
-
-    Raises:
-        UsageError: it does not count tokens.
-    """
-    if not counts_tokens(domain):
-        raise UsageError(
-            "labels of units are for records of tokens", why="this domain does not count any"
-        )
-    return domain
 
 
 def weights(how: str, counts: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

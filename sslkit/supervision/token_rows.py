@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit import rng
-from sslkit.contracts.domain import TokenDomain
+from sslkit.contracts.domain import RecordDomain, TokenDomain, counts_tokens
 from sslkit.contracts.supervision import Floats, RowNumbers, Scorer
+from sslkit.errors import UsageError
 from sslkit.inference.encode import padded
 from sslkit.inference.per_token import speakers, step
 from sslkit.inference.windows import Plan, windows
@@ -118,3 +119,16 @@ class TaggedRows:
                 kept = scores[cut.keep - cut.first : cut.keep_stop - cut.first]
                 outputs[at + cut.keep : at + cut.keep_stop] = kept
         return outputs
+
+
+def tokens_of(domain: RecordDomain) -> TokenDomain:
+    """A domain whose units have labels.
+
+    Raises:
+        UsageError: it does not count tokens.
+    """
+    if not counts_tokens(domain):
+        raise UsageError(
+            "labels of units are for records of tokens", why="this domain does not count any"
+        )
+    return domain

@@ -33,6 +33,10 @@ class Prepared:
     rows: Rows
     head: Any
 
+    def stated(self) -> dict[str, Any]:
+        """What the checkpoint says of its predictions."""
+        return self.supervision.stated(self.examples, self.rows)
+
 
 def prepare(
     options: Options, parts: Parts, supervision: Supervision[Any], head: Any, console: Console

@@ -206,7 +206,10 @@ def _finish(
     inherited = {k: v for k, v in trained.items() if not optimisation.is_training(k)}
     made = manifest.make(
         "finetune",
-        decisive | {"context": parts.context} | runtime.describe() | folder.roundings(),
+        decisive
+        | {"context": parts.context, "predicts": resolved.prepared.stated()}
+        | runtime.describe()
+        | folder.roundings(),
         plugins=inherited | decisive["plugins"],
         inputs=manifest.describe(resolved.examples.labelled.files),
         parents={str(parts.path): parts.sha256},

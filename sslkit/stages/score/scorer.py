@@ -1,30 +1,23 @@
 """What a scoring run is made of: its options, the objective of the checkpoint, a wild type."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from torch import nn
-
-from sslkit import catalog
-from sslkit.artifacts import plugins
-from sslkit.contracts.objective import Energy, Likelihood
+from sslkit.contracts.objective import Energy
 from sslkit.contracts.spec import token_ids
 from sslkit.data.reading import Files, Reading
-from sslkit.engine import assemble, rebuild
+from sslkit.engine import assemble
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.files import folders, sequences
+from sslkit.inference import scorers
 from sslkit.inference.scoring import Scorer
-from sslkit.inference.windows import Plan
 from sslkit.options import Common
 from sslkit.types import Array, Record
 
-#: The share of a window that it has in common with the next where nothing else is asked for: where
-#: tokens are hidden one by one it costs nothing.
-_OVERLAP = 2
 #: Most tokens of a vocabulary that get a column each.
 _MOST_EFFECTS = 256
 
@@ -72,23 +65,13 @@ def scorer(options: Options, model: assemble.Parts, runtime: Runtime) -> tuple[s
         UsageError: nothing in the checkpoint can score, or not what was asked for.
         DataError: the checkpoint does not fit its own description.
     """
-    name, objective, head = _objective(options, model)
-    window = options.window or model.context
-    if window > model.context:
-        raise UsageError(
-            f"windows of {window} tokens are longer than what the encoder was trained on",
-            why=f"that was {model.context} tokens",
-            do=f"choose --window up to {model.context}",
-        )
-    overlap = window // _OVERLAP if options.overlap is None else options.overlap
-    plan = Plan(None, model.encoder.depth, window, overlap, batch_tokens=options.batch_tokens)
-    held = Scorer(
-        encoder=model.encoder.to(runtime.device).eval(),
-        head=head.to(runtime.device).eval(),
-        objective=objective,
-        domain=model.domain,
-        plan=plan,
-        runtime=runtime,
+    name, held = scorers.scorer(
+        model,
+        runtime,
+        objective=options.objective,
+        window=options.window,
+        overlap=options.overlap,
+        batch_tokens=options.batch_tokens,
         spacing=options.spacing,
     )
     _check(options, name, held)
@@ -134,57 +117,6 @@ def _check(options: Options, name: str, held: Scorer) -> None:
             do="write the variants of interest to a FASTA and score them with --wild-type "
             "and --marginal",
         )
-
-
-def _objective(
-    options: Options, model: assemble.Parts
-) -> tuple[str, Likelihood | Energy, nn.Module]:
-    """The first objective of the checkpoint that can score, or the one asked for; its head."""
-    made = model.manifest
-    if made.stage != "pretrain":
-        raise UsageError(
-            f"{model.path} was made by sslkit {made.stage} and predicts labels",
-            do="score with the checkpoint that it was made from: --checkpoint pretrained",
-        )
-    kinds = {
-        entry["name"]: kind
-        for kind, entry in made.plugins.items()
-        if kind.partition(" ")[0] == "objective"
-    }
-    if options.objective is not None and options.objective not in kinds:
-        raise UsageError(
-            f"{model.path} was not trained with {options.objective}",
-            do=f"there is: {', '.join(kinds) or 'nothing'}",
-        )
-    for name in [options.objective] if options.objective else kinds:
-        module, settings = plugins.restore(kinds[name], made, model.path)
-        with rebuild.refused(str(model.path)):
-            objective = module.Objective(settings, model.domain.spec, model.vocabulary.counts)
-        if isinstance(objective, Likelihood | Energy):
-            return name, objective, _head(objective, name if len(kinds) > 1 else "", model)
-    able = [n for n, other in catalog.loadable("objective").items() if _can(other)]
-    raise UsageError(
-        f"{model.path} cannot score records",
-        why=f"it was trained with {options.objective or ', '.join(kinds) or 'no known objective'}",
-        do=f"pretrain with --objective {' or '.join(able)}",
-    )
-
-
-def _can(module: Any) -> bool:
-    return any(hasattr(module.Objective, method) for method in ("log_probabilities", "energies"))
-
-
-def _head(objective: Any, name: str, model: assemble.Parts) -> nn.Module:
-    """The trained head; of several objectives each has its ``name`` before its tensors."""
-    held: Mapping[str, Any] = model.checkpoint.tensors.get("head", {})
-    first = f"{name}." if name else ""
-    mine = {key.removeprefix(first): v for key, v in held.items() if key.startswith(first)}
-
-    def build() -> nn.Module:
-        head: nn.Module = objective.head(model.encoder.width)
-        return head
-
-    return rebuild.rebuild(build, mine, str(model.path))
 
 
 def wild_type(options: Options, reading: Reading, model: assemble.Parts) -> Wild | None:

@@ -70,9 +70,7 @@ class Form:
     def of_records(self, lot: Sequence[Example], totals: Totals, beside: Beside | None) -> pa.Table:
         """A row of likelihoods for each record."""
         length, scored, total = totals.length, totals.scored, totals.log_likelihood
-        with np.errstate(over="ignore"):
-            perplexity = np.exp(-total / np.maximum(scored, 1))
-        columns = {"log_likelihood": total, "perplexity": perplexity}
+        columns = {"log_likelihood": total, "perplexity": totals.perplexity}
         if beside is not None:
             # Of records of which less can be judged the sum says less.
             equal = length - scored == beside.unjudged
