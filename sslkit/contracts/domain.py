@@ -70,6 +70,9 @@ class FieldDomain(Domain, Protocol):
 class RecordDomain(Domain, Protocol):
     """How raw files become examples.
 
+    Where ``GIVES`` holds no ``tokens``, a record is an example as it stands (an image, a row of a
+    table, a node with its edges), no vocabulary is counted, and encoders give it one state.
+
     The module also gives ``ENDINGS``, of the names of its files, and where there are any, in
     ``SHARED``, those of files that are its own only where the domain is named.
     ``Domain(settings, vocabulary)`` is made without a vocabulary where only reading and counting
@@ -167,6 +170,11 @@ class TokenDomain(RecordDomain, Protocol):
 def counts_tokens(domain: Domain) -> TypeGuard[TokenDomain]:
     """Whether the records of a domain are sequences of tokens, which windows are cut from."""
     return hasattr(type(domain), "units")
+
+
+def tokens_of(domain: RecordDomain, units: int) -> int:
+    """How many tokens so many units give; a record of a domain without tokens counts as one."""
+    return domain.length(units) if counts_tokens(domain) else int(units > 0)
 
 
 @runtime_checkable

@@ -1,4 +1,4 @@
-"""Rows of a step dealt out to micro-batches, each padded to its own longest row."""
+"""The examples of a step divided into micro-batches, each padded to its own longest."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -9,44 +9,39 @@ import numpy.typing as npt
 
 from sslkit.types import Array
 
-#: From lengths in units, [rows], to the rows of each micro-batch.
-Dealing: TypeAlias = Callable[[npt.NDArray[np.int64]], Iterator[npt.NDArray[np.int64]]]
+#: From the cost of each row, [rows], to the rows of each micro-batch.
+Batching: TypeAlias = Callable[[npt.NDArray[np.int64]], Iterator[npt.NDArray[np.int64]]]
 
 
-def by_length(tokens: Callable[[int], int], budget: int, overhead: int) -> Dealing:
-    """Rows of like length together, the longest first; rows of one length stay in their order.
+def by_cost(budget: int, overhead: int) -> Batching:
+    """Rows of like cost together, the largest first; rows of one cost stay in their order.
 
     Args:
-        tokens: how many tokens so many units give.
-        budget: most tokens of a micro-batch, padding included; a longer row stands alone.
-        overhead: tokens of padding that one more micro-batch costs as much as.
+        budget: highest cost of a micro-batch, padding included; a row above it stands alone.
+        overhead: the cost of padding that one more micro-batch costs as much as.
     """
-    return partial(_by_length, tokens=tokens, budget=budget, overhead=overhead)
+    return partial(_by_cost, budget=budget, overhead=overhead)
 
 
-def in_order(rows: int) -> Dealing:
+def in_order(rows: int) -> Batching:
     """So many rows each, as they come: for losses that compare the rows of a micro-batch."""
 
-    def dealt(lengths: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
-        for at in range(0, len(lengths), rows):
-            yield np.arange(at, min(at + rows, len(lengths)))
+    def batched(costs: npt.NDArray[np.int64]) -> Iterator[npt.NDArray[np.int64]]:
+        for at in range(0, len(costs), rows):
+            yield np.arange(at, min(at + rows, len(costs)))
 
-    return dealt
-
-
-def cropped(
-    units: Array, lengths: npt.NDArray[np.int64], rows: npt.NDArray[np.int64]
-) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Some rows of padded units, [rows, longest of them], and their lengths."""
-    some = lengths[rows]
-    found: Array = units[rows, : int(some.max(initial=0))]
-    return found, some
+    return batched
 
 
-def _by_length(
-    lengths: npt.NDArray[np.int64], tokens: Callable[[int], int], budget: int, overhead: int
+def cropped(units: Array, lengths: npt.NDArray[np.int64]) -> tuple[Array, npt.NDArray[np.int64]]:
+    """Padded units without what is padding in every row, and their lengths."""
+    return units[:, : int(lengths.max(initial=0))], lengths
+
+
+def _by_cost(
+    costs: npt.NDArray[np.int64], budget: int, overhead: int
 ) -> Iterator[npt.NDArray[np.int64]]:
-    sizes = [tokens(length) for length in lengths.tolist()]
+    sizes = costs.tolist()
     order = sorted(range(len(sizes)), key=lambda row: -sizes[row])
     begin = padding = 0
     for at, row in enumerate(order):

@@ -15,10 +15,11 @@ from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.artifacts.learned import Learned
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.run import RunFolder
-from sslkit.contracts.domain import TokenDomain
+from sslkit.contracts.domain import TokenDomain, counts_tokens
 from sslkit.contracts.encoder import Encoder
 from sslkit.contracts.spec import Ids, token_ids
 from sslkit.engine import rebuild
+from sslkit.errors import UsageError
 from sslkit.files import source
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -45,6 +46,28 @@ class Parts:
     sha256: str
 
     @property
+    def counts_tokens(self) -> bool:
+        """Whether records are rows of tokens; else each is an example as it stands."""
+        return counts_tokens(self.domain)
+
+    @property
+    def records(self) -> str:
+        """What messages call the records."""
+        return "sequences" if self.counts_tokens else "records"
+
+    def check_tokens(self, command: str) -> None:
+        """Refuse what speaks of tokens where there are none.
+
+        Raises:
+            UsageError: naming the domain.
+        """
+        if not self.counts_tokens:
+            raise UsageError(
+                f"{command} is about tokens, and domain {self.domain_name} counts none",
+                do="sslkit embed and sslkit probe take its records",
+            )
+
+    @property
     def tokens(self) -> Ids:
         """How many tokens there are, and the special ids."""
         return token_ids(self.domain.spec)
@@ -58,10 +81,11 @@ class Parts:
         """What a stage tells the user that it took over."""
         domain, model = (self.manifest.plugins[kind] for kind in ("domain", "model"))
         count = sum(p.numel() for p in self.encoder.parameters())
+        read = f", {len(self.vocabulary)} tokens, context {self.context}"
         return (
             f"from {self.path}: {domain['name']} ({_short(domain['settings'])}), "
-            f"{model['name']} ({_short(model['settings'])}), {count:,} parameters, "
-            f"{len(self.vocabulary)} tokens, context {self.context}"
+            f"{model['name']} ({_short(model['settings'])}), {count:,} parameters"
+            + (read if self.counts_tokens else "")
         )
 
 

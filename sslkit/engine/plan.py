@@ -44,8 +44,8 @@ class Work:
     Attributes:
         batches: the micro-batches of this process for a step, a pure function of the step.
         evaluate: metrics of a learner, the same on every process.
-        unit: what a batch holds, as metrics name it: tokens, as ``length`` counts them, or the
-            rows of an array of that name.
+        unit: what a batch holds, as metrics name it: tokens, as ``length`` counts them, the
+            rows of an array of that name, or else rows.
         watch: what more is looked at, and may end the run.
     """
 
@@ -56,4 +56,6 @@ class Work:
 
     def size(self, arrays: Arrays) -> float:
         """How much of its unit a batch holds."""
-        return float(arrays["length"].sum() if "length" in arrays else len(arrays[self.unit]))
+        if "length" in arrays:
+            return float(arrays["length"].sum())
+        return float(len(arrays.get(self.unit, next(iter(arrays.values())))))

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import pyarrow as pa
 from sslkit.artifacts import embeddings
 from sslkit.artifacts.embeddings import Block
 from sslkit.artifacts.parts import Parts
-from sslkit.contracts.domain import TokenDomain
+from sslkit.contracts.domain import RecordDomain, TokenDomain
 from sslkit.contracts.encoder import Encoder
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop
@@ -69,7 +70,7 @@ class Work:
     """
 
     encoder: Encoder
-    domain: TokenDomain
+    domain: RecordDomain
     plan: Plan
     runtime: Runtime
     examples: Callable[[int], Iterator[Example]]
@@ -125,9 +126,10 @@ class Work:
         vectors: npt.NDArray[np.float32] | None = piece.vectors
         start, end = (None, None) if self.plan.pooling is None else (example.start, example.end)
         if self.plan.pooling is None and window is not None:
-            size = self.domain.units(1)
+            domain = cast("TokenDomain", self.domain)
+            size = domain.units(1)
             kept = range(window.keep, window.keep_stop)
-            start = np.array([self.domain.units(token + 1) - size for token in kept])
+            start = np.array([domain.units(token + 1) - size for token in kept])
             end = start + size
         else:
             if window is not None:

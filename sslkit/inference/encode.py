@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from sslkit.contracts.domain import TokenDomain
-from sslkit.contracts.encoder import Encoder, pool_between
+from sslkit.contracts.domain import RecordDomain, TokenDomain, counts_tokens
+from sslkit.contracts.encoder import Encoder, States, pool, pool_between
+from sslkit.data.items import padded
 from sslkit.engine.learner import to_device
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import UsageError
@@ -77,7 +77,7 @@ def resolve_layer(layer: int, depth: int) -> int:
 
 def pieces(
     encoder: Encoder,
-    domain: TokenDomain,
+    domain: RecordDomain,
     examples: Iterable[Array],
     plan: Plan,
     runtime: Runtime,
@@ -99,7 +99,7 @@ def pieces(
                 continue
             lot.append(piece)
             # A record without tokens takes memory all the same.
-            held += max(1, piece.window.stop - piece.window.start if piece.window else 0)
+            held += max(1, _cost(domain, piece))
             if held >= _GATHERED_BATCHES * plan.batch_tokens:
                 yield _run(encoder, domain, lot, plan, runtime)
                 lot, held = [], 0
@@ -108,7 +108,7 @@ def pieces(
 
 
 def embed(
-    encoder: Encoder, domain: TokenDomain, examples: Iterable[Array], plan: Plan, runtime: Runtime
+    encoder: Encoder, domain: RecordDomain, examples: Iterable[Array], plan: Plan, runtime: Runtime
 ) -> Iterator[Vectors | None]:
     """One pooled vector [width] for each record, in order; None where it has no token."""
     if plan.pooling is None:
@@ -132,7 +132,16 @@ def _evaluating(encoder: Encoder) -> Iterator[None]:
         encoder.train(before)
 
 
-def _cut(domain: TokenDomain, examples: Iterable[Array], plan: Plan) -> Iterator[_Waiting]:
+def _cut(domain: RecordDomain, examples: Iterable[Array], plan: Plan) -> Iterator[_Waiting]:
+    if counts_tokens(domain):
+        yield from _windows(domain, examples, plan)
+        return
+    for row, units in enumerate(examples):
+        whole = Window(0, 1, 0, 1) if len(units) else None
+        yield _Waiting(row, whole, True, int(len(units) > 0), units)
+
+
+def _windows(domain: TokenDomain, examples: Iterable[Array], plan: Plan) -> Iterator[_Waiting]:
     first = domain.units(1)
     for row, units in enumerate(examples):
         tokens = domain.length(len(units))
@@ -147,7 +156,7 @@ def _cut(domain: TokenDomain, examples: Iterable[Array], plan: Plan) -> Iterator
 
 
 def _run(
-    encoder: Encoder, domain: TokenDomain, lot: list[_Waiting], plan: Plan, runtime: Runtime
+    encoder: Encoder, domain: RecordDomain, lot: list[_Waiting], plan: Plan, runtime: Runtime
 ) -> list[Piece]:
     full = [place for place, piece in enumerate(lot) if piece.window is not None]
     # Longest first: what does not fit into memory fails at once.
@@ -155,8 +164,8 @@ def _run(
     vectors = np.empty((0, encoder.width), np.float32)
     found = [vectors] * len(lot)
     outputs = []
-    tokens = [domain.length(len(piece.units)) for piece in lot]
-    for batch in batches(full, tokens, plan.batch_tokens):
+    costs = [_cost(domain, piece) for piece in lot]
+    for batch in batches(full, costs, plan.batch_tokens):
         outputs.append(_forward(encoder, domain, [lot[place] for place in batch], plan, runtime))
     if outputs:
         # One copy from the device: each one waits for all that is queued there.
@@ -170,6 +179,12 @@ def _run(
         Piece(piece.row, piece.window, piece.last, piece.tokens, vectors)
         for piece, vectors in zip(lot, found, strict=True)
     ]
+
+
+def _cost(domain: RecordDomain, piece: _Waiting) -> int:
+    """What a piece takes of a batch: tokens, or units where nothing counts tokens."""
+    units = len(piece.units)
+    return domain.length(units) if counts_tokens(domain) else units
 
 
 def _kept(window: Window | None) -> int:
@@ -192,17 +207,8 @@ def batches(order: Sequence[int], tokens: Sequence[int], budget: int) -> Iterato
         yield batch
 
 
-def padded(records: Sequence[Array]) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Units of records one below the other, [rows, units], and how many each has, [rows]."""
-    lengths = np.array([len(units) for units in records])
-    held = np.zeros((len(records), int(lengths.max())), records[0].dtype)
-    for row, units in zip(held, records, strict=True):
-        row[: len(units)] = units
-    return held, lengths
-
-
 def _forward(
-    encoder: Encoder, domain: TokenDomain, batch: list[_Waiting], plan: Plan, runtime: Runtime
+    encoder: Encoder, domain: RecordDomain, batch: list[_Waiting], plan: Plan, runtime: Runtime
 ) -> torch.Tensor:
     """Vectors of a batch one below the other, [rows, width] float32, on the device."""
     arrays = domain.batch(*padded([piece.units for piece in batch]), None)
@@ -211,7 +217,10 @@ def _forward(
     stop = np.array([span.keep_stop - span.start for span in spans])
     with torch.inference_mode():
         with runtime.autocast():
-            hidden = encoder(to_device(arrays, runtime), layer=plan.layer).values
+            states: States = encoder(to_device(arrays, runtime), layer=plan.layer)
+        hidden = states.values
+        if not counts_tokens(domain):
+            return pool(states, plan.pooling or "mean")
         if plan.pooling is None:
             kept = zip(hidden, start.tolist(), stop.tolist(), strict=True)
             return torch.cat([row[begin:end] for row, begin, end in kept]).float()

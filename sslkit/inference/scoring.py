@@ -18,9 +18,10 @@ from sslkit.contracts.domain import TokenDomain
 from sslkit.contracts.encoder import Encoder
 from sslkit.contracts.objective import Energy, Likelihood
 from sslkit.contracts.spec import token_ids
+from sslkit.data.items import padded
 from sslkit.engine.learner import to_device
 from sslkit.engine.runtime import Runtime
-from sslkit.inference.encode import batches, padded
+from sslkit.inference.encode import batches
 from sslkit.inference.scores import Scores, Totals
 from sslkit.inference.windows import Plan, Window, windows
 from sslkit.types import Array, Batch

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from sslkit import rng
 from sslkit.contracts.domain import RecordDomain, TokenDomain, counts_tokens
 from sslkit.contracts.supervision import Floats, RowNumbers, Scorer
+from sslkit.data.items import padded
 from sslkit.errors import UsageError
-from sslkit.inference.encode import padded
 from sslkit.inference.per_token import speakers, step
 from sslkit.inference.windows import Plan, windows
 from sslkit.types import Array, Arrays

@@ -16,7 +16,7 @@ from sslkit import rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
 from sslkit.data import batching, shards
-from sslkit.data.windows import Windows
+from sslkit.data.windows import WindowExamples, Windows
 from sslkit.domains import genome
 from sslkit.engine import runtime
 from sslkit.engine.distributed import ALONE
@@ -49,16 +49,15 @@ def batches(folder: Path, length: int, variable: bool) -> Callable[[int], list[A
     shard = shards.open_or_build(folder, "corpus", lambda: iter(records[:-1]), np.uint8, print)
     windows = Windows(shards.cut([shard], 16384, task.K), DOMAIN.units(length), seed=1)
     rows = task.TOKENS // DOMAIN.length(int(windows.mean))
-    dealing = batching.by_length(DOMAIN.length, 16384, 16384)
+    examples = WindowExamples(windows, DOMAIN)
+    divide = batching.by_cost(16384, 16384)
 
     def found(step: int) -> list[Arrays]:
-        examples = np.arange(step * rows, (step + 1) * rows)
-        units, lengths = windows.rows(examples)
+        numbers = np.arange(step * rows, (step + 1) * rows)
         made = []
-        for some in dealing(lengths):
-            draws = rng.Counter(1, step, examples[some])
-            batch = DOMAIN.batch(*batching.cropped(units, lengths, some), draws)
-            made.append(OBJECTIVE.prepare(batch, draws))
+        for some in divide(examples.cost(numbers)):
+            draws = rng.Counter(1, step, numbers[some])
+            made.append(OBJECTIVE.prepare(examples.batch(numbers[some], draws), draws))
         return made
 
     return found

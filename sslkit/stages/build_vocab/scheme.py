@@ -39,7 +39,10 @@ def scheme_of(made: Manifest, module: ModuleType, chosen: Any) -> Scheme:
     """
     name = made.plugins["domain"]["name"]
     if not hasattr(module, "counting"):
-        raise UsageError(f"{name} needs no vocabulary", do="go on with sslkit pretrain")
+        raise UsageError(
+            f"domain {name} counts no tokens, and needs no vocabulary",
+            do=f"sslkit pretrain FILES --domain {name}",
+        )
     scheme: Scheme = module.counting(chosen, made.settings["on_error"])
     if isinstance(scheme, Kmers) and made.settings["special"]:
         raise UsageError("--special is for tokens of text", why=f"{name} has k-mers only")

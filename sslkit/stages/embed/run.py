@@ -20,6 +20,7 @@ from sslkit.artifacts import destination, embeddings, kinds, learned, manifest, 
 from sslkit.artifacts.manifest import Manifest
 from sslkit.artifacts.parts import Parts, working
 from sslkit.console import Console, human
+from sslkit.contracts.domain import tokens_of
 from sslkit.contracts.encoder import Encoder, Pooling
 from sslkit.data import recognition
 from sslkit.data.reading import Files, Ids, Reading, check_empty, empty_files
@@ -183,16 +184,22 @@ def _assemble(
         learned=len(model.checkpoint.learned.records) > 0,
     )
     reading = Reading.of(options, files, model, own, console)
-    what = "every token" if plan.pooling is None else f"{plan.pooling} over the tokens"
+    how = f"layer {plan.layer} of {encoder.depth}"
+    if model.counts_tokens:
+        what = "every token" if plan.pooling is None else f"{plan.pooling} over the tokens"
+        how = f"{what}, {how}, windows of {plan.window} tokens that overlap by {plan.overlap}"
     console.say(
-        f"reading {files}: {what}, layer {plan.layer} of {encoder.depth}, windows of "
-        f"{plan.window} tokens that overlap by {plan.overlap}, on {runtime.device} in "
-        f"{runtime.precision}, {runtime.threads} thread(s)"
+        f"reading {files}: {how}, on {runtime.device} in {runtime.precision}, "
+        f"{runtime.threads} thread(s)"
     )
     return Job(model, encoder, runtime, plan, reading, columns, out)
 
 
 def _plan(options: Options, model: assemble.Parts, depth: int) -> Plan:
+    if options.per_token and not model.counts_tokens:
+        raise UsageError(
+            f"--per-token: records of domain {model.domain_name} have no tokens", do="leave it out"
+        )
     window = options.window or model.context
     if window > model.context:
         raise UsageError(
@@ -234,7 +241,7 @@ def _survey(job: Job, console: Console) -> Survey:
     for record in job.reading.records(found.empty):
         found.records += 1
         names.add(record.id)
-        tokens = 0 if record.error else job.model.domain.length(len(job.units(record)))
+        tokens = 0 if record.error else tokens_of(job.model.domain, len(job.units(record)))
         found.bad += bool(record.error)
         found.too_short += not record.error and tokens < 1
         if tokens > 0:
@@ -242,11 +249,12 @@ def _survey(job: Job, console: Console) -> Survey:
             found.seen += count_windows(tokens, job.plan)[1]
             found.truncated += not job.plan.reads_all(tokens)
     check_empty(found.records, found.empty, job.reading.files, console)
-    console.say(f"found {human(found.records)} sequences of {human(found.tokens)} tokens")
+    size = f" of {human(found.tokens)} tokens" if job.model.counts_tokens else ""
+    console.say(f"found {human(found.records)} {job.model.records}{size}")
     names.warn(console)
     if found.bad:
-        console.warn(f"{found.bad} sequences cannot be used and get no vector")
-    if found.too_short:
+        console.warn(f"{found.bad} {job.model.records} cannot be used and get no vector")
+    if found.too_short and job.model.counts_tokens:
         console.warn(
             f"{found.too_short} sequences are shorter than one token "
             f"({job.model.domain.units(1)} units) and get no vector"

@@ -150,6 +150,32 @@ def choose(
     return made_of(plugins, domain, vocab)
 
 
+def without_vocabulary(
+    options: Options, none: Vocabulary
+) -> tuple[dict[str, tuple[str, ModuleType, Any]], Any]:
+    """The plug-ins of a run that counts no tokens, and the domain.
+
+    Args:
+        none: an empty vocabulary.
+
+    Raises:
+        UsageError: parts that do not fit together.
+    """
+    modules = chosen_modules(options, options.domain or "")
+    label = labels(modules)
+    pairs = catalog.parse_pairs(options.set)
+    if options.task:
+        pairs = {n: v for n, v in pairs.items() if not n.startswith(f"{options.task}.")}
+    settings = catalog.settings(
+        {label[kind]: module for kind, (_, module) in modules.items()}, pairs
+    )
+    plugins = {kind: (n, m, settings[label[kind]]) for kind, (n, m) in modules.items()}
+    name, module, chosen = plugins["domain"]
+    if "points" in module.GIVES:
+        return plugins, module.Domain(chosen)
+    return plugins, assemble.domain_of(module, chosen, none, Path(name))
+
+
 def made_of(
     plugins: dict[str, tuple[str, ModuleType, Any]], domain: D, vocab: Vocabulary
 ) -> Chosen[D]:

@@ -13,7 +13,7 @@ from sslkit.console import Console
 from sslkit.contracts.domain import TokenDomain
 from sslkit.contracts.objective import Counted
 from sslkit.data import inherited, recognition
-from sslkit.data.windows import Windows
+from sslkit.data.windows import WindowExamples, Windows
 from sslkit.engine import optimisation, optimizers
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
@@ -33,6 +33,7 @@ from sslkit.vocab.vocabulary import Vocabulary
 _PASSES = 4
 _FEWEST_STEPS, _MOST_STEPS = 200, 20_000
 _RATE = 1e-3
+_EVALUATION_TOKENS = 65536
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ class Corpus:
         chosen = plans.choose(options, vocab, made, talk)
         read = _inherited(options, chosen, made, talk)
         inputs, data = _data(read, chosen, made, processes, talk)
-        rows = works.rows(options, chosen, data[0])
-        works.check_company(options, chosen, rows, processes)
+        rows = works.rows(options.batch_tokens, WindowExamples(data[0], chosen.domain))
+        works.check_company(chosen, _micro_rows(options), rows, processes)
         return cls(options, read, chosen, inputs, vocab, data, rows, processes)
 
     @property
@@ -141,9 +142,16 @@ class Corpus:
 
     def work(self, learner: Learner, runtime: Runtime) -> tuple[Work, str]:
         """What is trained on, and what a step reads of it."""
-        return works.work(
-            self.options, self.chosen, self.rows, learner, self.data, self.processes, runtime
-        )
+        options, chosen, processes = self.options, self.chosen, self.processes
+        if counted := pairs.asked(chosen.pretexts.objective, learner.encoder):
+            seed = options.seed if options.start_from is None else None
+            batches = pairs.batches(counted, learner, chosen.domain, self.data, processes, seed)
+            return works.work(*batches, chosen, processes, runtime), "all pairs"
+        train, held_out = (WindowExamples(part, chosen.domain) for part in self.data)
+        judged = held_out.evaluation(max(1, _EVALUATION_TOKENS // options.window))
+        divide = works.batching_of(options, chosen, _micro_rows(options), runtime)
+        batches = works.batches(options, chosen, self.rows, (train, judged), divide, processes)
+        return works.work(*batches, chosen, processes, runtime), f"{options.batch_tokens} tokens"
 
     def told(self, learner: Learner) -> list[str]:
         """How far a state of the encoder sees."""
@@ -162,6 +170,10 @@ class Corpus:
         """The checkpoint is all."""
         del learner, metrics, folder, runtime
         return []
+
+
+def _micro_rows(options: Options) -> int:
+    return max(1, options.micro_tokens // options.window)
 
 
 def _inherited(

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sslkit import catalog, figures
+from sslkit import figures
 from sslkit.artifacts import manifest
 from sslkit.artifacts.manifest import Input
 from sslkit.artifacts.run import RunFolder
@@ -73,14 +73,7 @@ class Equation:
         if options.plot:
             figures.check()
         none = Vocabulary([], np.zeros(0, np.int64))
-        modules = plans.chosen_modules(options, name)
-        label = plans.labels(modules)
-        settings = catalog.settings(
-            {label[kind]: module for kind, (_, module) in modules.items()},
-            catalog.parse_pairs(options.set),
-        )
-        plugins = {kind: (n, m, settings[label[kind]]) for kind, (n, m) in modules.items()}
-        domain: FieldDomain = modules["domain"][1].Domain(settings[label["domain"]])
+        plugins, domain = plans.without_vocabulary(options, none)
         talk.say(f"domain {name}, {plugins['domain'][2]}")
         inputs = manifest.describe(domain.files)
         chosen = plans.made_of(plugins, domain, none)

@@ -20,6 +20,7 @@ from sslkit.errors import UsageError
 from sslkit.stages.pretrain.choice import Chosen, Options
 from sslkit.stages.pretrain.corpus import Corpus
 from sslkit.stages.pretrain.equation import Equation
+from sslkit.stages.pretrain.records import Records
 from sslkit.vocab.vocabulary import Vocabulary
 
 
@@ -104,14 +105,16 @@ def of(options: Options, processes: World, talk: Console) -> Feed:
     Raises:
         UsageError: parts that do not fit together.
     """
-    if options.domain and "points" in catalog.load("domain", options.domain).GIVES:
+    gives = catalog.load("domain", options.domain).GIVES if options.domain else {"tokens"}
+    if "points" in gives:
         return Equation.of(options, processes, talk)
     if options.plot:
         raise UsageError(
             "--plot draws the solution of an equation",
             do="leave it out, or choose --domain physics",
         )
-    return Corpus.of(options, processes, talk)
+    kind = Corpus if "tokens" in gives else Records
+    return kind.of(options, processes, talk)
 
 
 def learner(options: Options, chosen: Chosen[Domain]) -> Learner:

@@ -1,31 +1,25 @@
 """Unlabelled data as windows to train on and windows held out: what pretraining begins with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from sslkit import rng
 from sslkit.artifacts.manifest import Input, Manifest
 from sslkit.console import Console, human, plural
-from sslkit.contracts.domain import TokenDomain
+from sslkit.contracts.domain import RecordDomain, TokenDomain
 from sslkit.data import corpus, heldout, shards
-from sslkit.data.batching import Dealing, cropped
+from sslkit.data.shards import Shard
 from sslkit.data.tables import Reader
 from sslkit.data.windows import Windows
 from sslkit.engine.distributed import World
 from sslkit.errors import DataError, OnError, UsageError
 from sslkit.files import folders, pipes
 from sslkit.files.columns import USUAL, Columns
-from sslkit.types import Array, Arrays, Draws
 
 #: Records are cut into pieces of about this many units, some of which are held out.
 _SEGMENT_UNITS = 16384
 _HELDOUT_UNITS = 2**22
 _NAMED_FILES = 4
-_EVALUATION_TOKENS = 65536
 
 
 @dataclass(frozen=True)
@@ -110,6 +104,30 @@ def _located(entry: Input, beside: Path) -> Path:
     )
 
 
+def encoded(
+    inputs: tuple[Input, ...],
+    domain: RecordDomain,
+    version: str,
+    cut: Cut,
+    processes: World,
+    talk: Console,
+) -> list[Shard]:
+    """The shards of a corpus: one process makes them, the others map what it made.
+
+    Args:
+        version: name and version of the domain.
+    """
+
+    def opened() -> list[Shard]:
+        reader = Reader(domain, cut.own, cut.columns)
+        where = cut.cache, cut.on_error
+        return corpus.open_shards(inputs, domain, version, *where, talk.warn, reader)
+
+    shards_of_files = opened() if processes.leads else []
+    processes.wait()
+    return shards_of_files or opened()
+
+
 def windows(
     inputs: tuple[Input, ...],
     domain: TokenDomain,
@@ -127,15 +145,7 @@ def windows(
         DataError: the corpus is too small to hold anything out, or repeats itself.
     """
 
-    def opened() -> list[shards.Shard]:
-        reader = Reader(domain, cut.own, cut.columns)
-        where = cut.cache, cut.on_error
-        return corpus.open_shards(inputs, domain, version, *where, talk.warn, reader)
-
-    # One process makes the shards, the others map what it made.
-    found = opened() if processes.leads else []
-    processes.wait()
-    found = found or opened()
+    found = encoded(inputs, domain, version, cut, processes, talk)
     width = domain.units(cut.window)
     segments = shards.cut(found, max(_SEGMENT_UNITS, width), domain.units(1))
     if len(segments) < 2:
@@ -167,21 +177,3 @@ def windows(
         f"copies, {split.overlap:.1%} of what is held out still stands in the training part"
     )
     return Windows(split.train, width, cut.seed), Windows(split.held, width, cut.seed)
-
-
-def evaluation(
-    held: Windows,
-    window: int,
-    dealing: Dealing,
-    prepared: Callable[[Array, npt.NDArray[np.int64], Draws], Arrays],
-) -> list[Arrays]:
-    """Held-out windows in micro-batches, the same for every seed.
-
-    Args:
-        prepared: makes a batch of units, their lengths, and draws.
-    """
-    units, lengths = held.first(max(1, _EVALUATION_TOKENS // window))
-    return [
-        prepared(*cropped(units, lengths, rows), rng.Counter(0, 0, rows))
-        for rows in dealing(lengths)
-    ]

@@ -38,6 +38,7 @@ def run(options: Options, console: Console) -> None:
     with ExitStack() as stack, stopping() as stop:
         with stop.at_once("nothing was scored"):
             model = assemble.from_checkpoint(options.checkpoint)
+            model.check_tokens("score")
             module, _ = plugins.restore("domain", model.manifest, model.path)
         own = recognition.endings(module)
         endings = table.ENDINGS if options.sequence_column else own
