@@ -106,14 +106,35 @@ def _summed(gradient: Tensor) -> tuple[Tensor, Tensor]:
     return rows, functional.embedding_bag(order, gradient._values(), begin, mode="sum")
 
 
-class Together:
-    """Optimizers of different parameters as one."""
+class OptimizerGroup:
+    """Several optimizers as one; implements ``contracts.optimizer.Optimizer``.
 
-    clips = True
-    keeps: Collection[int] = ()
+    Those that begin at the same step move side by side, each its own parameters. Those that begin
+    later take over from them.
 
-    def __init__(self, parts: Sequence[Optimizer]) -> None:
+    Args:
+        begins: the step that each of ``parts`` begins at, ascending from 0; all at 0 by default.
+    """
+
+    def __init__(self, parts: Sequence[Optimizer], begins: Sequence[int] = ()) -> None:
         self._parts = tuple(parts)
+        self._begins = tuple(begins) or (0,) * len(parts)
+
+    def at(self, step: int) -> Optimizer:
+        """What moves the weights in a step."""
+        begin = max(begin for begin in self._begins if begin <= step)
+        parts = [p for p, its in zip(self._parts, self._begins, strict=True) if its == begin]
+        return parts[0] if len(parts) == 1 else OptimizerGroup(parts)
+
+    @property
+    def clips(self) -> bool:
+        """Whether all parts allow the gradient's norm to be cut."""
+        return all(part.clips for part in self._parts)
+
+    @property
+    def keeps(self) -> Collection[int]:
+        """The steps after which any part keeps the weights."""
+        return {step for part in self._parts for step in part.keeps}
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:
@@ -121,7 +142,7 @@ class Together:
         return [group for part in self._parts for group in part.param_groups]
 
     def step(self, now: Moment) -> None:
-        """One step of each."""
+        """One step of each part."""
         for part in self._parts:
             part.step(now)
 
@@ -131,7 +152,7 @@ class Together:
             part.zero_grad()
 
     def trace(self) -> dict[str, float]:
-        """What the parts say."""
+        """What the parts log."""
         return {name: value for part in self._parts for name, value in part.trace().items()}
 
     def state_dict(self) -> dict[str, Any]:
@@ -139,9 +160,9 @@ class Together:
         return {str(number): part.state_dict() for number, part in enumerate(self._parts)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """What ``state_dict`` gave."""
+        """Go on from what ``state_dict`` gave."""
         for number, part in enumerate(self._parts):
-            part.load_state_dict(state[str(number)])
+            part.load_state_dict(sharded.cut_moments(state[str(number)], part.param_groups))
 
 
 def make_sparse(learner: nn.Module) -> None:
@@ -179,7 +200,7 @@ def of(
     made: Optimizer = module.Optimizer(
         groups(dense, rates, learning_rate, weight_decay), settings, course
     )
-    return Together([made, own]) if rows else made
+    return OptimizerGroup([made, own]) if rows else made
 
 
 def clip(parameters: Iterable[nn.Parameter], largest: float) -> float:

@@ -1,15 +1,14 @@
 """The schedule and the optimizers of a run, made and taken in turn."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import Any
 
 from torch import nn
 
-from sslkit.contracts.optimizer import Course, Optimizer, Schedule
-from sslkit.engine import optimizers, sharded
-from sslkit.engine.optimizers import Rates
+from sslkit.contracts.optimizer import Course, Schedule
+from sslkit.engine import optimizers
+from sslkit.engine.optimizers import OptimizerGroup, Rates
 from sslkit.optimizers import adamw
 from sslkit.schedules import cosine
 
@@ -57,35 +56,10 @@ class Steering:
 
     def optimizers_for(
         self, learner: nn.Module, rates: Rates, rate: float, decay: float, course: Course
-    ) -> "InTurn":
+    ) -> OptimizerGroup:
         """The optimizers of a run; see ``optimizers.of``."""
         made = [
             optimizers.of(learner, rates, rate, decay, plugin, turn)
             for plugin, turn in zip(self.optimizers, self.courses(course), strict=True)
         ]
-        return InTurn(made, self.begins(course.steps))
-
-
-class InTurn:
-    """Optimizers of the same parameters, one after the other.
-
-    Args:
-        begins: the step from which on each has its turn.
-    """
-
-    def __init__(self, parts: Sequence[Optimizer], begins: Sequence[int]) -> None:
-        self._parts = tuple(parts)
-        self._begins = tuple(begins)
-
-    def at(self, step: int) -> Optimizer:
-        """The one whose turn it is."""
-        return self._parts[sum(begin <= step for begin in self._begins) - 1]
-
-    def state_dict(self) -> dict[str, Any]:
-        """The states of all."""
-        return {str(number): part.state_dict() for number, part in enumerate(self._parts)}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """What ``state_dict`` gave."""
-        for number, part in enumerate(self._parts):
-            part.load_state_dict(sharded.cut_moments(state[str(number)], part.param_groups))
+        return OptimizerGroup(made, self.begins(course.steps))

@@ -151,3 +151,25 @@ def test_sparse_tables_are_for_adamw_alone() -> None:
     optimizers.make_sparse(parts)
     with pytest.raises(UsageError, match="takes no sparse gradients"):
         optimizers.of(parts, Rates({}), 0.1, 0.0, (sgd, sgd.Settings()), Course(10))
+
+
+def test_a_group_is_side_by_side_and_one_after_the_other() -> None:
+    tables = [RowTable(3, 2) for _ in range(3)]
+    parts = [optimizers.RowAdagrad([table.weight], 0.5) for table in tables]
+    group = optimizers.OptimizerGroup(parts, [0, 0, 5])
+    begun = [table.weight.detach().clone() for table in tables]
+
+    def moved(step: int) -> list[bool]:
+        for table, before in zip(tables, begun, strict=True):
+            table.weight.data.copy_(before)
+            table.weight.grad = torch.ones(3, 2).to_sparse(1)
+        group.at(step).step(NOW)
+        return [not torch.equal(t.weight, before) for t, before in zip(tables, begun, strict=True)]
+
+    assert moved(0) == moved(4) == [True, True, False]
+    assert moved(5) == moved(9) == [False, False, True]
+    assert group.at(5) is parts[2]
+    assert len(group.param_groups) == 3
+    assert len(group.at(4).param_groups) == 2
+    group.zero_grad()
+    assert all(table.weight.grad is None for table in tables)
