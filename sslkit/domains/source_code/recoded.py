@@ -1,7 +1,7 @@
 """Python files of other encodings than UTF-8, for counting (PEP 263)."""
 
 import codecs
-import re
+import tokenize
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,7 @@ from sslkit.vocab.splitting import SplitReader
 
 #: Bytes within which the first two lines must end, if they name an encoding.
 _HEAD = 1 << 12
-_BLANK = re.compile(rb"[ \t\f]*(?:#[^\r\n]*)?")
-_NAMED = re.compile(rb"[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
+_ASCII = bytes(range(128)) + b"?" * 128
 
 
 def utf8(data: bytes, name: str) -> bytes:
@@ -41,30 +40,28 @@ def utf8(data: bytes, name: str) -> bytes:
 
 
 def _encoding(data: bytes, name: str) -> str:
-    """The encoding that the first or the second line names.
+    """The encoding that the first or the second line names, as Python's own tokenizer reads it.
 
     Raises:
         DataError: there is none of that name.
     """
     if data.startswith(codecs.BOM_UTF8):
         return "utf-8"
-    for number, line in enumerate(data[:_HEAD].splitlines()[:2], 1):
-        if found := _NAMED.match(line):
-            named = found[1].decode("ascii", "replace")
-            try:
-                # Others than those of text cannot decode.
-                bytes(4).decode(named, "ignore")
-                return codecs.lookup(named).name
-            except (LookupError, ValueError) as error:
-                raise DataError(
-                    "a file names an encoding that there is not",
-                    where=f"{name}, line {number}",
-                    why=str(error),
-                    do="mend the line, or pass such files over with --on-error skip",
-                ) from error
-        if not _BLANK.fullmatch(line):
-            break
-    return "utf-8"
+    # Bytes beyond ASCII need not be UTF-8: the next line may name what they are.
+    lines = data[:_HEAD].translate(_ASCII).splitlines(keepends=True)[:2]
+    unread = iter(lines)
+    try:
+        encoding, _ = tokenize.detect_encoding(unread.__next__)
+        # Encodings that are not of text cannot decode.
+        bytes(4).decode(encoding, "ignore")
+    except (SyntaxError, LookupError, ValueError) as error:
+        raise DataError(
+            "a file names an encoding that there is not",
+            where=f"{name}, line {len(lines) - len(list(unread))}",
+            why=str(error),
+            do="mend the line, or pass such files over with --on-error skip",
+        ) from error
+    return codecs.lookup(encoding).name
 
 
 class Reader:

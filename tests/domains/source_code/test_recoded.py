@@ -28,6 +28,7 @@ COOKIES = [
     ("# -*- coding: latin-1 -*-\n", "latin-1"),
     ("#!/bin/sh\n# vim: set fileencoding=cp1252 :\n", "cp1252"),
     ("\n# coding=koi8-r\n", "koi8-r"),
+    ("# Größe\n# coding: latin-1\n", "latin-1"),
     ("# coding: utf8\n", "utf-8"),
     ("\ufeff# nothing\n", "utf-8"),
     ("x = 1\n# coding: latin-1\n", "utf-8"),
