@@ -3,6 +3,11 @@
 Identifiers and keywords stand for themselves (letters, digits, underscores, and everything that
 is not ASCII); every string is the token ``"`` and every number the token ``0``; operators are as
 long as they can be (``>>=``, ``->``). Comments are left out.
+
+Why arrays and not one regular expression: for 50 MB of code (15 million tokens, processor seconds
+of one core) the expression of tests/domains/source_code/test_lexical.py with a ``Counter`` takes
+14.4, this file 2.2, and all of ``tr | sort | uniq -c | sort`` 4.1. ``build-vocab`` is meant to be
+four times as fast as sort on a large corpus; with the expression it would be several times slower.
 """
 
 from collections.abc import Collection

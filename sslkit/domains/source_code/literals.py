@@ -4,7 +4,7 @@ Where each of them would end if it began at a place does not depend on what stan
 is escaped when an odd number of backslashes stands before it, wherever the literal began. So the
 ends are looked up together for all marks that might open something. What remains is to hop from
 end to next mark, and hops are doubled round by round (pointer jumping, Wyllie 1979), so that even
-this takes no step for each literal.
+this takes no step for each literal. ``lexical`` says what a regular expression would cost.
 """
 
 from dataclasses import dataclass
