@@ -20,9 +20,12 @@ Arrays: TypeAlias = dict[str, Array]
 Batch: TypeAlias = "dict[str, torch.Tensor]"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Record:
-    """One example as it stands in a file.
+    """One example as it stands in a file; nobody changes it.
+
+    It is not frozen, since that makes it three times as slow to make (1.0 against 0.3 us), which is
+    half of the time that reading short sequences takes.
 
     ``number`` counts the records of ``source`` from 1, so that an error can name the place.
     ``error`` says why the payload could not be read; such a record has an empty payload.

@@ -102,8 +102,12 @@ def parse_fasta(
     """
     drop, width = _dropped(path), None
     aligned = is_named(path) if aligned is None else aligned
-    for record in fasta.parse(stream, path, spool=spool and not aligned):
-        if record.error or not aligned:
+    records = fasta.parse(stream, path, spool=spool and not aligned)
+    if not aligned:
+        yield from records
+        return
+    for record in records:
+        if record.error:
             yield record
             continue
         columns = len(record.payload.translate(None, drop))

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sslkit.errors import DataError
-from sslkit.files import dialects, kmers, longest, source
-from sslkit.files.letters import Gathering, Letters
+from sslkit.files import dialects, kmers, letters, longest, source
 from sslkit.types import Record
 
 ENDINGS = (".fa", ".fasta", ".fas", ".fna", ".ffn", ".frn", ".fsa")
@@ -37,12 +36,12 @@ def parse(stream: io.BufferedReader, path: Path, *, spool: bool = False) -> Iter
     Args:
         spool: give the letters of long sequences as ``letters.Letters``.
     """
-    number = 0
-    for number, (title, letters, problem) in enumerate(_split(stream, path, spool), 1):
-        name, rest = named(title, number)
-        metadata = {"title": rest} if rest else {}
+    name, number = str(path), 0
+    for number, (title, text, problem) in enumerate(_split(stream, path, spool), 1):
+        record_id, rest = named(title, number)
         why = problem or title_problem(title)
-        yield Record(name, b"" if why else letters, str(path), number, metadata, why)
+        metadata = {"title": rest} if rest else {}
+        yield Record(record_id, b"" if why else text, name, number, metadata, why)
     if not number:
         raise source.empty(path)
 
@@ -64,38 +63,42 @@ def title_problem(title: bytes) -> str:
 
 def _split(
     stream: io.BufferedReader, path: Path, spool: bool
-) -> Iterator[tuple[bytes, bytes | Letters, str]]:
+) -> Iterator[tuple[bytes, bytes | letters.Letters, str]]:
     """Title and letters of each sequence, and what is wrong with it."""
-    title, letters = None, Gathering(spool=spool)
-    problems: list[str] = []
-    for head, text in pieces(stream, path, problems):
+    most = min(letters.LONG, longest.most()) if spool else longest.most()
+    title: bytes | None = None
+    first, why = b"", ""
+    # Of a record that is not whole in one piece, or too long.
+    more: letters.Gathering | None = None
+    for head, text, problem in pieces(stream, path):
+        if head is not None:
+            if title is not None:
+                yield (title, first, why) if more is None else (title, *_outcome(more, why))
+            title, first, why, more = head, text, problem, None
+            if len(text) <= most:
+                continue
+        if more is None:
+            more = letters.Gathering(spool=spool)
+            more.write(first)
         if head is None:
-            letters.write(text)
-            continue
-        if title is not None:
-            yield title, *_outcome(letters, problems)
-        title, letters = head, Gathering(spool=spool)
-        problems.clear()
+            more.write(text)
+            why = why or problem
     if title is not None:
-        yield title, *_outcome(letters, problems)
+        yield (title, first, why) if more is None else (title, *_outcome(more, why))
 
 
-def _outcome(letters: Gathering, problems: list[str]) -> tuple[bytes | Letters, str]:
+def _outcome(gathered: letters.Gathering, problem: str) -> tuple[bytes | letters.Letters, str]:
     """The letters of a whole record, and what is wrong with it."""
-    problem = longest.problem() if letters.is_too_long else "".join(problems[:1])
-    return b"" if problem else letters.value(), problem
+    problem = longest.problem() if gathered.is_too_long else problem
+    return b"" if problem else gathered.value(), problem
 
 
-def pieces(
-    stream: io.BufferedReader, path: Path, problems: list[str]
-) -> Iterator[tuple[bytes | None, bytes]]:
+def pieces(stream: io.BufferedReader, path: Path) -> Iterator[tuple[bytes | None, bytes, str]]:
     """A FASTA file in memory that does not follow its records: they come in pieces.
 
-    A title line gives the title and nothing; the letters behind it come with None, at most a
-    megabyte at a time, without white space.
-
-    Args:
-        problems: gets what is wrong with the letters of a record before they are given.
+    A title comes with letters of its record, all or none of them; other letters come with None
+    behind it, at most a megabyte at a time. They are without white space. The third of a piece is
+    what is wrong with its letters, or nothing.
 
     Raises:
         DataError: text before the first title line.
@@ -117,26 +120,42 @@ def pieces(
                 title += chunk[at : min(last, at + _LONGEST_TITLE + 1 - len(title))]
                 in_title, line_begins = end < 0, end >= 0
                 if not in_title:
-                    yield title, b""
+                    yield title, b"", ""
                 at = len(chunk) if end < 0 else end + 1
             elif line_begins and chunk.startswith(b">", at):
-                title, seen, in_title = b"", True, True
+                seen = True
+                if (end := chunk.rfind(b"\n>", at)) >= 0:
+                    yield from _whole(chunk[at + 1 : end])
+                    at = end + 1
+                title, in_title = b"", True
                 at += 1
             else:
                 found = chunk.find(b"\n>", at)
                 end = len(chunk) if found < 0 else found + 1
-                held = chunk[at:end]
-                if problem := kmers.problem_of_text(held):
-                    problems.append(problem)
-                text = held.translate(None, _WHITE)
+                text, problem = _letters(chunk[at:end])
                 if text and not seen:
                     raise _untitled(path, text)
                 if text:
-                    yield None, text
+                    yield None, text, problem
                 line_begins = chunk.endswith(b"\n", at, end)
                 at = end
     if in_title:
-        yield title, b""
+        yield title, b"", ""
+
+
+def _whole(records: bytes) -> Iterator[tuple[bytes, bytes, str]]:
+    """Records that stand whole in a chunk, from behind the first ``>`` to the end of the last."""
+    for record in records.split(b"\n>"):
+        title, _, text = record.partition(b"\n")
+        if text.isalpha():
+            yield title[: _LONGEST_TITLE + 1], text, ""
+        else:
+            yield title[: _LONGEST_TITLE + 1], *_letters(text)
+
+
+def _letters(text: bytes) -> tuple[bytes, str]:
+    """Lines without their white space, and what is wrong with them."""
+    return text.translate(None, _WHITE), kmers.problem_of_text(text)
 
 
 def _untitled(path: Path, text: bytes) -> DataError:

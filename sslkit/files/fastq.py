@@ -31,7 +31,8 @@ def parse(stream: io.BufferedReader, path: Path, before: int = 0) -> Iterator[Re
     Args:
         before: how many reads of the file stand before the stream.
     """
-    lines = (line.strip() for line in source.lines(stream))
+    lines = map(bytes.strip, source.lines(stream))
+    name = str(path)
     number, previous_is_whole = before, True
     for line in lines:
         head = line.removeprefix(codecs.BOM_UTF8) if number == before else line
@@ -40,7 +41,7 @@ def parse(stream: io.BufferedReader, path: Path, before: int = 0) -> Iterator[Re
         if not head.startswith(b"@"):
             raise _broken(path, number + previous_is_whole, head)
         number += 1
-        record = _record(head, lines, str(path), number)
+        record = _record(head, lines, name, number)
         previous_is_whole = not record.error
         yield record
     if not number:
@@ -50,32 +51,34 @@ def parse(stream: io.BufferedReader, path: Path, before: int = 0) -> Iterator[Re
 def _record(head: bytes, lines: Iterator[bytes], source_name: str, number: int) -> Record:
     """The read under one title line, taken from the lines that follow it."""
     name, title = fasta.named(head[1:], number)
-    letters, quality, complete = bytearray(), bytearray(), False
+    # Lists: a line by itself, as most are, is joined without being copied.
+    letters, quality, complete = list[bytes](), list[bytes](), False
     bases = qualities = 0
+    most = longest.most()
     for line in lines:
         if line.startswith(b"+"):
             complete = True
             break
         bases += len(line)
-        if not longest.is_exceeded(bases):
-            letters += line
+        if bases <= most:
+            letters.append(line)
     while complete and qualities < bases:
         line = next(lines, b"")
         complete = bool(line)
         qualities += len(line)
-        if not longest.is_exceeded(qualities):
-            quality += line
+        if qualities <= most:
+            quality.append(line)
     problem = fasta.title_problem(head)
     if not complete:
         problem = "the file ends, or a line is blank, in the middle of it: it may be cut off"
     elif qualities > bases:
         problem = f"it has {bases} bases and {qualities} qualities"
-    elif longest.is_exceeded(bases):
+    elif bases > most:
         problem = longest.problem()
-    metadata = {"quality": quality.decode("latin-1")}
+    metadata = {"quality": b"".join(quality).decode("latin-1")}
     if title:
         metadata["title"] = title
-    payload = b"" if problem else bytes(letters)
+    payload = b"" if problem else b"".join(letters)
     return Record(name, payload, source_name, number, metadata, problem)
 
 

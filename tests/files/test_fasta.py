@@ -4,6 +4,7 @@ import gzip
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sslkit.errors import DataError
-from sslkit.files import fasta
+from sslkit.files import fasta, longest
+from sslkit.types import Record
 
 
 def parsed(data: bytes) -> list[tuple[str, bytes]]:
@@ -87,7 +89,8 @@ def test_truncated_gz_is_refused_after_whole_records(tmp_path: Path) -> None:
 _LONG = """
 import resource, sys
 from pathlib import Path
-from sslkit.files import fasta
+from sslkit.files import fasta, longest
+from sslkit.types import Record
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 (record,) = fasta.read(Path(sys.argv[1]))
 grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
@@ -114,3 +117,44 @@ def test_titles_that_are_no_utf8_stay_apart() -> None:
     assert parsed(b">caf\xe9\nA\n>caf\xea\nC\n" + ">caf\u00f4\nG\n".encode()) == [
         ("caf\u00e9", b"A"), ("caf\u00ea", b"C"), ("caf\u00f4", b"G"),
     ]  # fmt: skip
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(b">", b">a", b">b c\td", b">\xe9", b">" + b"t" * 99, b">\0", b"AC", b"acgtn*-"),
+                *(b"A C", b"ACGTA CGTAC GTACG", b"", b" ", b"\t", b"x>y"),
+            ]
+        ),
+        max_size=12,
+    ),
+    st.sampled_from([b"\n", b"\r\n", b"\r"]),
+    st.sampled_from([4, 8, 1 << 20]),
+    st.booleans(),
+)
+def test_whole_chunks_are_read_as_single_bytes_are(
+    lines: list[bytes], ends: bytes, most: int, spool: bool
+) -> None:
+    def outcome(chunk: int) -> tuple[list[Record], str]:
+        stream, records = io.BufferedReader(io.BytesIO(ends.join(lines))), list[Record]()
+        with pytest.MonkeyPatch.context() as patch, longest.allowing(most):
+            patch.setattr(fasta, "_CHUNK", chunk)
+            patch.setattr(fasta, "_LONGEST_TITLE", 50)
+            patch.setattr(fasta.letters, "LONG", 6)
+            try:
+                for record in fasta.parse(stream, Path("x"), spool=spool):
+                    records.append(replace(record, payload=record.payload[:]))
+            except DataError as error:
+                return records, str(error)
+        return records, ""
+
+    def plain(chunk: int) -> tuple[list[Record], str]:
+        records, error = outcome(chunk)
+        # Overlapping k-mers are seen in as much of a sequence as comes at once.
+        return [r for r in records if "k-mers" not in r.error], error.partition("begins with")[0]
+
+    one_by_one, at_once = plain(1), plain(1 << 20)
+    known = {record.number for record in at_once[0]}
+    assert [r for r in one_by_one[0] if r.number in known] == at_once[0]
+    assert one_by_one[1] == at_once[1]

@@ -256,16 +256,14 @@ def _sequences(
 
 def _fasta(stream: io.BufferedReader, path: Path, records: Records) -> None:
     """FASTA in pieces: a chromosome may be larger than the memory."""
-    problems: list[str] = []
-    for title, letters in fasta.pieces(stream, path, problems):
-        if problems:
-            records.refused.add(records.count, records.where, problems[0])
-            problems.clear()
-        if title is None:
-            records.add(letters)
-        else:
+    for title, letters, problem in fasta.pieces(stream, path):
+        if title is not None:
             name, _ = fasta.named(title, records.count + 1)
             records.begin(name, named=bool(title.strip()))
+        if problem:
+            records.refused.add(records.count, records.where, problem)
+        if letters:
+            records.add(letters)
     records.end()
     if not records.count:
         raise source.empty(path)
