@@ -74,6 +74,23 @@ class Draws(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Spelling:
+    """How words are spelled in tokens that are pieces of them (see ``vocab.subwords``).
+
+    Attributes:
+        special: how many tokens, the first ones, are whole words that are never cut.
+        merges: of byte-pair encoding: the ids of two pieces that are joined, the pair that is
+            joined first of all first, [merges, 2] int64; none for a unigram model.
+        scores: of a unigram model: the log-probability of each token, -inf where it is no piece,
+            [tokens] float64; none for byte-pair encoding.
+    """
+
+    special: int
+    merges: npt.NDArray[np.int64]
+    scores: npt.NDArray[np.float64]
+
+
 class Vocabulary(Protocol):
     """What a domain needs of a vocabulary (see ``vocab.vocabulary``)."""
 
@@ -85,6 +102,11 @@ class Vocabulary(Protocol):
     @property
     def counts(self) -> npt.NDArray[np.int64]:
         """How often each token stands in the corpus."""
+        ...
+
+    @property
+    def spelling(self) -> Spelling | None:
+        """How words are spelled in the tokens; None where a token is a whole word."""
         ...
 
     def __len__(self) -> int: ...

@@ -13,6 +13,7 @@ from sslkit.artifacts import archive, manifest, outline
 from sslkit.artifacts.learned import Learned
 from sslkit.errors import DataError
 from sslkit.files import atomic
+from sslkit.types import Spelling
 
 #: The file inside a run's folder.
 NAME = outline.NAME
@@ -27,6 +28,7 @@ class Checkpoint:
         tokens: the vocabulary, or empty for domains without one.
         counts: how often each token stood in the corpus, [len(tokens)] int64.
         learned: labelled records that it, or a checkpoint it comes from, was fine-tuned on.
+        spelling: how words are spelled in the tokens, where those are pieces of words.
     """
 
     manifest: manifest.Manifest
@@ -34,6 +36,7 @@ class Checkpoint:
     tokens: tuple[str, ...]
     counts: torch.Tensor
     learned: Learned = field(default_factory=Learned)
+    spelling: Spelling | None = None
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
@@ -46,6 +49,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
             "tokens": outline.packed(checkpoint.tokens),
             "counts": checkpoint.counts,
             **({"learned": _plain(checkpoint.learned)} if checkpoint.learned else {}),
+            **({"spelling": _spelled(checkpoint.spelling)} if checkpoint.spelling else {}),
         },
     )
 
@@ -67,7 +71,8 @@ def load(path: Path) -> Checkpoint:
             where=str(path),
             why="a token was counted less than no time",
         )
-    return Checkpoint(made, parts, tokens, counts, _learned(content, made, path))
+    spelling = _spelling(content.get("spelling"), path)
+    return Checkpoint(made, parts, tokens, counts, _learned(content, made, path), spelling)
 
 
 def is_whole(value: Any) -> bool:
@@ -113,6 +118,38 @@ def _plain(learned: Learned) -> dict[str, Any]:
         "records": torch.from_numpy(learned.records.copy()),
         "files": " ".join(sorted(learned.files)),
     }
+
+
+def _spelling(entry: Any, path: Path) -> Spelling | None:
+    """How words are spelled in the tokens, from the field that says it.
+
+    Raises:
+        DataError: the field is damaged.
+    """
+    if entry is None:
+        return None
+    merges, scores, special = (
+        entry.get(name) if isinstance(entry, dict) else None
+        for name in ("merges", "scores", "special")
+    )
+    if (
+        not (is_whole(merges) and is_whole(scores) and type(special) is int and special >= 0)
+        or (merges.dtype, scores.dtype) != (torch.int64, torch.float64)
+        or (merges.dim(), scores.dim(), merges.shape[-1]) != (2, 1, 2)
+    ):
+        raise DataError(
+            "a checkpoint does not say what its pieces of words are",
+            where=str(path),
+            why="its field 'spelling' is damaged",
+            do="make it again",
+        )
+    return Spelling(special, merges.numpy(), scores.numpy())
+
+
+def _spelled(spelling: Spelling) -> dict[str, Any]:
+    """The field that says how words are spelled: tensors and a number."""
+    merges, scores = torch.from_numpy(spelling.merges), torch.from_numpy(spelling.scores)
+    return {"special": spelling.special, "merges": merges, "scores": scores}
 
 
 def write_tensors(path: Path, values: dict[str, Any]) -> None:

@@ -76,7 +76,7 @@ class RecordDomain(Domain, Protocol):
     The module also gives ``ENDINGS``, of the names of its files, and where there are any, in
     ``SHARED``, those of files that are its own only where the domain is named.
     ``Domain(settings, vocabulary)`` is made without a vocabulary where only reading and counting
-    are asked for.
+    are asked for; ``PIECES`` is true where it also reads one whose tokens are pieces of words.
     """
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sslkit.contracts.spec import Floats
-from sslkit.domains.language.documents import Encoder
+from sslkit.domains.language.encoders import encoder_of
 from sslkit.domains.language.numbered import NOTHING, Numbered, reason
 from sslkit.domains.source_code import lexical, python, recoded
 from sslkit.domains.source_code.python import CLASSES, NUMBER
@@ -30,13 +30,14 @@ from sslkit.domains.source_code.sources import KINDS, MEANING, Documents, Source
 from sslkit.errors import DataError, OnError
 from sslkit.files import longest, sequences, source, table
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
-from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Reader, Slices, Strings
 from sslkit.vocab.splitting import SplitReader
 
 VERSION = 2
 GIVES = frozenset({"tokens", "view", "token_weight"})
 ENDINGS = lexical.ENDINGS
+#: Tokens may be cut into the pieces of a vocabulary, each of the class of its token.
+PIECES = True
 #: What a file's name tells of its language.
 language = lexical.language
 # Names that a view gives other names, and columns of draws for them.
@@ -130,8 +131,7 @@ class Domain(Numbered):
         super().__init__(settings, vocabulary, MEANING, "token", token_weight=weight)
         self.settings = settings
         tokens = [] if vocabulary is None else vocabulary.tokens
-        lookup = Lookup(tokens) if len(tokens) else None
-        encoder = Encoder(lookup, len(tokens), int(MEANING) + 1)
+        encoder = encoder_of(vocabulary, int(MEANING) + 1)
         self._sources = Sources(settings.split, settings.documents, encoder)
         self._weights = np.array(settings.by_class, np.float32)
         words = [number for number, token in enumerate(tokens) if token.isidentifier()]

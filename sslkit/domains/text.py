@@ -6,9 +6,10 @@ counted. Words are counted as they are written: case is kept, nothing is normali
 character of the text is lost, for tokenizers that can give it back: a word, or a stretch of other
 visible characters, takes one space before it along, and white space ends with each line.
 
-To a model a word is a token. A document is a file, unless ``documents`` says otherwise; one of
-more than 2**24 words is read as several. A cell of a table is a document. Where a sentence begins
-is told by marks and blank lines (see ``_sentences``).
+To a model a word is a token, or, with a vocabulary of pieces (``build-vocab --subword``), one for
+each of its pieces. A document is a file, unless ``documents`` says otherwise; one of more than
+2**24 tokens is read as several. A cell of a table is a document. Where a sentence begins is told
+by marks and blank lines (see ``_sentences``).
 
 A pair is two texts that say the same, a sentence and its translation say: to an objective one is
 the view of the other, either of the two the first one; without training they are one row.
@@ -24,20 +25,22 @@ import numpy.typing as npt
 
 from sslkit.contracts.spec import Ids
 from sslkit.domains.language import pairs
-from sslkit.domains.language.documents import BEGINS, BETWEEN, Encoder, Stream, Units, documents
+from sslkit.domains.language.documents import BEGINS, BETWEEN, Stream, documents
+from sslkit.domains.language.encoders import Units, encoder_of
 from sslkit.domains.language.numbered import Numbered
 from sslkit.domains.language.sentences import Documents
 from sslkit.domains.language.words import PATTERNS, RULES
 from sslkit.errors import OnError, UsageError
 from sslkit.files import sequences, source, table
 from sslkit.types import Array, Arrays, Draws, Record, Vocabulary
-from sslkit.vocab.lookup import Lookup
 from sslkit.vocab.scheme import Strings
 from sslkit.vocab.splitting import SplitReader
 
 VERSION = 1
 GIVES = frozenset({"tokens", "boundary", "view"})
 ENDINGS = (".txt", ".text", ".md", ".rst", ".tokens")
+#: Words may be cut into the pieces of a vocabulary.
+PIECES = True
 #: Such files lie beside corpora of all kinds, so any other kind goes before this one.
 COMMON = True
 
@@ -80,8 +83,7 @@ class Domain(Numbered):
         boundary = Ids(("length",), 2)
         super().__init__(settings, vocabulary, ~BEGINS, "word", boundary=boundary)
         self.settings = settings
-        tokens = [] if vocabulary is None else vocabulary.tokens
-        self._encoder = Encoder(Lookup(tokens) if len(tokens) else None, len(tokens))
+        self._encoder = encoder_of(vocabulary, int(BETWEEN))
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:
         """The documents of a text file, or of a table with one in each row.

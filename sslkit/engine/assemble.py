@@ -98,7 +98,7 @@ def from_checkpoint(path: Path) -> Parts:
     """
     path = outline.locate(path)
     held = checkpoint.load(path)
-    vocabulary = Vocabulary(held.tokens, held.counts.numpy())
+    vocabulary = Vocabulary(held.tokens, held.counts.numpy(), held.spelling)
     module, settings = plugins.restore("domain", held.manifest, path)
     name = held.manifest.plugins["domain"]["name"]
     catalog.check_records(name, module, f"{path} cannot read any")
@@ -152,7 +152,8 @@ def write(
         learned: labelled records that it, or what it comes from, was fine-tuned on.
     """
     counts = torch.tensor(vocabulary.counts)
-    held = Checkpoint(made, tensors, tuple(vocabulary.tokens), counts, learned or Learned())
+    tokens, spelling = tuple(vocabulary.tokens), vocabulary.spelling
+    held = Checkpoint(made, tensors, tokens, counts, learned or Learned(), spelling)
     samples.finish(folder, held)
     checkpoint.save(folder.checkpoint, held)
     folder.clear()

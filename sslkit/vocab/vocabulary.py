@@ -14,6 +14,8 @@ from sslkit.artifacts import parquet
 from sslkit.artifacts.manifest import METADATA_KEY, Manifest
 from sslkit.errors import DataError, UsageError
 from sslkit.files import atomic
+from sslkit.types import Spelling
+from sslkit.vocab import spelling
 from sslkit.vocab.external_sort.columns import contents, integers
 from sslkit.vocab.external_sort.runs import MOST_TOKENS
 
@@ -49,6 +51,7 @@ class Vocabulary:
 
     tokens: Sequence[str]
     counts: npt.NDArray[np.int64]
+    spelling: Spelling | None = None
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -62,7 +65,15 @@ class Vocabulary:
 def save(path: Path, vocabulary: Vocabulary, manifest_json: str) -> None:
     """Write a table that is in memory; the rows stand in order of id."""
     tokens = pa.array(vocabulary.tokens, pa.string())
-    write(path, [(tokens, vocabulary.counts)], manifest_json)
+    if vocabulary.spelling is None:
+        write(path, [(tokens, vocabulary.counts)], manifest_json)
+        return
+    field, column = spelling.column(list(vocabulary.tokens), vocabulary.spelling)
+    schema = SCHEMA.append(field).with_metadata({METADATA_KEY: manifest_json.encode()})
+    ids = np.arange(len(vocabulary))
+    table = pa.table([tokens, ids, vocabulary.counts, column], schema=schema)
+    with atomic.replacing(path) as temporary:
+        pq.write_table(table, temporary, row_group_size=ROW_GROUP, **_FORMAT)
 
 
 def write(
@@ -145,15 +156,23 @@ def load(path: Path) -> tuple[Vocabulary, Manifest]:
     made = parquet.manifest_of(table.schema, path)
     if made is None or not set(SCHEMA.names) <= set(table.column_names):
         raise DataError("this is not a vocabulary of sslkit", where=str(path))
-    parquet.check_columns(table, SCHEMA, _WHAT, path)
-    if problem := _problem(table, made):
+    method, pieces = made.settings.get("subword"), None
+    schema = SCHEMA.append(spelling.field(method)) if method else SCHEMA
+    parquet.check_columns(table, schema, _WHAT, path)
+    problem = _problem(table, made)
+    if method and not problem:
+        try:
+            pieces = spelling.of_table(table, method, len(made.settings.get("special", [])))
+        except ValueError as error:
+            problem = str(error)
+    if problem:
         raise DataError(
             "a vocabulary is damaged",
             where=str(path),
             why=problem,
             do="make it again with sslkit build-vocab",
         )
-    return Vocabulary(table["token"].to_pylist(), table["count"].to_numpy()), made
+    return Vocabulary(table["token"].to_pylist(), table["count"].to_numpy(), pieces), made
 
 
 def _problem(table: pa.Table, made: Manifest) -> str:

@@ -48,8 +48,11 @@ class Numbered(Tokenwise, ABC):
             self._spec = {"tokens": Ids(("length",), len(tokens)), **arrays}
         self._meaning = meaning
         self._token = token
-        named = hashlib.sha256("\0".join(tokens).encode()).hexdigest()
-        self._encoding = f"{settings.split} {settings.documents} {named}"
+        named = hashlib.sha256("\0".join(tokens).encode())
+        if vocabulary is not None and (spelling := vocabulary.spelling) is not None:
+            named.update(bytes(1) + str(spelling.special).encode())
+            named.update(spelling.merges.tobytes() + spelling.scores.tobytes())
+        self._encoding = f"{settings.split} {settings.documents} {named.hexdigest()}"
 
     @abstractmethod
     def _whole(self, raw: bytes) -> npt.NDArray[np.uint32]:

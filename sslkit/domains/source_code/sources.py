@@ -1,7 +1,6 @@
-"""Source files as documents of numbered tokens with their classes.
+"""Source files as documents of numbered tokens, or pieces of tokens, with their classes.
 
-A unit is 32 bits: the id of a token, or for one that the vocabulary does not hold the number of
-ids and a hash of it; and in the topmost four bits its class.
+The topmost four bits of a unit (see ``language.encoders``) are the class of the token.
 """
 
 import io
@@ -13,14 +12,14 @@ from typing import Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains.language.documents import LONGEST, Encoder
+from sslkit.domains.language.documents import LONGEST
+from sslkit.domains.language.encoders import Encoder, Units
 from sslkit.domains.source_code import lexical, python, recoded
 from sslkit.errors import DataError, OnError
 from sslkit.files import source
 from sslkit.vocab.splitting import Rule, SplitReader
 
 Documents: TypeAlias = Literal["file", "function", "class"]
-Units: TypeAlias = npt.NDArray[np.uint32]
 
 #: How far the class stands from the right, and the bits of the rest.
 KINDS = np.uint32(28)
@@ -96,7 +95,7 @@ class Sources:
     def _read(
         self, data: bytes, reader: SplitReader, module: python.Module | None
     ) -> tuple[Units, npt.NDArray[np.int64]]:
-        """Units, and the first byte of each; those of Python are told by its tree as well."""
+        """Units, and the first byte of the token of each; a tree, too, says the classes."""
         units, places = [], []
         painted = None if module is None else np.frombuffer(module.painted, np.uint8)
         done = 0
@@ -107,8 +106,10 @@ class Sources:
             kinds = python.lexical(words, painted is not None)
             if painted is not None:
                 kinds = python.classes(kinds, painted[base + words.starts])
-            units.append(self._encoder.units(words) | kinds.astype(np.uint32) << KINDS)
-            places.append(base + words.starts)
+            tokens, bounds = self._encoder.units(words)
+            sizes = np.diff(bounds)
+            units.append(tokens | np.repeat(kinds.astype(np.uint32) << KINDS, sizes))
+            places.append(np.repeat(base + words.starts, sizes))
         return np.concatenate(units), np.concatenate(places)
 
 

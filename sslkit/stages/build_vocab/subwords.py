@@ -3,7 +3,7 @@
 The story: the most frequent words are learned from; then all words are cut into what was learned,
 which gives the exact count of every subword; the subwords are put into the order of every
 vocabulary, count descending, then token; and the table is written, which holds the checksum of the
-file for the tokenizers library, then that file. It file cuts raw text as the domain does, and
+file for the tokenizers library, then that file. That library cuts raw text as the domain does, and
 drops what the domain does not count; tokens of code, which no pattern finds in raw text, it takes
 with spaces between them.
 """
@@ -34,15 +34,13 @@ from sslkit.vocab.subwords.subwords import Counts
 #: Rows of a table where --max-size does not say.
 SIZE = 8000
 _METHODS = {"bpe": bpe, "unigram": unigram}
-_SAMPLE_LETTERS = 1 << 14
 
 
 def check(settings: Any, scheme: Scheme, plan: Plan, out: Path) -> None:
     """Refuse at once what could not be done at the end.
 
     Raises:
-        UsageError: an option does not fit, the extra package is missing, or another file stands
-            where the tokenizer would be.
+        UsageError: an option does not fit, or another file stands where the tokenizer would be.
         ResourceError: ``--mem`` is too small.
     """
     name = settings.get("subword")
@@ -63,7 +61,6 @@ def check(settings: Any, scheme: Scheme, plan: Plan, out: Path) -> None:
             f"--mem {sizes.show(plan.total)} is too little to learn {size} subwords",
             do=f"allow at least {sizes.show(plan.total + needed)}",
         )
-    tokenizer.library()
     beside = tokenizer.path_of(out)
     if os.path.lexists(beside) and not _has_tokenizer(out):
         raise UsageError(
@@ -116,9 +113,9 @@ def write(
     counts = subwords.count(words(), method, check)
     met = next(finish.rows(finish.cut(1, None), scheme, check))[1].tolist() if special else []
     rows = _ordered(method, counts, dict(zip(special, met, strict=False)))
-    number = {name: place for place, name in enumerate(rows)}
-    sample = subwords.head(learned, _SAMPLE_LETTERS)
-    text = tokenizer.make(method, number, special, scheme.pattern, sample)
+    table = _table(method, rows, len(special))
+    assert table.spelling is not None
+    text = tokenizer.text(table.tokens, table.spelling, scheme.pattern)
     results = {
         **stated.results,
         "size": len(rows),
@@ -127,13 +124,20 @@ def write(
         "learned_share": round(int(learned.counts.sum()) / finish.total, 9),
         "tokenizer_sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    table = vocabulary.Vocabulary(list(rows), np.array(list(rows.values()), np.int64))
     if _has_tokenizer(out):
         # A file that is there is then always the one that the table speaks of.
         tokenizer.path_of(out).unlink(missing_ok=True)
     vocabulary.save(out, table, dataclasses.replace(stated, results=results).to_json())
     atomic.write_text(tokenizer.path_of(out), text)
     return results
+
+
+def _table(method: subwords.Method, rows: dict[str, int], special: int) -> vocabulary.Vocabulary:
+    """The table of names and counts in order of id, with how words are spelled in the names."""
+    number = {name: place for place, name in enumerate(rows)}
+    ids = np.array([number[subwords.spell(piece)] for piece in method.pieces])
+    counts = np.array(list(rows.values()), np.int64)
+    return vocabulary.Vocabulary(list(rows), counts, method.spelling(ids, len(rows), special))
 
 
 def _ordered(method: subwords.Method, counts: Counts, special: dict[str, int]) -> dict[str, int]:

@@ -106,13 +106,14 @@ def choose(
             f"{options.vocab} merges reverse complements, and a model reads one strand",
             do="sslkit build-vocab without --canonical",
         )
-    if method := made.settings.get("subword"):
+    modules = chosen_modules(options, name)
+    method = made.settings.get("subword")
+    if method and not getattr(modules["domain"][1], "PIECES", False):
         raise UsageError(
-            f"{options.vocab} holds pieces of words, and domain {name} reads whole words",
+            f"{options.vocab} holds pieces of tokens, and domain {name} reads whole tokens",
             why=f"it was made with --subword {method}",
             do="sslkit build-vocab without --subword",
         )
-    modules = chosen_modules(options, name)
     label = labels(modules)
     pairs = catalog.parse_pairs(options.set)
     if options.task:

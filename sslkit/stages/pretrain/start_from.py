@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from sslkit.artifacts import checkpoint, outline
@@ -14,6 +15,7 @@ from sslkit.engine.learner import Learner
 from sslkit.errors import UsageError
 from sslkit.files import source
 from sslkit.stages.pretrain.feeds import Feed
+from sslkit.types import Spelling
 
 _DO = "leave --start-from out, or choose what that run was made with (sslkit show says it)"
 
@@ -69,9 +71,21 @@ def _strange(held: Checkpoint, feed: Feed) -> list[str]:
             found.append(f"its {kind} is {_version(other)}, here {_version(one)}")
         elif kind == "model" and (changed := _changed(other["settings"], one["settings"])):
             found.append(f"its {one['name']} has {changed}")
-    if held.tokens != tuple(feed.vocabulary.tokens):
+    here = feed.vocabulary
+    if held.tokens != tuple(here.tokens) or not _alike(held.spelling, here.spelling):
         found.append("its vocabulary is another one")
     return found
+
+
+def _alike(one: Spelling | None, other: Spelling | None) -> bool:
+    """Whether both cut words alike."""
+    if one is None or other is None:
+        return one is other
+    return (
+        one.special == other.special
+        and np.array_equal(one.merges, other.merges)
+        and np.array_equal(one.scores, other.scores)
+    )
 
 
 def _version(entry: Mapping[str, Any]) -> str:

@@ -9,14 +9,15 @@ All words stand in one chain of symbols, and each merge is a handful of array op
 places that it changes.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.types import Spelling
 from sslkit.vocab.subwords.pairs import Pairs, codes_of, sums
-from sslkit.vocab.subwords.subwords import ALPHABET, Counts, Words, spell
+from sslkit.vocab.subwords.subwords import ALPHABET, Counts, Words
 
 Places: TypeAlias = npt.NDArray[np.int32]
 
@@ -31,39 +32,43 @@ class Bpe:
     """Merges in the order in which they are made; implements ``subwords.Method``.
 
     Args:
-        merges: pairs of pieces by number; the first 256 pieces are the bytes of ALPHABET, and
-            every merge makes the next one unless its bytes are a piece already.
+        pieces: each once, the 256 single bytes among them; another token than a piece is empty.
+        merges: pairs of pieces by number, each of which makes a piece, [merges, 2].
+
+    Raises:
+        LookupError: they do not go together.
     """
 
-    def __init__(self, merges: list[tuple[int, int]]) -> None:
-        self._merges = merges
-        self.pieces: list[bytes] = [bytes([byte]) for byte in ALPHABET]
-        known = {piece: number for number, piece in enumerate(self.pieces)}
-        made, again = [], []
-        for left, right in merges:
-            piece = self.pieces[left] + self.pieces[right]
-            again.append(piece in known)
-            made.append(known.setdefault(piece, len(self.pieces)))
-            if not again[-1]:
-                self.pieces.append(piece)
-        self._made = np.array(made, np.int32)
-        # Such a merge may allow one that was learned before it, which then comes first.
-        self._again = np.array(again, np.bool_)
-        codes = np.array([left << 32 | right for left, right in merges], np.int64)
+    def __init__(self, pieces: Sequence[bytes], merges: Counts) -> None:
+        self.pieces = pieces
+        self.merges = merges
+        number = {piece: place for place, piece in enumerate(pieces)}
+        pairs = [(pieces[left], pieces[right]) for left, right in merges.tolist()]
+        self._made = np.array([number[left + right] for left, right in pairs], np.int32)
+        # A merge that makes what another one made may allow an earlier one, which comes first.
+        self._again = np.ones(len(pairs), np.bool_)
+        self._again[np.unique(self._made, return_index=True)[1]] = False
+        codes = merges[:, 0] << 32 | merges[:, 1]
         self._order = np.argsort(codes).astype(np.int32)
         self._codes = np.append(codes[self._order], np.int64(-1))
-        self._bytes = np.full((_BASE, _BASE), _NEVER, np.int32)
-        for rank in range(len(merges) - 1, -1, -1):
-            if max(merges[rank]) < _BASE:
-                self._bytes[merges[rank]] = rank
+        self._symbol = np.array([number[bytes([byte])] for byte in range(256)], np.int32)
+        self._bytes = np.full((256, 256), _NEVER, np.int32)
+        for rank, (left, right) in enumerate(pairs):
+            if len(left) == len(right) == 1:
+                self._bytes[left[0], right[0]] = rank
+
+    def spelling(self, ids: Counts, size: int, special: int) -> Spelling:
+        """The same of tokens by their ids, where ``ids`` are those of the pieces."""
+        del size
+        return Spelling(special, ids[self.merges], np.empty(0))
 
     def cut(self, words: Words) -> tuple[Counts, Counts]:
         """Numbers of pieces, and of the words that they are pieces of; in order within a word."""
-        symbols = _SYMBOL[words.letters]
+        symbols = self._symbol[words.letters]
         place = np.repeat(np.arange(len(words.counts)), words.lengths)
         ranks = np.full(len(symbols), _NEVER)
         inside = place[1:] == place[:-1]
-        ranks[:-1][inside] = self._bytes[symbols[:-1][inside], symbols[1:][inside]]
+        ranks[:-1][inside] = self._bytes[words.letters[:-1], words.letters[1:]][inside]
         done: list[tuple[Counts, Counts]] = []
         while len(symbols):
             starts = np.flatnonzero(np.diff(place, prepend=-1))
@@ -111,22 +116,6 @@ class Bpe:
         found[inside[known]] = self._order[spot[known]]
         return found
 
-    def model(self, number: dict[str, int]) -> dict[str, Any]:
-        """The model as a file of the tokenizers library holds it."""
-        names = [spell(piece) for piece in self.pieces]
-        return {
-            "type": "BPE",
-            "dropout": None,
-            "unk_token": None,
-            "continuing_subword_prefix": None,
-            "end_of_word_suffix": None,
-            "fuse_unk": False,
-            "byte_fallback": False,
-            "ignore_merges": False,
-            "vocab": number,
-            "merges": [[names[left], names[right]] for left, right in self._merges],
-        }
-
 
 def _alternate(follows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Every other one of places of which some follow the one before: no two of them overlap."""
@@ -163,7 +152,7 @@ def learn(words: Words, size: int, least: int, check: Callable[[], None]) -> Bpe
         if made == len(pieces):
             pieces.append(piece)
         chain.merge(left, right, made)
-    return Bpe(merges)
+    return Bpe(pieces, np.array(merges, np.int64).reshape(-1, 2))
 
 
 class _Chain:

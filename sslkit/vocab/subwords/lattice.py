@@ -12,14 +12,14 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from sslkit.vocab.lookup import Lookup
+from sslkit.vocab.scheme import SPARE, Slices
 from sslkit.vocab.subwords.subwords import ALPHABET, Counts, Words
 
 Floats = npt.NDArray[np.float64]
-_Keys = npt.NDArray[np.uint64]
 
 #: Bytes of a piece, at most.
 LONGEST = 16
-_KEEP = np.array([0, *((2**64 - 2 ** (64 - 8 * n)) for n in range(1, 9))], np.uint64)
 _BASE = len(ALPHABET)
 
 
@@ -131,80 +131,39 @@ def _groups(nodes: npt.NDArray[np.int32]) -> tuple[Counts, Counts]:
     return np.flatnonzero(changes), np.cumsum(changes) - 1
 
 
-def _windows(words: Words) -> tuple[_Keys, _Keys, npt.NDArray[np.int64]]:
-    """The 16 bytes from every letter on as two numbers, and how many of them are in its word."""
-    padded = np.zeros(len(words.letters) + 16, np.uint8)
-    padded[: len(words.letters)] = words.letters
-    high = np.ndarray((len(words.letters) + 8,), "<u8", padded, strides=(1,)).byteswap()
-    room = np.repeat(words.ends, words.lengths) - np.arange(len(words.letters))
-    return high[:-8], high[8:], room
-
-
-def _masked(keys: tuple[_Keys, _Keys], size: int) -> tuple[_Keys, _Keys]:
-    return keys[0] & _KEEP[min(size, 8)], keys[1] & _KEEP[max(size - 8, 0)]
-
-
-def _mixed(high: _Keys, low: _Keys) -> _Keys:
-    """One number that two keys share only by a rare accident; the first where that says all."""
-    return high ^ (low * np.uint64(0x9E3779B97F4A7C15))
-
-
-class Lookup:
+class Finder:
     """Finds pieces in words.
 
-    Every beginning of a piece is in a table by its size, so that a search goes on only while a
-    piece may still come of it.
+    Every beginning of a piece is known as well, so that a search goes on only while a piece may
+    still come of it.
+
+    Args:
+        pieces: each once; an empty one is nowhere.
     """
 
     def __init__(self, pieces: Sequence[bytes]) -> None:
-        numbers: list[dict[bytes, int]] = [{} for _ in range(LONGEST + 1)]
-        for piece in pieces:
-            for size in range(1, len(piece)):
-                numbers[size].setdefault(piece[:size], -1)
-        for number, piece in enumerate(pieces):
-            numbers[len(piece)][piece] = number
-        self._tables = [_Table(held) for held in numbers if held]
+        number = {piece[:size]: -1 for piece in pieces for size in range(1, len(piece))}
+        number |= {piece: place for place, piece in enumerate(pieces) if piece}
+        self._lookup = Lookup(list(number))
+        self._number = np.fromiter(number.values(), np.int32, len(number))
+        self._longest = max(map(len, pieces))
 
     def edges(self, words: Words) -> Edges:
         """All pieces in all words."""
-        high, low, room = _windows(words)
-        alive = np.arange(len(room))
+        buffer = np.append(words.letters, np.zeros(SPARE, np.uint8))
+        alive = np.arange(len(words.letters))
+        left = np.repeat(words.ends, words.lengths) - alive
         place = np.repeat(np.arange(len(words.counts), dtype=np.int32), words.lengths)
-        found = []
-        for size, table in enumerate(self._tables, 1):
-            alive = alive[room[alive] >= size]
-            there, piece = table.find(*_masked((high[alive], low[alive]), size))
-            alive, piece = alive[there], piece[there]
+        edges = []
+        for size in range(1, self._longest + 1):
+            alive = alive[left[alive] >= size]
+            beginning = self._lookup.ids(Slices(buffer, alive, np.full(len(alive), size)))
+            alive, beginning = alive[beginning >= 0], beginning[beginning >= 0]
+            piece = self._number[beginning]
             at = alive[piece >= 0]
             sizes = np.full(len(at), size, np.int8)
-            found.append(Edges(at.astype(np.int32), sizes, piece[piece >= 0], place[at]))
-        return _together(found)
-
-
-class _Table:
-    """Numbers of byte strings of one size."""
-
-    def __init__(self, numbers: dict[bytes, int]) -> None:
-        joined = b"".join(text.ljust(LONGEST, b"\0") for text in numbers)
-        keys = np.frombuffer(joined, ">u8").astype(np.uint64).reshape(-1, 2)
-        mixed = _mixed(keys[:, 0], keys[:, 1])
-        order = np.argsort(mixed, kind="stable")
-        self._mixed = mixed[order]
-        self._keys = keys[order].T.copy()
-        self._numbers = np.fromiter(numbers.values(), np.int32, len(numbers))[order]
-
-    def find(self, high: _Keys, low: _Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int32]]:
-        """Which keys are there, and their numbers, which are -1 for mere beginnings."""
-        mixed = _mixed(high, low)
-        spot = np.minimum(np.searchsorted(self._mixed, mixed), len(self._mixed) - 1)
-        # Of strings that are mixed alike only the first would be found: all are tried.
-        there = (self._keys[0][spot] == high) & (self._keys[1][spot] == low)
-        while (
-            again := ~there & (self._mixed[spot] == mixed) & (spot + 1 < len(self._mixed))
-        ).any():
-            spot = np.where(again, spot + 1, spot)
-            there = (self._keys[0][spot] == high) & (self._keys[1][spot] == low)
-        return there, self._numbers[spot]
+            edges.append(Edges(at.astype(np.int32), sizes, piece[piece >= 0], place[at]))
+        return _together(edges)
 
 
 def all_edges(words: Words, most: int, least: int) -> tuple[list[bytes], Edges]:

@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from sslkit.types import Spelling
+
 Counts: TypeAlias = npt.NDArray[np.int64]
 Octets: TypeAlias = npt.NDArray[np.uint8]
 
@@ -61,11 +63,13 @@ class Method(Protocol):
         """Numbers of pieces, and of the words that they are pieces of; in order within a word."""
         ...
 
-    def model(self, number: dict[str, int]) -> dict[str, Any]:
-        """The model as a file of the tokenizers library holds it.
+    def spelling(self, ids: Counts, size: int, special: int) -> Spelling:
+        """The same of the tokens of a vocabulary.
 
         Args:
-            number: the id of each piece as it is spelled, and of special tokens.
+            ids: of the pieces.
+            size: tokens of the vocabulary.
+            special: how many of them, the first ones, are whole words.
         """
         ...
 
@@ -75,10 +79,21 @@ def spell(piece: bytes) -> str:
     return piece.decode("latin-1").translate(_characters())
 
 
+def unspell(token: str) -> bytes:
+    """The piece that a token spells; empty where it spells none."""
+    bytewise = _bytes()
+    return bytes(bytewise[char] for char in token) if {*token} <= bytewise.keys() else b""
+
+
 @cache
 def _characters() -> dict[int, int]:
     hidden = ALPHABET[-68:]
     return {byte: 256 + place for place, byte in enumerate(hidden)}
+
+
+@cache
+def _bytes() -> dict[str, int]:
+    return {spell(bytes([byte])): byte for byte in range(256)}
 
 
 def words_of(tokens: Any, counts: Counts) -> Words:
@@ -119,14 +134,14 @@ def count(rows: Iterable[tuple[Any, Counts]], method: Method, check: Callable[[]
     """How often each piece occurs when all words are cut, [pieces]."""
     total = np.zeros(len(method.pieces), np.int64)
     for tokens, counts in rows:
-        for words in _batches(words_of(tokens, counts)):
+        for words in batches(words_of(tokens, counts)):
             check()
             pieces, places = method.cut(words)
             np.add.at(total, pieces, words.counts[places])
     return total
 
 
-def _batches(words: Words) -> Iterator[Words]:
+def batches(words: Words) -> Iterator[Words]:
     """The same words, in batches of some letters or of one word."""
     start, first = 0, 0
     while start < len(words.counts):

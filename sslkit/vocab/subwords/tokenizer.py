@@ -1,15 +1,15 @@
 """Subwords as a file of the tokenizers library, which cuts raw text as the vocabulary says."""
 
-import importlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from sslkit.artifacts.manifest import Manifest
-from sslkit.errors import SslkitError, UsageError
 from sslkit.files import source
-from sslkit.vocab.subwords.subwords import Method, Words, spell
+from sslkit.types import Spelling
 
 #: Ends the name of the file for the tokenizers library.
 ENDING = ".tokenizer.json"
@@ -27,43 +27,21 @@ def is_whole(table: Path, made: Manifest) -> bool:
     return told is None or (beside.is_file() and source.digest(beside) == told)
 
 
-def library() -> Any:
-    """The tokenizers package.
-
-    Raises:
-        UsageError: it is not installed.
-    """
-    try:
-        return importlib.import_module("tokenizers")
-    except ImportError as error:
-        raise UsageError(
-            "--subword needs an extra package", do="pip install 'sslkit[tokenizers]'"
-        ) from error
-
-
-def make(
-    method: Method, number: dict[str, int], special: Sequence[str], pattern: str, sample: Words
-) -> str:
+def text(tokens: Sequence[str], spelling: Spelling, pattern: str) -> str:
     """The text of the file.
 
     Args:
-        number: the id of every row of the vocabulary.
-        special: tokens that are found in text before it is cut.
+        tokens: the vocabulary; its special tokens are whole words also where text is cut.
         pattern: a regular expression that finds words; what is between them is left out.
-        sample: words that the library must cut as ``method`` does.
-
-    Raises:
-        UsageError: the library is not installed.
-        SslkitError: it cuts a word otherwise.
     """
     stated = {
         "version": "1.0",
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            {"id": number[token], "content": token, "single_word": False, "lstrip": False,
+            {"id": number, "content": token, "single_word": False, "lstrip": False,
              "rstrip": False, "normalized": False, "special": True}
-            for token in special
+            for number, token in enumerate(tokens[: spelling.special])
         ],
         "normalizer": None,
         "pre_tokenizer": {
@@ -78,26 +56,29 @@ def make(
         "post_processor": None,
         "decoder": {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True,
                     "use_regex": True},
-        "model": method.model(number),
+        "model": _unigram(tokens, spelling) if len(spelling.scores) else _bpe(tokens, spelling),
     }  # fmt: skip
-    made = library().Tokenizer.from_str(json.dumps(stated))
-    _agree(made.model, method, number, sample)
-    return str(made.to_str()) + "\n"
+    return json.dumps(stated, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
-def _agree(model: Any, method: Method, number: dict[str, int], sample: Words) -> None:
-    ids = [number[spell(piece)] for piece in method.pieces]
-    cuts: list[list[int]] = [[] for _ in sample.counts]
-    for piece, place in zip(*map(list, method.cut(sample)), strict=True):
-        cuts[place].append(ids[piece])
-    letters = sample.letters.tobytes()
-    for end, size, mine in zip(sample.ends, sample.lengths, cuts, strict=True):
-        word = letters[end - size : end]
-        theirs = [token.id for token in model.tokenize(spell(word))]
-        if theirs != mine:
-            raise SslkitError(
-                "the tokenizers library cuts a word otherwise",
-                where=repr(word),
-                why=f"{theirs} instead of {mine}",
-                do="install the version that sslkit is tested with (constraints.txt)",
-            )
+def _bpe(tokens: Sequence[str], spelling: Spelling) -> dict[str, Any]:
+    return {
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": {token: number for number, token in enumerate(tokens)},
+        "merges": [[tokens[left], tokens[right]] for left, right in spelling.merges.tolist()],
+    }
+
+
+def _unigram(tokens: Sequence[str], spelling: Spelling) -> dict[str, Any]:
+    scores = spelling.scores
+    # Special tokens are found before words are cut; no word shall be cut into them.
+    never = scores[np.isfinite(scores)].min() - 1000.0
+    vocab = zip(tokens, np.maximum(scores, never).tolist(), strict=True)
+    return {"type": "Unigram", "unk_id": None, "vocab": list(vocab), "byte_fallback": False}

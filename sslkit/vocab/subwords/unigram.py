@@ -8,14 +8,14 @@ always stay. A piece is missed by its expected count times how much less probabl
 cut of it is.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.vocab.subwords.lattice import Lattice, Lookup, all_edges
-from sslkit.vocab.subwords.subwords import ALPHABET, Counts, Words, spell
+from sslkit.types import Spelling
+from sslkit.vocab.subwords.lattice import Finder, Lattice, all_edges
+from sslkit.vocab.subwords.subwords import ALPHABET, Counts, Words
 
 #: Letters of distinct words that are learned from, at most: every letter begins many pieces.
 LEARNED = 1 << 20
@@ -39,27 +39,24 @@ class Unigram:
     """Pieces with log-probabilities; implements ``subwords.Method``.
 
     Args:
-        pieces: the 256 bytes of ALPHABET first.
+        pieces: each once, the 256 single bytes among them; another token than a piece is empty.
         scores: [pieces].
     """
 
-    def __init__(self, pieces: list[bytes], scores: Floats) -> None:
+    def __init__(self, pieces: Sequence[bytes], scores: Floats) -> None:
         self.pieces = pieces
         self.scores = scores
-        self._lookup = Lookup(pieces)
+        self._finder = Finder(pieces)
+
+    def spelling(self, ids: Counts, size: int, special: int) -> Spelling:
+        """The same of ``size`` tokens, where ``ids`` are those of the pieces."""
+        scores = np.full(size, -np.inf)
+        scores[ids] = self.scores
+        return Spelling(special, np.empty((0, 2), np.int64), scores)
 
     def cut(self, words: Words) -> tuple[Counts, Counts]:
         """Numbers of pieces, and of the words that they are pieces of; in order within a word."""
-        return Lattice(words, self._lookup.edges(words)).best(self.scores)[1:]
-
-    def model(self, number: dict[str, int]) -> dict[str, Any]:
-        """The model as a file of the tokenizers library holds it."""
-        known = dict(zip(map(spell, self.pieces), self.scores.tolist(), strict=True))
-        # Special tokens are found before words are cut; no word shall be cut into them.
-        never = min(known.values()) - 1000.0
-        names = sorted(number, key=lambda name: number[name])
-        vocab = [[name, known.get(name, never)] for name in names]
-        return {"type": "Unigram", "unk_id": None, "vocab": vocab, "byte_fallback": False}
+        return Lattice(words, self._finder.edges(words)).best(self.scores)[1:]
 
 
 def memory(size: int) -> int:
@@ -125,7 +122,7 @@ def _kept(method: Unigram, counts: Floats, size: int) -> Counts:
     letters = np.frombuffer(b"".join(longer), np.uint8)
     ends = np.cumsum([len(piece) for piece in longer])
     words = Words(letters, ends, np.ones(len(longer), np.int64))
-    edges = Lookup(method.pieces).edges(words)
+    edges = Finder(method.pieces).edges(words)
     edges = edges.take(edges.piece != _BASE + edges.word)
     others = Lattice(words, edges).best(method.scores)[0]
     missed = counts[_BASE:] * (method.scores[_BASE:] - others)
