@@ -83,6 +83,11 @@ class Settings:
         return tuple(found.get(name, 1.0) for name in CLASSES)
 
 
+def _is_name(token: str, spelled: bool) -> bool:
+    """Whether a token could be a name of its own."""
+    return token.isidentifier() and (token.isascii() or not spelled)
+
+
 def _weight(name: str, text: str) -> float:
     try:
         value = float(text)
@@ -134,7 +139,8 @@ class Domain(Numbered):
         encoder = encoder_of(vocabulary, int(MEANING) + 1)
         self._sources = Sources(settings.split, settings.documents, encoder)
         self._weights = np.array(settings.by_class, np.float32)
-        words = [number for number, token in enumerate(tokens) if token.isidentifier()]
+        spelled = vocabulary is not None and vocabulary.spelling is not None
+        words = [n for n, token in enumerate(tokens) if _is_name(token, spelled)]
         self._words = np.array(words, np.int64)
 
     def read(self, path: Path, on_error: OnError) -> Iterator[Record]:

@@ -182,9 +182,10 @@ def test_files_that_cannot_be_used(
 
 
 def test_refusals(folder: Path, command: Command) -> None:
-    command("build-vocab", "--domain", "text", "corpus", "--subword", "bpe", "--max-size", "300")
-    assert "holds pieces of words" in command(*TINY, check=2).err
-    command("build-vocab", "--domain", "text", "corpus", "--force")
+    (folder / "one.smi").write_text("CCO\nCCN\n")
+    command("build-vocab", "one.smi", "--subword", "bpe", "--max-size", "260", "-o", "m.parquet")
+    assert "holds pieces of tokens" in command(*TINY, "--vocab", "m.parquet", check=2).err
+    command("build-vocab", "--domain", "text", "corpus")
     (folder / "one.txt").write_text("cat dog mouse")
     assert "too small to hold anything out" in command(*TINY, "one.txt", check=3).err
     (folder / "flat.txt").write_text(" ".join(f"cat dog{n}" for n in range(4000)))

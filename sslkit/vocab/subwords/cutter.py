@@ -29,6 +29,8 @@ def method_of(tokens: Sequence[str], spelling: Spelling) -> Method:
     """
     pieces = [unspell(token) for token in tokens]
     if not len(spelling.scores):
+        if spelling.merges.min(initial=0) < 0:
+            raise ValueError("merges are of ids from 0 on")
         return Bpe(pieces, spelling.merges)
     scores = spelling.scores
     if len(scores) != len(pieces) or np.isnan(scores).any():

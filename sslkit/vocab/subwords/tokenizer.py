@@ -1,6 +1,7 @@
 """Subwords as a file of the tokenizers library, which cuts raw text as the vocabulary says."""
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from sslkit.types import Spelling
 
 #: Ends the name of the file for the tokenizers library.
 ENDING = ".tokenizer.json"
+# Such a special token is none inside of a word.
+_WORD = re.compile(r"\w+")
 
 
 def path_of(table: Path) -> Path:
@@ -39,8 +42,8 @@ def text(tokens: Sequence[str], spelling: Spelling, pattern: str) -> str:
         "truncation": None,
         "padding": None,
         "added_tokens": [
-            {"id": number, "content": token, "single_word": False, "lstrip": False,
-             "rstrip": False, "normalized": False, "special": True}
+            {"id": number, "content": token, "single_word": _WORD.fullmatch(token) is not None,
+             "lstrip": False, "rstrip": False, "normalized": False, "special": True}
             for number, token in enumerate(tokens[: spelling.special])
         ],
         "normalizer": None,

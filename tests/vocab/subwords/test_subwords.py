@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sslkit.errors import SslkitError
 from sslkit.vocab.subwords import bpe, subwords, tokenizer, unigram
-from sslkit.vocab.subwords.lattice import Lattice, Lookup
+from sslkit.vocab.subwords.lattice import Finder, Lattice
 
 words = st.text(st.sampled_from("abé日 "), min_size=1, max_size=14)
 corpora = st.dictionaries(words, st.integers(1, 9), min_size=1, max_size=25)
@@ -44,16 +43,17 @@ def library() -> Any:
 
 
 def loaded(method: subwords.Method) -> Any:
-    number = {subwords.spell(piece): place for place, piece in enumerate(method.pieces)}
-    sample = subwords.words_of(pa.array(["a"]), np.ones(1, np.int64))
-    text = tokenizer.make(method, number, [], r"[^\n]+", sample)
-    return library().Tokenizer.from_str(text)
+    tokens = [subwords.spell(piece) for piece in method.pieces]
+    spelling = method.spelling(np.arange(len(tokens)), len(tokens), 0)
+    return library().Tokenizer.from_str(tokenizer.text(tokens, spelling, r"[^\n]+"))
 
 
 def test_every_byte_is_spelled_as_in_the_library() -> None:
     spelled = {subwords.spell(bytes([byte])) for byte in range(256)}
     assert spelled == set(library().pre_tokenizers.ByteLevel.alphabet())
     assert subwords.spell(b" a\n") == "ĠaĊ"
+    assert subwords.unspell("ĠaĊ") == b" a\n"
+    assert subwords.unspell("日") == b""
 
 
 @given(corpora, st.integers(256, 290), st.integers(1, 3))
@@ -70,7 +70,9 @@ def test_merges_are_those_of_the_library_from_repetitions(
         initial_alphabet=parts.pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
     reference.train_from_iterator(["\n".join([w] * n) for w, n in corpus.items()], trainer)
-    mine = learned(bpe, corpus, size, least).model({})["merges"]
+    method = learned(bpe, corpus, size, least)
+    names = [subwords.spell(piece) for piece in method.pieces]
+    mine = [[names[left], names[right]] for left, right in method.merges.tolist()]
     assert mine == json.loads(reference.to_str())["model"]["merges"]
 
 
@@ -144,7 +146,7 @@ def test_expected_counts_are_those_of_all_cuts() -> None:
     pieces = [bytes([byte]) for byte in subwords.ALPHABET] + [b"ab", b"aba", b"ba"]
     scores = np.log(np.linspace(0.1, 0.5, len(pieces)))
     held = subwords.words_of(tokens, counts)
-    found = Lattice(held, Lookup(pieces).edges(held)).expected(scores)
+    found = Lattice(held, Finder(pieces).edges(held)).expected(scores)
     table = dict(zip(pieces, scores.tolist(), strict=True))
     slow: Counter[bytes] = Counter()
     for word, count in corpus.items():
@@ -168,19 +170,3 @@ def test_learning_takes_the_most_frequent_words_only() -> None:
     tokens, counts = rows({"bbb": 5, "aa": 9, "cc": 1})
     held = subwords.most_frequent([(tokens, counts)], 5)
     assert (held.letters.tobytes(), held.counts.tolist()) == (b"aabbb", [9, 5])
-
-
-def test_a_library_that_cuts_otherwise_is_refused() -> None:
-    library()
-    method = learned(bpe, {"ab": 5, "abc": 3}, 258)
-    number = {subwords.spell(piece): place for place, piece in enumerate(method.pieces)}
-    sample = subwords.words_of(pa.array(["abc"]), np.ones(1, np.int64))
-    other = learned(bpe, {"ab": 5}, 257)
-
-    class Mixed:
-        pieces = method.pieces
-        cut = staticmethod(method.cut)
-        model = staticmethod(lambda _: other.model(number))
-
-    with pytest.raises(SslkitError, match="otherwise"):
-        tokenizer.make(Mixed(), number, [], r"\S+", sample)
