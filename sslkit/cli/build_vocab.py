@@ -55,7 +55,7 @@ def build_vocab(
         options.option(
             "--subword",
             help="Learn byte-level subwords from the counts of the words: --max-size of them "
-            "(default 8000), from what occurs --min-count times. Extra: tokenizers.",
+            "(default 8000), from what occurs --min-count times.",
         ),
     ] = None,
     shard: Annotated[

@@ -2,8 +2,11 @@
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fuzz import attempt
@@ -11,6 +14,7 @@ from fuzz import attempt
 from sslkit.artifacts import checkpoint, manifest
 from sslkit.artifacts.checkpoint import Checkpoint
 from sslkit.errors import DataError, SslkitError, UsageError
+from sslkit.types import Spelling
 
 
 def example() -> Checkpoint:
@@ -32,6 +36,41 @@ def test_round_trip_from_file_and_from_folder(tmp_path: Path) -> None:
         assert torch.equal(found.counts, made.counts)
         assert list(found.tensors) == ["encoder", "head"]
         assert torch.equal(found.tensors["encoder"]["w"], made.tensors["encoder"]["w"])
+
+
+def test_pieces_of_words_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.pt"
+    merges, scores = np.array([[0, 1], [1, 0]]), np.array([-0.5, -np.inf])
+    for spelling in (
+        Spelling(1, merges, np.empty(0)), Spelling(0, np.empty((0, 2), np.int64), scores),
+    ):  # fmt: skip
+        checkpoint.save(path, replace(example(), spelling=spelling))
+        loaded = checkpoint.load(path).spelling
+        assert loaded is not None
+        assert loaded.special == spelling.special
+        assert loaded.merges.tolist() == spelling.merges.tolist()
+        assert loaded.scores.tolist() == spelling.scores.tolist()
+    checkpoint.save(path, example())
+    assert checkpoint.load(path).spelling is None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"special": -1}, {"special": "1"}, {"merges": torch.zeros(4)}, {"merges": None},
+        {"merges": torch.zeros(2, 3, dtype=torch.int64)}, {"scores": torch.zeros(2)},
+        {"scores": torch.zeros(2, 1, dtype=torch.float64)},
+    ],
+)  # fmt: skip
+def test_pieces_that_are_damaged_are_refused(tmp_path: Path, damage: dict[str, Any]) -> None:
+    path = tmp_path / "a.pt"
+    pieces = Spelling(0, np.array([[0, 1]]), np.empty(0))
+    checkpoint.save(path, replace(example(), spelling=pieces))
+    content = checkpoint.read_tensors(path)
+    content["spelling"] |= damage
+    checkpoint.write_tensors(path, content)
+    with pytest.raises(DataError, match="pieces of words"):
+        checkpoint.load(path)
 
 
 def test_bytes_do_not_depend_on_the_name(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.domains.language.documents import BETWEEN, Stream, Units
+from sslkit.domains.language.documents import BETWEEN, Stream
+from sslkit.domains.language.encoders import Units
 from sslkit.errors import OnError
 from sslkit.files import longest, sequences, source
 from sslkit.types import Record
