@@ -128,10 +128,10 @@ def _spelling(entry: Any, path: Path) -> Spelling | None:
     """
     if entry is None:
         return None
-    merges, scores, special = (
-        entry.get(name) if isinstance(entry, dict) else None
-        for name in ("merges", "scores", "special")
-    )
+    content: dict[str, Any] = entry if isinstance(entry, dict) else {}
+    merges: Any = content.get("merges")
+    scores: Any = content.get("scores")
+    special = content.get("special")
     if (
         not (is_whole(merges) and is_whole(scores) and type(special) is int and special >= 0)
         or (merges.dtype, scores.dtype) != (torch.int64, torch.float64)

@@ -115,7 +115,7 @@ class Table:
 
     def __init__(self, known: _Words) -> None:
         self._known = known[:0]
-        self._size = 0
+        self._size = self._last = 0
         self.add(known)
 
     def __len__(self) -> int:
