@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sslkit import rng
 from sslkit.contracts.domain import RecordDomain
 from sslkit.contracts.examples import Examples
 from sslkit.data.shards import Segments
@@ -68,25 +67,17 @@ def padded(records: Sequence[Array]) -> tuple[Array, npt.NDArray[np.int64]]:
     return rows, lengths
 
 
-def hold_out(records: Segments, share: float) -> tuple[Segments, Segments]:
+def hold_out(
+    records: Segments, share: float, signatures: npt.NDArray[np.uint64]
+) -> tuple[Segments, Segments]:
     """Records to train on, and about a ``share`` held out, the same for every seed and order.
 
-    Equal records stand on one side: content alone decides.
+    Args:
+        signatures: a hash of each record, [records]; those that share it stand on one side.
     """
-    digests = np.array([digest(records.units(n)) for n in range(len(records))], np.uint64)
-    kinds, kind = np.unique(digests, return_inverse=True)
-    # Sorted by a digest, so that the first ones are a random choice.
-    sizes = np.bincount(kind)
+    kinds, kind, sizes = np.unique(signatures, return_inverse=True, return_counts=True)
+    # Sorted by a hash, so that the first ones are a random choice.
     wanted = max(1, round(share * len(records)))
     count = int(np.searchsorted(np.cumsum(sizes), wanted)) + 1
     is_held = kind < min(count, max(1, len(kinds) // 2))
     return records.take(~is_held), records.take(is_held)
-
-
-def digest(units: Array) -> np.uint64:
-    """A number that equal records share."""
-    values = np.ascontiguousarray(units)
-    octets = np.frombuffer(values.tobytes() + bytes(-values.nbytes % 8), np.uint64)
-    place = np.arange(1, len(octets) + 1, dtype=np.uint64)
-    whole = np.bitwise_xor.reduce(rng.mix(octets ^ rng.mix(place)), initial=np.uint64(0))
-    return np.uint64(rng.mix(np.array([whole ^ np.uint64(len(values))]))[0])

@@ -9,6 +9,7 @@ import pytest
 from sslkit.artifacts import manifest
 from sslkit.data import corpus
 from sslkit.data.shards import Shard
+from sslkit.data.tables import Reader
 from sslkit.domains import genome, protein
 from sslkit.errors import DataError, OnError
 
@@ -114,3 +115,22 @@ def test_a_name_that_shapes_the_units_has_a_shard_of_its_own(tmp_path: Path) -> 
     )
     assert first == third != second
     assert len(names(tmp_path)) == 4
+
+
+def test_signatures_stand_beside_units_record_by_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.fa"
+    path.write_text(">one\nAACC\n>two\nGGTT\n>bad\n!\n>three\nAAAA\n>four\naacc\n")
+    domain = genome.Domain(genome.Settings(k=3))
+    reader, where = Reader(domain, ()), tmp_path / "c"
+    inputs = manifest.describe([path])
+    made = [
+        corpus.open_signatures(inputs, "genome 1", where, "skip", pytest.fail, reader)[0]
+        for _ in range(2)
+    ]
+    (shard,) = opened(tmp_path, path, on_error="skip")
+    one, two, three, four = made[0].units.tolist()
+    # A strand and its reverse complement say the same.
+    assert one == two == four != three
+    assert made[1].units.tolist() == made[0].units.tolist()
+    assert len(made[0].units) == len(shard.offsets) - 1
+    assert made[0].skipped == shard.skipped == 1

@@ -106,3 +106,10 @@ def test_a_vocabulary_is_not_asked_for(work: Path, command: Command) -> None:
     command(*images, "data", "--objective", "contrastive", "--steps", "2", *SAME)
     command("score", "data", check=2)
     command("embed", "data", "--per-token", check=2)
+
+
+def test_a_probe_on_the_way_takes_records_without_tokens(work: Path, command: Command) -> None:
+    words = ("pretrain", "data", "--domain", "toy-images", "--model", "toy-conv",
+             "--objective", "contrastive", "--steps", "20", "--probe-every", "10",
+             "--task", "classification", "--labels", "images.csv", *SAME, "--json")  # fmt: skip
+    assert 0 <= command(*words).json["probe_macro_f1"] <= 1

@@ -15,13 +15,13 @@ from threadpoolctl import threadpool_limits
 from sslkit import catalog
 from sslkit.artifacts import manifest
 from sslkit.console import Console, Progress
-from sslkit.contracts.domain import Domain, TokenDomain
+from sslkit.contracts.domain import Domain, RecordDomain
 from sslkit.contracts.encoder import Encoder
 from sslkit.data import examples as labels
 from sslkit.data import label_options, splits
 from sslkit.engine.distributed import World
 from sslkit.engine.runtime import Runtime
-from sslkit.errors import DataError, UsageError
+from sslkit.errors import DataError
 from sslkit.inference import features
 from sslkit.inference.windows import BATCH_TOKENS
 from sslkit.probes import comparison, linear, metrics
@@ -43,7 +43,7 @@ class Labelled:
         window: tokens that the encoder sees at once, as in its training.
     """
 
-    domain: TokenDomain
+    domain: RecordDomain
     units: Sequence[Array]
     exam: Exam
     metric: str
@@ -70,9 +70,8 @@ def of(
 ) -> tuple[Labelled, dict[str, str]]:
     """The records of the probe, and the hashes of their files."""
     name, module, _ = chosen.plugins["domain"]
-    if "tokens" not in module.GIVES:
-        raise UsageError(f"--probe-every takes records, and domain {name} has none")
-    domain = cast(TokenDomain, chosen.domain)
+    catalog.check_records(name, module, "--probe-every takes them")
+    domain = cast(RecordDomain, chosen.domain)
     given = {
         "": options.labels or [Path("labels") / f"{task}.csv"],
         "valid": options.valid or [],

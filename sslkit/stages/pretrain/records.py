@@ -1,21 +1,23 @@
 """Runs on records that are examples as they stand: images, rows of tables, nodes of networks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sslkit.artifacts import destination, kinds, manifest
 from sslkit.artifacts.manifest import Input
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console, human
 from sslkit.contracts.domain import RecordDomain
-from sslkit.data import items, recognition, shards
+from sslkit.data import corpus, items, recognition, shards
 from sslkit.data.items import Items
-from sslkit.data.shards import Segments
+from sslkit.data.shards import Segments, Shard
+from sslkit.data.tables import Reader
 from sslkit.engine import optimisation
 from sslkit.engine.distributed import World
 from sslkit.engine.learner import Learner
@@ -196,12 +198,12 @@ def _data(
         columns=Columns(options.sequence_column, id=options.id_column),
         own=own,
     )
-    encoded = windows.encoded(
-        inputs, chosen.domain, f"{name} {module.VERSION}", cut, processes, talk
-    )
+    version = f"{name} {module.VERSION}"
+    encoded = windows.encoded(inputs, chosen.domain, version, cut, processes, talk)
     longest_file = max(1, *(len(shard.units) for shard in encoded))
     records = shards.cut(encoded, longest_file, 1)
-    train, held_out = items.hold_out(records, options.heldout)
+    signatures = _signatures(inputs, chosen.domain, version, cut, encoded, processes, talk)
+    train, held_out = items.hold_out(records, options.heldout, signatures)
     if not len(train) or not len(held_out):
         raise DataError(
             "too few different records to hold any out",
@@ -212,6 +214,29 @@ def _data(
     skipped = sum(shard.skipped for shard in encoded)
     talk.say(
         f"data: {human(len(records))} records in {len(inputs)} file(s), {skipped} skipped; held "
-        f"out {human(len(held_out))}, equal records on one side"
+        f"out {human(len(held_out))}, records of one signature on one side"
     )
     return inputs, (train, held_out)
+
+
+def _signatures(
+    inputs: tuple[Input, ...],
+    domain: RecordDomain,
+    version: str,
+    cut: windows.Cut,
+    encoded: Sequence[Shard],
+    processes: World,
+    talk: Console,
+) -> npt.NDArray[np.uint64]:
+    """A hash of the signature of every record that has units, in the order of the shards."""
+    reader = Reader(domain, cut.own, cut.columns)
+    where = cut.cache, cut.on_error, talk.warn
+    opened = corpus.open_signatures(inputs, version, *where, reader) if processes.leads else []
+    processes.wait()
+    opened = opened or corpus.open_signatures(inputs, version, *where, reader)
+    return np.concatenate(
+        [
+            signatures.units[np.diff(shard.offsets) > 0]
+            for signatures, shard in zip(opened, encoded, strict=True)
+        ]
+    )
