@@ -18,7 +18,7 @@ from sslkit.contracts.domain import RecordDomain, counts_tokens
 from sslkit.contracts.encoder import Pooling
 from sslkit.contracts.objective import Energy
 from sslkit.data import given
-from sslkit.engine import assemble
+from sslkit.engine import assemble, rebuild
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.assemble import Parts
 from sslkit.engine.runtime import Runtime
@@ -162,7 +162,8 @@ class Model:
         read = self._records(records)
         units = self._units(read, need_token=True)
         window = parts.manifest.settings["window"]
-        rows = supervision.unlabelled(parts.domain, units, window, stated)
+        with rebuild.refused(str(parts.path)):
+            rows = supervision.unlabelled(parts.domain, units, window, stated)
         score = prediction.scorer(learner, self._runtime)
         decoded = supervision.decode(rows.outputs(score, np.arange(len(units)), _ROWS), rows)
         ids = {"id": [record.id for record in read]}

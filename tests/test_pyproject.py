@@ -4,8 +4,11 @@ import ast
 import importlib.util
 import re
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
+
+import sslkit
 
 ROOT = Path(__file__).parents[1]
 #: Names of packages whose modules are called otherwise.
@@ -48,6 +51,18 @@ def test_all_that_is_imported_is_needed_and_the_other_way_round() -> None:
     assert names <= needed | BROUGHT
     assert needed - NOT_IMPORTED <= names | texts
     assert not NOT_IMPORTED & names
+
+
+def test_what_a_package_index_shows() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert project["dynamic"] == ["version"]
+    assert re.fullmatch(r"\d+\.\d+\.\d+", sslkit.__version__)
+    assert project["readme"] == "README.md"
+    assert (ROOT / "README.md").is_file()
+    assert len(project["description"]) < 120
+    assert {"Typing :: Typed", "Intended Audience :: Science/Research"} <= {*project["classifiers"]}
+    assert len(set(project["keywords"])) == len(project["keywords"]) > 5
+    assert (ROOT / "sslkit" / "py.typed").read_bytes() == b""
 
 
 def test_the_tested_versions_are_allowed() -> None:

@@ -42,6 +42,12 @@ def records(domain: RecordDomain, given: Any) -> list[Record]:
             record = domain.check(one, "stop")
         else:
             name, text = one
+            if not isinstance(text, str):
+                raise DataError(
+                    "a record cannot be used",
+                    where=f"{_SOURCE}, record {number}",
+                    why=f"it is {text!r:.40}, not a text",
+                )
             record = domain.record(str(number) if name is None else name, text, _SOURCE, number)
         if record.error:
             raise DataError("a record cannot be used", where=record.where, why=record.error)
@@ -51,7 +57,7 @@ def records(domain: RecordDomain, given: Any) -> list[Record]:
     return found
 
 
-def _pairs(given: Any) -> Iterator[Record | tuple[str | None, str]]:
+def _pairs(given: Any) -> Iterator[Record | tuple[str | None, Any]]:
     """Records as they are, and of others the id, where they have one, and the text."""
     if isinstance(given, str | bytes | Record) or not isinstance(given, Iterable):
         raise UsageError(
@@ -61,7 +67,7 @@ def _pairs(given: Any) -> Iterator[Record | tuple[str | None, str]]:
         yield from _rows(given)
         return
     if isinstance(given, Mapped):
-        yield from ((str(name), str(text)) for name, text in given.items())
+        yield from ((str(name), text) for name, text in given.items())
         return
     for one in given:
         if isinstance(one, Record):
@@ -69,16 +75,16 @@ def _pairs(given: Any) -> Iterator[Record | tuple[str | None, str]]:
         elif isinstance(one, str):
             yield None, one
         elif isinstance(one, tuple | list) and len(one) == 2:
-            yield str(one[0]), str(one[1])
+            yield str(one[0]), one[1]
         else:
             raise UsageError(f"a record is a text, or an id and a text, not {one!r:.60}")
 
 
-def _rows(frame: Any) -> Iterator[tuple[str | None, str]]:
+def _rows(frame: Any) -> Iterator[tuple[str | None, Any]]:
     """The ids and texts of a frame."""
     names = [str(name) for name in frame.columns]
     meant = table.meant(Path("a frame"), names, Columns())
     texts = frame.iloc[:, names.index(meant.sequence)]
     ids = [None] * len(texts) if meant.id is None else frame.iloc[:, names.index(meant.id)]
     for name, text in zip(ids, texts, strict=True):
-        yield None if name is None else str(name), str(text)
+        yield None if name is None else str(name), text

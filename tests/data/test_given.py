@@ -45,6 +45,8 @@ def test_what_records_can_be(records: Any, ids: list[str]) -> None:
         ([3], UsageError, 2),
         ([("a", "b", "c")], UsageError, 2),
         (["ACGT", "MKVL"], DataError, 3),
+        ({"a": "ACGT", "b": None}, DataError, 3),
+        (FRAME.assign(sequence=["ACGT", float("nan")]), DataError, 3),
         (pd.DataFrame({"other": ["1"]}), DataError, 3),
     ],
 )
