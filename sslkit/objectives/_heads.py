@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from sslkit.contracts.encoder import TokenTable, precise
-from sslkit.contracts.spec import Ids
-from sslkit.types import Array, Arrays
+from sslkit.contracts.encoder import TokenTable, precise, states_at
+from sslkit.contracts.spec import Ids, Spec, token_ids
+from sslkit.types import Array, Arrays, Batch
 
 #: Most scores of tokens that are held at once.
 _SCORES = 2**26
@@ -123,3 +123,37 @@ def unigram_loss(batches: Sequence[Arrays], counts: Array | None) -> float:
     if counts is None or not weight.sum() > 0:
         return math.nan
     return float(-np.log(shares(counts)[targets]) @ weight / weight.sum())
+
+
+class TokenObjective:
+    """What objectives that predict tokens have in common: all but which, and from what.
+
+    A prepared batch has ``positions`` [T] of the states to predict from, as ``states_at`` takes
+    them, ``targets`` [T], ids, and ``weight`` [T] float32.
+
+    Args:
+        name: of the loss.
+        counts: of the tokens, [size], where they are known.
+    """
+
+    def __init__(self, name: str, spec: Spec, counts: Array | None) -> None:
+        self.tokens = token_ids(spec)
+        self._name, self._counts = name, counts
+
+    def head(self, width: int) -> nn.Module:
+        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
+        return TokenHead(width, self.tokens, self._counts)
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """The summed weights of the targets."""
+        return {self._name: float(batch["weight"].sum())}
+
+    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Weighted cross entropy summed over the targets, in nats."""
+        states = states_at(encoder, batch, batch["positions"])
+        each = token_losses(head, states, batch["targets"], self.tokens.size)
+        return {self._name: (each * batch["weight"]).sum()}
+
+    def floor(self, batches: Sequence[Arrays]) -> float:
+        """What the counts of the tokens alone give."""
+        return unigram_loss(batches, self._counts)

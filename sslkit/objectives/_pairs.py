@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.contracts.encoder import pool_between, precise
-from sslkit.contracts.spec import Ids
+from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.types import Array, Arrays, Batch
 
 Flags = npt.NDArray[np.bool_]
@@ -137,3 +137,31 @@ def losses(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
 def chance(batches: Sequence[Arrays]) -> float:
     """The loss of a guess that holds both kinds for equally likely; NaN without a pair."""
     return math.log(2) if any(len(arrays["rows"]) for arrays in batches) else math.nan
+
+
+class SegmentObjective:
+    """What objectives of two segments have in common: all but how rows are cut into them.
+
+    Args:
+        name: of the loss.
+    """
+
+    def __init__(self, name: str, spec: Spec) -> None:
+        self.tokens = token_ids(spec)
+        self._name = name
+
+    def head(self, width: int) -> nn.Module:
+        """From hidden states to the score of a pair being odd."""
+        return PairHead(width)
+
+    def count(self, batch: Arrays) -> dict[str, float]:
+        """The number of pairs."""
+        return {self._name: float(len(batch["rows"]))}
+
+    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
+        """Binary cross entropy summed over the pairs, in nats."""
+        return {self._name: losses(encoder, head, batch)}
+
+    def floor(self, batches: Sequence[Arrays]) -> float:
+        """What chance gives."""
+        return chance(batches)

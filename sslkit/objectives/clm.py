@@ -6,21 +6,15 @@ read against the unigram entropy. Where none overlap, the losses of a record add
 negative logarithm of its probability (Bengio et al. 2003, eq. 1; Radford et al. 2018).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor, nn
 
 from sslkit.contracts.encoder import states_at
-from sslkit.contracts.spec import Spec, token_ids
-from sslkit.objectives._heads import (
-    TokenHead,
-    log_probabilities,
-    targeted,
-    token_losses,
-    unigram_loss,
-)
+from sslkit.contracts.spec import Spec
+from sslkit.objectives._heads import TokenObjective, log_probabilities, targeted
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
@@ -35,17 +29,12 @@ class Settings(Weighted):
     """Nothing but the weight."""
 
 
-class Objective:
+class Objective(TokenObjective):
     """Next-token modelling for one vocabulary."""
 
     def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
+        super().__init__("clm", spec, counts)
         self.settings = settings
-        self.tokens = token_ids(spec)
-        self._counts = counts
-
-    def head(self, width: int) -> nn.Module:
-        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return TokenHead(width, self.tokens, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """What is asked of every token of the vocabulary.
@@ -65,20 +54,6 @@ class Objective:
         target = inside & (tokens < self.tokens.size)
         # The state of the token before has seen all that stands before a target.
         return batch | targeted(batch, target, back=1 + self.tokens.overlap)
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The summed weights of the targets."""
-        return {"clm": float(batch["weight"].sum())}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Weighted cross entropy summed over the targets, in nats."""
-        states = states_at(encoder, batch, batch["positions"])
-        each = token_losses(head, states, batch["targets"], self.tokens.size)
-        return {"clm": (each * batch["weight"]).sum()}
-
-    def floor(self, batches: Sequence[Arrays]) -> float:
-        """What the counts of the tokens alone give."""
-        return unigram_loss(batches, self._counts)
 
     def log_probabilities(
         self,

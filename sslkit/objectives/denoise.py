@@ -14,12 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
 
-from sslkit.contracts.encoder import states_at
-from sslkit.contracts.spec import Spec, token_ids
-from sslkit.objectives._heads import TokenHead, shares, targeted, token_losses
-from sslkit.types import Array, Arrays, Batch, Draws, Weighted
+from sslkit.contracts.spec import Spec
+from sslkit.objectives._heads import TokenObjective, shares, targeted
+from sslkit.types import Array, Arrays, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "corrupted"})
@@ -36,17 +34,12 @@ class Settings(Weighted):
     """Nothing but the weight: how much is corrupted is the domain's to say."""
 
 
-class Objective:
+class Objective(TokenObjective):
     """Denoising for one vocabulary."""
 
     def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
+        super().__init__("denoise", spec, counts)
         self.settings = settings
-        self.tokens = token_ids(spec)
-        self._counts = counts
-
-    def head(self, width: int) -> nn.Module:
-        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return TokenHead(width, self.tokens, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """What is shown, and which clean token each state must name.
@@ -64,16 +57,6 @@ class Objective:
         tokens, length = batch["tokens"], batch["length"]
         real = (np.arange(tokens.shape[1]) < length[:, None]) & (tokens < self.tokens.size)
         return batch | {"tokens": batch["corrupted"]} | targeted(batch, real)
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The summed weights of the targets."""
-        return {"denoise": float(batch["weight"].sum())}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Weighted cross entropy summed over the targets, in nats."""
-        states = states_at(encoder, batch, batch["positions"])
-        each = token_losses(head, states, batch["targets"], self.tokens.size)
-        return {"denoise": (each * batch["weight"]).sum()}
 
     def floor(self, batches: Sequence[Arrays]) -> float:
         """What the shown token alone gives, with the share of changed parts in ``batches``."""

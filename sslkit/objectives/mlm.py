@@ -6,7 +6,7 @@ no visible token shows any part of a target, and the perplexity can be read agai
 entropy. (Devlin et al. 2019; spans after Joshi et al. 2020.)
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,15 +14,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from sslkit.contracts.encoder import states_at, take
-from sslkit.contracts.spec import Spec, token_ids
-from sslkit.objectives._heads import (
-    TokenHead,
-    log_probabilities,
-    targeted,
-    token_losses,
-    unigram_loss,
-)
+from sslkit.contracts.encoder import take
+from sslkit.contracts.spec import Spec
+from sslkit.objectives._heads import TokenObjective, log_probabilities, targeted
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
 
 VERSION = 1
@@ -56,18 +50,13 @@ class Settings(Weighted):
             raise ValueError("random and keep are shares, together at most 1")
 
 
-class Objective:
+class Objective(TokenObjective):
     """Masked modelling for one vocabulary."""
 
     def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
+        super().__init__("mlm", spec, counts)
         self.settings = settings
-        self.tokens = token_ids(spec)
-        self._counts = counts
         self._span = settings.span or self.tokens.overlap + 1
-
-    def head(self, width: int) -> nn.Module:
-        """From hidden states to scores of all tokens: [..., width] to [..., size]."""
-        return TokenHead(width, self.tokens, self._counts)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Hide tokens of a batch.
@@ -124,20 +113,6 @@ class Objective:
             inside = first + offset < np.minimum(length[row], columns)
             found[row[inside], first[inside] + offset] = first[inside]
         return found
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The summed weights of the targets."""
-        return {"mlm": float(batch["weight"].sum())}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Weighted cross entropy summed over the targets, in nats."""
-        states = states_at(encoder, batch, batch["positions"])
-        each = token_losses(head, states, batch["targets"], self.tokens.size)
-        return {"mlm": (each * batch["weight"]).sum()}
-
-    def floor(self, batches: Sequence[Arrays]) -> float:
-        """What the counts of the tokens alone give."""
-        return unigram_loss(batches, self._counts)
 
     def log_probabilities(
         self,

@@ -6,16 +6,14 @@ Nothing else does: the second segment begins with a sentence, is of the same len
 at any place, wherever it comes from.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
 
-from sslkit.contracts.spec import Spec, token_ids
+from sslkit.contracts.spec import Spec
 from sslkit.objectives import _pairs
-from sslkit.objectives._pairs import PairHead, Segments
-from sslkit.types import Array, Arrays, Batch, Draws, Weighted
+from sslkit.objectives._pairs import SegmentObjective, Segments
+from sslkit.types import Array, Arrays, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "boundary"})
@@ -33,17 +31,13 @@ class Settings(Weighted):
     """Nothing but the weight."""
 
 
-class Objective:
+class Objective(SegmentObjective):
     """Next sentence for one vocabulary."""
 
     def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts
+        super().__init__("next-sentence", spec)
         self.settings = settings
-        self.tokens = token_ids(spec)
-
-    def head(self, width: int) -> nn.Module:
-        """From hidden states to the score of a second segment being from elsewhere."""
-        return PairHead(width)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Cut rows in two where a sentence begins, and give half of them another second segment.
@@ -82,15 +76,3 @@ class Objective:
         first = Segments(rows, np.zeros_like(middle), middle)
         pair = first, after.either(strange, taken)
         return _pairs.paired(batch, self.tokens, rows, pair, taken)
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The number of pairs."""
-        return {"next-sentence": float(len(batch["rows"]))}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Binary cross entropy summed over the pairs, in nats."""
-        return {"next-sentence": _pairs.losses(encoder, head, batch)}
-
-    def floor(self, batches: Sequence[Arrays]) -> float:
-        """What chance gives."""
-        return _pairs.chance(batches)

@@ -6,16 +6,14 @@ left out: a broken sentence would show where a segment stood. Both segments are 
 other on average and in spread, whichever stands first.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from torch import Tensor, nn
 
-from sslkit.contracts.spec import Spec, token_ids
+from sslkit.contracts.spec import Spec
 from sslkit.objectives import _pairs
-from sslkit.objectives._pairs import PairHead, Segments
-from sslkit.types import Array, Arrays, Batch, Draws, Weighted
+from sslkit.objectives._pairs import SegmentObjective, Segments
+from sslkit.types import Array, Arrays, Draws, Weighted
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "boundary"})
@@ -29,17 +27,13 @@ class Settings(Weighted):
     """Nothing but the weight."""
 
 
-class Objective:
+class Objective(SegmentObjective):
     """Sentence order for one vocabulary."""
 
     def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts
+        super().__init__("sentence-order", spec)
         self.settings = settings
-        self.tokens = token_ids(spec)
-
-    def head(self, width: int) -> nn.Module:
-        """From hidden states to the score of a pair being swapped."""
-        return PairHead(width)
 
     def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
         """Cut rows in two where a sentence begins, and swap half of them.
@@ -67,15 +61,3 @@ class Objective:
         swapped = draws.uniform("swapped", 1)[rows, 0] < 0.5
         pair = before.either(after, swapped), after.either(before, swapped)
         return _pairs.paired(batch, self.tokens, rows, pair, swapped)
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The number of pairs."""
-        return {"sentence-order": float(len(batch["rows"]))}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Binary cross entropy summed over the pairs, in nats."""
-        return {"sentence-order": _pairs.losses(encoder, head, batch)}
-
-    def floor(self, batches: Sequence[Arrays]) -> float:
-        """What chance gives."""
-        return _pairs.chance(batches)
