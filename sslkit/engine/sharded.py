@@ -1,6 +1,10 @@
 """Tensors of which each process holds a part, put together and cut: states are written whole.
 
 How they come to be dealt out says ``engine.fsdp``, which is loaded only then.
+
+Not torch.distributed.checkpoint.state_dict: it names the moments of a parameter by the parameter,
+where optimizers number them, so that runs of one process would have to save through it as well for
+a state to go on in any number of processes. Loading it takes 0.85 s and 47 MiB.
 """
 
 import importlib
