@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from sslkit.artifacts import manifest
+from sslkit.artifacts import destination, kinds, manifest
 from sslkit.artifacts.manifest import Input
 from sslkit.console import Console, plural
 from sslkit.data import inherited
@@ -16,12 +16,30 @@ from sslkit.data.repeats import Repeats, hashed
 from sslkit.data.tables import Reader
 from sslkit.engine.assemble import Parts
 from sslkit.errors import DataError, EmptyFileError, OnError
-from sslkit.files import references, sequences
+from sslkit.files import folders, references, sequences, table
 from sslkit.files.columns import Columns
 from sslkit.files.folders import Listing
+from sslkit.options import Common
 from sslkit.types import Record
 
 Span = npt.NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordOptions(Common):
+    """Options of a stage that reads records with a checkpoint; the command line explains them."""
+
+    input: list[Path]
+    checkpoint: Path
+    window: int | None
+    overlap: int | None
+    batch_tokens: int
+    precision: Literal["auto", "fp32", "bf16"]
+    reference: Path | None
+    sequence_column: str | None
+    id_column: str | None
+    label_column: str | None
+    all_files: bool
 
 
 @dataclass(frozen=True)
@@ -30,6 +48,24 @@ class Files:
 
     listing: Listing
     reference: Path | None
+
+    @staticmethod
+    def of(options: RecordOptions, out: Path, kind: kinds.Kind, own: tuple[str, ...]) -> "Files":
+        """The files that options name.
+
+        Args:
+            out: what will be written, a table of that kind.
+            own: endings of the names of files that the domain reads as they are.
+
+        Raises:
+            UsageError: there are none, or the output would be one of them.
+        """
+        endings = table.ENDINGS if options.sequence_column else own
+        listing = folders.find(
+            options.input, endings, all_files=options.all_files, on_error=options.on_error
+        )
+        destination.check_corpus(out, kind, options.input, endings, listing.files)
+        return Files(listing, options.reference)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -92,30 +128,6 @@ class Ids:
         )
 
 
-class HasColumns(Protocol):
-    """Options of a stage that reads records of any kind of file."""
-
-    @property
-    def on_error(self) -> OnError:
-        """What a bad record does."""
-        ...
-
-    @property
-    def sequence_column(self) -> str | None:
-        """Of tables."""
-        ...
-
-    @property
-    def id_column(self) -> str | None:
-        """The same for ids."""
-        ...
-
-    @property
-    def label_column(self) -> str | None:
-        """The same for labels that are kept; None keeps none."""
-        ...
-
-
 @dataclass(frozen=True)
 class Reading:
     """How the files become records of a domain."""
@@ -127,7 +139,7 @@ class Reading:
 
     @staticmethod
     def of(
-        options: HasColumns, files: Files, model: Parts, own: tuple[str, ...], console: Console
+        options: RecordOptions, files: Files, model: Parts, own: tuple[str, ...], console: Console
     ) -> "Reading":
         """The reading that options ask for, with columns as the checkpoint's corpus had them.
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -23,18 +22,17 @@ from sslkit.console import Console, human
 from sslkit.contracts.domain import tokens_of
 from sslkit.contracts.encoder import Encoder, Pooling
 from sslkit.data import recognition
-from sslkit.data.reading import Files, Ids, Reading, check_empty, empty_files
+from sslkit.data.reading import Files, Ids, Reading, RecordOptions, check_empty, empty_files
 from sslkit.engine import assemble
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.runtime import Runtime
 from sslkit.engine.signals import Stop, stopping
 from sslkit.errors import UsageError
-from sslkit.files import folders, longest, table
+from sslkit.files import longest
 from sslkit.inference import collapse
 from sslkit.inference.embedding import Cursor, Example, Work
 from sslkit.inference.encode import resolve_layer
 from sslkit.inference.windows import Plan, count_windows
-from sslkit.options import Common
 from sslkit.types import Array, Record
 
 #: The share of a window that it has in common with the next where nothing else is asked for.
@@ -43,24 +41,13 @@ _NOT_STATED = ("seen", "empty")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Common):
+class Options(RecordOptions):
     """Options of embed; the command line holds their meaning and defaults."""
 
-    input: list[Path]
-    checkpoint: Path
     pooling: Pooling
     per_token: bool
     layer: int
-    window: int | None
-    overlap: int | None
     truncate: bool
-    batch_tokens: int
-    precision: Literal["auto", "fp32", "bf16"]
-    reference: Path | None
-    sequence_column: str | None
-    id_column: str | None
-    label_column: str | None
-    all_files: bool
 
 
 @dataclass(frozen=True)
@@ -128,12 +115,7 @@ def run(options: Options, console: Console) -> None:
             model = assemble.from_checkpoint(options.checkpoint)
             module, _ = plugins.restore("domain", model.manifest, model.path)
         own = recognition.endings(module)
-        endings = table.ENDINGS if options.sequence_column else own
-        listing = folders.find(
-            options.input, endings, all_files=options.all_files, on_error=options.on_error
-        )
-        files = Files(listing, options.reference)
-        destination.check_corpus(out, kinds.EMBEDDINGS, options.input, endings, files.paths)
+        files = Files.of(options, out, kinds.EMBEDDINGS, own)
         with stop.at_once("nothing was embedded"):
             files.remark(console)
             job = _assemble(options, model, files, own, console)

@@ -20,7 +20,7 @@ from sslkit.data.reading import Files, Ids, Reading, check_empty
 from sslkit.engine import assemble
 from sslkit.engine import runtime as runtimes
 from sslkit.engine.signals import stopping
-from sslkit.files import folders, longest, table
+from sslkit.files import longest
 from sslkit.inference.scoring import Scorer
 from sslkit.stages.score import scorer as score_plan
 from sslkit.stages.score import tables, work
@@ -41,12 +41,7 @@ def run(options: Options, console: Console) -> None:
             model.check_tokens("score")
             module, _ = plugins.restore("domain", model.manifest, model.path)
         own = recognition.endings(module)
-        endings = table.ENDINGS if options.sequence_column else own
-        listing = folders.find(
-            options.input, endings, all_files=options.all_files, on_error=options.on_error
-        )
-        files = Files(listing, options.reference)
-        destination.check_corpus(out, kinds.SCORES, options.input, endings, files.paths)
+        files = Files.of(options, out, kinds.SCORES, own)
         files.remark(console)
         with stop.at_once("nothing was scored"):
             job = _assemble(options, model, files, own, console)

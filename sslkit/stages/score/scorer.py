@@ -4,18 +4,16 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from sslkit.contracts.objective import Energy
 from sslkit.contracts.spec import token_ids
-from sslkit.data.reading import Files, Reading
+from sslkit.data.reading import Files, Reading, RecordOptions
 from sslkit.engine import assemble
 from sslkit.engine.runtime import Runtime
 from sslkit.errors import DataError, UsageError
 from sslkit.files import folders, sequences
 from sslkit.inference import scorers
 from sslkit.inference.scoring import Scorer
-from sslkit.options import Common
 from sslkit.types import Array, Record
 
 #: Most tokens of a vocabulary that get a column each.
@@ -23,11 +21,9 @@ _MOST_EFFECTS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Common):
+class Options(RecordOptions):
     """Options of score; the command line holds their meaning and defaults."""
 
-    input: list[Path]
-    checkpoint: Path
     objective: str | None
     wild_type: Path | None
     wild_type_id: str | None
@@ -35,15 +31,6 @@ class Options(Common):
     per_position: bool
     effects: bool
     spacing: int | None
-    window: int | None
-    overlap: int | None
-    batch_tokens: int
-    precision: Literal["auto", "fp32", "bf16"]
-    reference: Path | None
-    sequence_column: str | None
-    id_column: str | None
-    label_column: str | None
-    all_files: bool
 
 
 @dataclass(frozen=True)
