@@ -35,7 +35,7 @@ NAME = "scores.parquet"
 #: What the name of a column of effects begins with.
 EFFECT = "effect_"
 _STAGE = "score"
-_GROUP_ROWS = 2**17
+GROUP_ROWS = 2**17
 
 
 def _begin(labels: bool) -> list[pa.Field]:
@@ -86,8 +86,8 @@ def write(path: Path, tables: Iterable[pa.Table], schema: pa.Schema, made: Manif
         atomic.replacing(path) as temporary,
         pq.ParquetWriter(temporary, schema, compression="zstd", write_page_checksum=True) as writer,
     ):
-        for group in recut(tables, _GROUP_ROWS):
-            writer.write_table(group.cast(schema), row_group_size=_GROUP_ROWS)
+        for group in recut(tables, GROUP_ROWS):
+            writer.write_table(group.cast(schema), row_group_size=GROUP_ROWS)
 
 
 def read_manifest(path: Path) -> Manifest:

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import cast
 
@@ -24,7 +24,8 @@ from sslkit.types import Array
 
 # A part is written when its writing costs little beside the work that it saves.
 _FEWEST_SECONDS, _MOST_SECONDS, _SHARE = 1.0, 30.0, 0.05
-_PART_BYTES = 2**26
+# Of vectors, and rows: a short one takes more memory for what stands around it.
+_PART_BYTES, _PART_BLOCKS = 2**26, 2**15
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Work:
                     waiting.popleft()
             lots += 1
             told(cursor)
-            if stop or clock.is_due(sum(_bytes(block) for block in blocks)):
+            if stop or clock.is_due(_is_full(blocks)):
                 keep()
                 stop.check(f"{cursor.row} records are done")
         if blocks:
@@ -151,19 +152,22 @@ def _noting(examples: Iterator[Example], waiting: deque[Example]) -> Iterator[Ar
         yield example.units
 
 
-def _bytes(block: Block) -> int:
-    return 0 if block.vectors is None else block.vectors.nbytes
+def _is_full(blocks: Sequence[Block]) -> bool:
+    """Whether blocks take as much memory as they may."""
+    if len(blocks) >= _PART_BLOCKS:
+        return True
+    return sum(0 if b.vectors is None else b.vectors.nbytes for b in blocks) >= _PART_BYTES
 
 
 class _Clock:
     def __init__(self) -> None:
         self._start = self._last = time.monotonic()
 
-    def is_due(self, held: int) -> bool:
-        """Whether to write a part now, with so many bytes of vectors waiting."""
+    def is_due(self, is_full: bool) -> bool:
+        """Whether to write a part now; always where what waits takes all the memory it may."""
         now = time.monotonic()
         wait = min(max(_FEWEST_SECONDS, _SHARE * (now - self._start)), _MOST_SECONDS)
-        if now - self._last < wait and held < _PART_BYTES:
+        if now - self._last < wait and not is_full:
             return False
         self._last = now
         return True

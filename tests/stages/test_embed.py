@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 from sslkit.artifacts import checkpoint, embeddings, manifest
 from sslkit.artifacts.embeddings import Embeddings
 from sslkit.artifacts.kinds import parts_of
-from sslkit.artifacts.parts import working
+from sslkit.artifacts.parts import Parts, working
 from sslkit.cli.commands import app
 from sslkit.domains import genome
 from sslkit.models import transformer
@@ -289,6 +289,28 @@ def test_a_full_disk_keeps_what_there_is(
     assert "No space left" in done.output
     np.testing.assert_array_equal(embeddings.read(Path("embeddings.parquet")).vectors, first)
     assert command(path, "--layer", "1", "--force").exit_code == 0
+
+
+def test_rows_of_short_records_wait_in_bounded_numbers(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, embed: Embed
+) -> None:
+    path = fasta(folder / "short.fa", [20] * 100)
+    whole = embed(path, "--batch-tokens", "18")
+    sizes: list[int] = []
+    append = Parts.append
+
+    def noting(parts: Parts, table: pa.Table, lots: int, state: Mapping[str, Any]) -> None:
+        sizes.append(len(table))
+        append(parts, table, lots, state)
+
+    monkeypatch.setattr(Parts, "append", noting)
+    monkeypatch.setattr("sslkit.inference.embedding._FEWEST_SECONDS", 1e9)
+    monkeypatch.setattr("sslkit.inference.embedding._MOST_SECONDS", 1e9)
+    monkeypatch.setattr("sslkit.inference.embedding._PART_BLOCKS", 20)
+    again = embed(path, "--batch-tokens", "18", "--force")
+    # Lots hold 16 batches of one record each.
+    assert sizes == [32, 32, 32, 4]
+    np.testing.assert_array_equal(again.vectors, whole.vectors)
 
 
 def start(*words: str) -> subprocess.Popen[str]:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +25,7 @@ from sslkit.engine.mixture import Mixture
 from sslkit.engine.signals import Stop
 from sslkit.models import transformer
 from sslkit.objectives import clm, mlm, supervised
+from sslkit.stages.score import tables
 from sslkit.types import Weighted
 from sslkit.vocab.vocabulary import Vocabulary
 
@@ -439,3 +440,30 @@ def test_a_signal_stops_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert process.returncode == 75, said
     assert "SIGUSR1" in said
     assert not Path(scores.NAME).exists()
+
+
+def test_a_summary_is_of_the_rows_and_takes_them_as_they_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(scores, "GROUP_ROWS", 1000)
+    values = -np.random.default_rng(4).random(40_000)
+    values[::7] = math.nan
+    whole = pa.table({
+        "tokens": np.full(40_000, 5),
+        "log_likelihood": pa.array(values, mask=np.isnan(values)),
+        "energy": pa.array([None] * 40_000, pa.float64()),
+    })  # fmt: skip
+    taken: list[int] = []
+
+    def copies(size: int) -> Iterator[pa.Table]:
+        for start in range(0, len(whole), size):
+            taken.append(pa.total_allocated_bytes())
+            yield whole.take(np.arange(start, min(start + size, len(whole))))
+
+    summary = tables.summary(copies(700))
+    assert summary["tokens"] == 200_000
+    assert summary["perplexity"] == pytest.approx(math.exp(-np.nansum(values) / 200_000))
+    assert summary["mean_energy"] is None
+    # The rows of a block and of two of the tables, 24 bytes and three bits each.
+    assert max(taken) - taken[0] < 100_000
+    assert tables.summary(copies(40_000)) == tables.summary(copies(999)) == summary

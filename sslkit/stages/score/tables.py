@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sslkit.artifacts import scores
+from sslkit.artifacts import embeddings, scores
 from sslkit.inference.scores import Scores, Totals
 from sslkit.types import Array
 
@@ -145,20 +145,22 @@ def _named(lot: Sequence[Example], which: npt.NDArray[np.int64]) -> dict[str, An
 
 def summary(tables: Iterable[pa.Table]) -> dict[str, Any]:
     """What a whole table comes to: tokens judged, and means; None where there are none."""
-    wanted = ("tokens", "log_likelihood", "log_p", "perplexity", "energy", "delta")
-    parts: dict[str, list[Array]] = {}
-    for table in tables:
-        for name in set(wanted) & set(table.column_names):
-            parts.setdefault(name, []).append(table[name].drop_null().to_numpy())
-    # Put together before they are summed: a sum must not depend on how the rows were divided.
-    held = {name: np.concatenate(arrays) for name, arrays in parts.items()}
-    judged = held["tokens"].sum() if "tokens" in held else len(held.get("log_p", ()))
-    found: dict[str, Any] = {"tokens": int(judged)}
+    names = ("tokens", "log_likelihood", "log_p", "perplexity", "energy", "delta")
+    totals: dict[str, float] = {}
+    counts: dict[str, int] = {}
+    # Cut anew before they are summed: a sum must not depend on how the rows were divided.
+    for block in embeddings.recut(tables, scores.GROUP_ROWS):
+        for name in set(names) & set(block.column_names):
+            values = block[name].drop_null().to_numpy()
+            dtype = values.dtype if name == "tokens" else np.float64
+            totals[name] = totals.get(name, 0) + values.sum(dtype=dtype).item()
+            counts[name] = counts.get(name, 0) + len(values)
+    judged = int(totals["tokens"] if "tokens" in totals else counts.get("log_p", 0))
+    results: dict[str, Any] = {"tokens": judged}
     for name in ("log_likelihood", "log_p"):
-        if name in held:
-            total = float(held[name].sum(dtype=np.float64))
-            found["perplexity"] = math.exp(min(-total / judged, 700.0)) if judged else None
+        if name in totals:
+            results["perplexity"] = math.exp(min(-totals[name] / judged, 700.0)) if judged else None
     for name in ("perplexity", "energy", "delta"):
-        if name in held:
-            found[f"mean_{name}"] = float(held[name].mean()) if len(held[name]) else None
-    return found
+        if name in totals:
+            results[f"mean_{name}"] = totals[name] / counts[name] if counts[name] else None
+    return results
