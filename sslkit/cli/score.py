@@ -33,7 +33,11 @@ def score(
         ),
     ] = False,
     per_position: Annotated[
-        bool, options.option("--per-position", help="A row for every token instead.")
+        bool,
+        options.option(
+            "--per-position",
+            help="A row for every token instead; those of one record are held in memory.",
+        ),
     ] = False,
     effects: Annotated[
         bool,
