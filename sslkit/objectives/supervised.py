@@ -8,11 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from sslkit.contracts.encoder import Pooling, States, pool
-from sslkit.contracts.spec import Spec
-from sslkit.types import Array, Arrays, Batch, Draws
+from sslkit.objectives import _labels
+from sslkit.types import Batch
 
 VERSION = 2
-NEEDS = frozenset({"tokens", "phase", "target"})
+NEEDS = frozenset({"phase", "target"})
 
 
 @dataclass(frozen=True)
@@ -40,44 +40,27 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        if self.outputs < 1:
-            raise ValueError(f"outputs is at least 1, not {self.outputs}")
+        _labels.check(self.outputs, self.head_dropout)
         if self.positions is not None and self.positions < 0:
             raise ValueError(f"positions is at least 0, not {self.positions}")
         if self.phases < 1:
             raise ValueError(f"phases is at least 1, not {self.phases}")
-        if not 0 <= self.head_dropout < 1:
-            raise ValueError(f"head_dropout is from 0 to below 1, not {self.head_dropout}")
 
 
-class Objective:
+class Objective(_labels.Supervised[Settings]):
     """Cross entropy of classes, or the squared error of a standardised number."""
 
-    def __init__(
-        self, settings: Settings, spec: Spec | None = None, counts: Array | None = None
-    ) -> None:
-        self.settings = settings
+    NAME = "supervised"
 
     def head(self, width: int) -> nn.Module:
         """A linear layer over pooled tokens, and one over tokens at their places."""
         return Head(self.settings, width)
 
-    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
-        """Nothing is hidden from the model but the labels."""
-        return batch
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The summed weights of the examples."""
-        return {"supervised": float(batch["weight"].sum())}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Weighted loss summed over the examples: nats, or squared standard deviations."""
-        scores = self.scores(encoder, head, batch)
+    def each(self, scores: Tensor, target: Tensor) -> Tensor:
+        """The loss of each record: nats, or squared standard deviations."""
         if self.settings.outputs == 1:
-            each = (scores[:, 0] - batch["target"].float()) ** 2
-        else:
-            each = functional.cross_entropy(scores, batch["target"], reduction="none")
-        return {"supervised": (each * batch["weight"]).sum()}
+            return (scores[:, 0] - target.float()) ** 2
+        return functional.cross_entropy(scores, target, reduction="none")
 
     def scores(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
         """Scores [B, outputs] float32: of classes, or the standardised number."""

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.contracts.spec import Spec
-from sslkit.types import Array, Arrays, Batch, Draws
+from sslkit.objectives import _labels
+from sslkit.types import Batch
 
 VERSION = 1
 NEEDS = frozenset({"tokens", "speaker", "target"})
@@ -28,15 +28,12 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        if self.outputs < 1:
-            raise ValueError(f"outputs is at least 1, not {self.outputs}")
+        _labels.check(self.outputs, self.head_dropout)
         if self.places < 1:
             raise ValueError(f"places is at least 1, not {self.places}")
-        if not 0 <= self.head_dropout < 1:
-            raise ValueError(f"head_dropout is from 0 to below 1, not {self.head_dropout}")
 
 
-class Objective:
+class Objective(_labels.Supervised[Settings]):
     """Cross entropy of the classes of units.
 
     Batches hold, all [rows, units]: ``speaker``, the token that speaks for a unit; ``place``,
@@ -44,29 +41,18 @@ class Objective:
     and ``weight``, how much it counts, 0 there.
     """
 
-    def __init__(
-        self, settings: Settings, spec: Spec | None = None, counts: Array | None = None
-    ) -> None:
-        self.settings = settings
+    NAME = "supervised-units"
 
     def head(self, width: int) -> nn.Module:
         """A linear layer over tokens."""
         return Head(self.settings, width)
 
-    def prepare(self, batch: Arrays, draws: Draws) -> Arrays:
-        """Nothing is hidden from the model but the labels."""
-        return batch
-
-    def count(self, batch: Arrays) -> dict[str, float]:
-        """The summed weights of the units."""
-        return {"supervised-units": float(batch["weight"].sum())}
-
-    def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
-        """Weighted loss summed over the units, in nats."""
-        scores = self.scores(encoder, head, batch).flatten(0, 1)
-        target = batch["target"].flatten()
-        each = functional.cross_entropy(scores, target, reduction="none", ignore_index=-1)
-        return {"supervised-units": (each * batch["weight"].flatten()).sum()}
+    def each(self, scores: Tensor, target: Tensor) -> Tensor:
+        """The loss of each unit, in nats; 0 where nothing is known."""
+        target = target.flatten()
+        return functional.cross_entropy(
+            scores.flatten(0, 1), target, reduction="none", ignore_index=-1
+        )
 
     def scores(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
         """Scores of the classes of each unit, [rows, units, outputs] float32."""
