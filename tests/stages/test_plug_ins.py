@@ -113,3 +113,35 @@ def test_a_probe_on_the_way_takes_records_without_tokens(work: Path, command: Co
              "--objective", "contrastive", "--steps", "20", "--probe-every", "10",
              "--task", "classification", "--labels", "images.csv", *SAME, "--json")  # fmt: skip
     assert 0 <= command(*words).json["probe_macro_f1"] <= 1
+
+
+@pytest.mark.parametrize("chain", ["images", "rows", "network"])
+def test_fine_tuned_and_probed(chain: str, work: Path, command: Command) -> None:
+    """The same plug-ins with labels, and an adaptation of another kind."""
+    domain, model, objective, _ = CHAINS[chain]
+    draw = np.random.default_rng(2)
+    if chain == "rows":
+        rows = draw.normal(size=(100, 4))
+        cells = [" ".join(f"{cell:.5f}" for cell in row) for row in rows]
+        labels = (rows[:, 0] > 0).astype(int)
+    else:
+        labels = np.arange(100) % 2
+        sides = [draw.choice(30, 6, replace=False) + 30 * int(side) for side in labels]
+        cells = [" ".join(map(str, near)) for near in sides]
+    lines = [f"{cell},{label}\n" for cell, label in zip(cells, labels, strict=True)]
+    if chain == "images":
+        lines = [line.split(",", 1)[1] + "\n"
+                 for line in Path("images.csv").read_text().splitlines()[1:]]  # fmt: skip
+    Path("labels.csv").write_text("sequence,label\n" + "".join(lines))
+    words = ("pretrain", "data", "--domain", domain, "--model", model, "--objective", objective)
+    command(*words, "--steps", "20", "--learning-rate", "1e-2", *SAME)
+    task = ("--task", "classification", "--labels", "labels.csv", *SAME, "--json")
+    models = command("probe", *task).json["models"]
+    names = [one["name"] for one in models]
+    assert names[0] == "majority"
+    assert names[-2:] == ["pretrained logistic", "pretrained k-NN"]
+    assert len(models) == 6
+    training = ("--steps", "60", "--learning-rate", "3e-2")
+    for adapt in ("freeze", "full"):
+        tuned = command("finetune", *task, *training, "--adapt", adapt, "-o", adapt).json
+        assert tuned["metrics"]["accuracy"]["value"] > models[0]["metrics"]["accuracy"]["value"]
