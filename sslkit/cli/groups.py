@@ -17,7 +17,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("pooling", "window", "overlap", "truncate"),
     ),
     "Training": (
-        *("freeze", "steps", "batch", "learning-rate", "schedule", "optimizer", "weight-decay"),
+        *(
+            "adapt",
+            "freeze",
+            "steps",
+            "batch",
+            "learning-rate",
+            "schedule",
+            "optimizer",
+            "weight-decay",
+        ),
         *("clip", "class-weights", "patience", "checkpoint-every"),
     ),
     "Evaluation": (
