@@ -13,6 +13,7 @@ from sslkit.cli.doctor import doctor
 from sslkit.cli.embed import embed
 from sslkit.cli.finetune import finetune
 from sslkit.cli.groups import GroupedCommand, Program
+from sslkit.cli.guide import guide
 from sslkit.cli.inspect import inspect
 from sslkit.cli.merge_vocab import merge_vocab
 from sslkit.cli.plan import plan
@@ -87,3 +88,4 @@ _add("scaling", scaling)
 _add("slurm", slurm)
 _add("show", show)
 _add("doctor", doctor)
+_add("guide", guide)

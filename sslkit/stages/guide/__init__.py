@@ -1,0 +1,1 @@
+"""``sslkit guide``: ``run`` is the story, top to bottom."""
