@@ -11,7 +11,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 LOWEST := .venv-lowest
 # What is tried with the lowest versions: readers, counting, artifacts, metrics, and the chain.
-TRIED := $(addprefix tests/,artifacts cli domains files probes vocab test_cli.py test_readme.py test_tables.py)
+TRIED := $(addprefix tests/,artifacts cli domains files probes vocab test_cli.py test_guide.py test_tables.py)
 # Files that are checked for types; the package's own list is in pyproject.toml.
 TYPED := sslkit sample_data
 
