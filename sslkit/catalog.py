@@ -159,9 +159,9 @@ def settings(
 
 def _build(plugin: str, module: types.ModuleType, values: Mapping[str, Any]) -> Any:
     known = {option.name for option in dataclasses.fields(module.Settings)}
-    if strange := sorted(set(values) - known):
+    if unknown := sorted(set(values) - known):
         raise UsageError(
-            f"{plugin} has no setting {', '.join(strange)}",
+            f"{plugin} has no setting {', '.join(unknown)}",
             why="the artifact or configuration was written by another version",
         )
     hints = typing.get_type_hints(module.Settings)

@@ -1,6 +1,6 @@
 """Whether a plug-in keeps the contract of its kind, as far as that can be seen without using it.
 
-The contracts themselves are in ``contracts``, ``pretexts``, ``steering`` and ``modules``.
+The contracts themselves are in ``contracts``, ``objectives``, ``steering`` and ``modules``.
 """
 
 import dataclasses
@@ -31,7 +31,7 @@ _METHODS = {
     "task": ("read",),
 }
 _RECORDS = ("read", "record", "check", "encode", "signature", "batch")
-_TOKENS = ("twin", "units", "length", "features")
+_TOKENS = ("alternative", "units", "length", "features")
 #: A name that ``--set NAME.width=8`` and ``--objective NAME+mlm`` can speak of.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
@@ -103,13 +103,13 @@ def _of_domain(kind: str, plugin: Any) -> str:
 def _of_objective(kind: str, plugin: Any) -> str:
     if not _are_words(getattr(plugin, "NEEDS", None)):
         return "it has no NEEDS, names of what batches must hold"
-    if not hasattr(plugin, "FLOOR"):
+    if not hasattr(plugin, "BASELINE"):
         return _of_class(kind, plugin)
     if not isinstance(getattr(plugin, "UNIT", None), str):
         return "it has no UNIT of its loss"
     if getattr(plugin, "CAUSAL", "") not in (True, False, None):
         return "it has no CAUSAL: True, False or None"
-    return _of_class(kind, plugin, ("floor",))
+    return _of_class(kind, plugin, ("baseline",))
 
 
 def _of_model(kind: str, plugin: Any) -> str:

@@ -1,4 +1,4 @@
-"""The words that all floors share: records, batches and what plug-ins promise each other."""
+"""The words that all layers share: records, batches and what plug-ins promise each other."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence

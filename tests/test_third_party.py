@@ -98,7 +98,7 @@ def test_names_that_are_taken(install: Any, recwarn: pytest.WarningsRecorder) ->
     [
         ("objective", "NEEDS = {'tokens'}\nclass Objective:\n    head = count = print", "losses"),
         ("objective", "NEEDS = 'tokens'", "NEEDS"),
-        ("objective", "NEEDS, FLOOR, UNIT = {'tokens'}, 'x', 3", "UNIT"),
+        ("objective", "NEEDS, BASELINE, UNIT = {'tokens'}, 'x', 3", "UNIT"),
         ("model", "class Model:\n    forward = print", "TAKES"),
         ("model", "TAKES = {'tokens'}\ndef Model(*_):\n    pass", "class Model"),
         ("schedule", "class Schedule:\n    factor = print", "results"),

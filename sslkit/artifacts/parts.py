@@ -32,25 +32,25 @@ class Parts:
     """What has been done of a job.
 
     Attributes:
-        lots: how many lots of work the parts hold.
+        chunks: how many lots of work the parts hold.
         state: what was stored with the last part; empty where there is none.
         damaged: parts that are not as they were written, whose work is done again.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.lots = 0
+        self.chunks = 0
         self.state: dict[str, Any] = {}
         self.damaged: list[Path] = []
         self._files: list[Path] = []
         while (found := self._following()) is not None:
             path, end, self.state = found
             self._files.append(path)
-            self.lots = end
+            self.chunks = end
 
     def _following(self) -> tuple[Path, int, dict[str, Any]] | None:
         """The longest readable part that begins where the last one ends."""
-        for path in sorted(self.folder.glob(f"{self.lots:08d}-*.arrow"), reverse=True):
+        for path in sorted(self.folder.glob(f"{self.chunks:08d}-*.arrow"), reverse=True):
             try:
                 _verify(path)
                 with _reader(path) as reader:
@@ -61,9 +61,9 @@ class Parts:
             return path, int(path.stem.partition("-")[2]), state
         return None
 
-    def append(self, table: pa.Table, lots: int, state: Mapping[str, Any]) -> None:
-        """Keep a part that brings the work to ``lots``."""
-        path = self.folder / f"{self.lots:08d}-{lots:08d}.arrow"
+    def append(self, table: pa.Table, chunks: int, state: Mapping[str, Any]) -> None:
+        """Keep a part that brings the work to ``chunks``."""
+        path = self.folder / f"{self.chunks:08d}-{chunks:08d}.arrow"
         schema = table.schema.with_metadata({_STATE: json.dumps(state).encode()})
         with atomic.replacing(path) as temporary:
             with pa.ipc.new_file(temporary, schema) as writer:
@@ -72,7 +72,7 @@ class Parts:
             with temporary.open("ab") as stream:
                 stream.write(check)
         self._files.append(path)
-        self.lots, self.state = lots, dict(state)
+        self.chunks, self.state = chunks, dict(state)
 
     def tables(self) -> Iterator[pa.Table]:
         """All parts in order, one in memory at a time."""
@@ -158,7 +158,7 @@ def working(
         try:
             yield parts
         finally:
-            if not parts.lots:
+            if not parts.chunks:
                 parts.remove()
 
 

@@ -101,7 +101,7 @@ def probe(
     is judged on others, beside mutual information, a Potts model and the untrained encoder.
 
     --task secondary-structure, or tagging, has a label for each residue, base or word; features
-    are those of tokens, and the floors the unit alone and a window around it: `sslkit show task
+    are those of tokens, and the baselines the unit alone and a window around it: `sslkit show task
     tagging`.
     """
     launch(context, "probe.run")

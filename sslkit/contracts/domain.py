@@ -1,4 +1,4 @@
-"""What domains and tasks promise to the floors above them; objectives: see ``pretexts``."""
+"""What domains and tasks promise to the layers above them."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -149,7 +149,7 @@ class TokenDomain(RecordDomain, Protocol):
       about 0 and of size 1 where it is usual, NaN where it cannot be computed.
     """
 
-    def twin(self, units: Array) -> Array:
+    def alternative(self, units: Array) -> Array:
         """Another form that says the same (the reverse complement), or the units themselves."""
         ...
 

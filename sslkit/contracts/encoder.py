@@ -222,7 +222,7 @@ class TokenTable(nn.Module):
         return self.own + functional.pad(common, (0, 0, 0, len(self.own) - len(common)))
 
 
-def precise(x: Tensor) -> Tensor:
+def to_float32(x: Tensor) -> Tensor:
     """As float32; float64 stays what it is, for checks that need it."""
     return x if x.dtype == torch.float64 else x.float()
 
@@ -230,7 +230,7 @@ def precise(x: Tensor) -> Tensor:
 def pool(states: States, pooling: Pooling) -> Tensor:
     """One vector for each record, [B, width] float32, over its real tokens."""
     if states.mask is None:
-        return precise(states.values)
+        return to_float32(states.values)
     # A record without tokens counts nowhere; its vector is that of its first padding.
     length = states.mask.sum(1).clamp(min=1)
     return pool_between(states.values, torch.zeros_like(length), length, pooling)
@@ -248,11 +248,11 @@ def pool_between(hidden: Tensor, start: Tensor, stop: Tensor, pooling: Pooling) 
         [B, width] float32; sums are taken in float32 whatever the type of ``hidden``.
     """
     if pooling == "first":
-        return precise(hidden[torch.arange(len(hidden), device=hidden.device), start])
+        return to_float32(hidden[torch.arange(len(hidden), device=hidden.device), start])
     position = torch.arange(hidden.shape[1], device=hidden.device)
     outside = (position < start[:, None]) | (position >= stop[:, None])
     if pooling == "max":
-        return precise(hidden).masked_fill(outside[..., None], -torch.inf).amax(1)
+        return to_float32(hidden).masked_fill(outside[..., None], -torch.inf).amax(1)
     # Filled, not multiplied by zero: NaN times zero is NaN.
-    total = precise(hidden).masked_fill(outside[..., None], 0.0).sum(1)
+    total = to_float32(hidden).masked_fill(outside[..., None], 0.0).sum(1)
     return total / (stop - start)[:, None]

@@ -1,4 +1,4 @@
-"""What objectives promise to the floors above them."""
+"""What objectives promise to the layers above them."""
 
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -45,21 +45,21 @@ class Scored(Objective, Protocol):
         ...
 
 
-class Pretext(Objective, Protocol):
+class PretrainingObjective(Objective, Protocol):
     """An objective that needs no labels. A file in ``objectives/`` holds a class ``Objective``.
 
     It has one loss, under its own name, or several whose factors its property ``terms`` gives by
     name. The module gives ``VERSION``, ``NEEDS`` (names that batches must hold), ``CAUSAL``
     (whether the encoder must not see what comes later; None for either), ``UNIT`` (of the loss),
-    ``FLOOR`` (what ``floor`` knows) and ``Settings``, which is ``Weighted``. ``Objective`` is made
-    of the settings, the domain's ``spec`` and the counts of the vocabulary, None where there is
-    none. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches must hold
+    ``BASELINE`` (what ``baseline`` knows) and ``Settings``, which is ``Weighted``. ``Objective`` is
+    made of the settings, the domain's ``spec`` and the counts of the vocabulary, None where there
+    are none. Where they hold, the module also gives ``OVERLAP_NEEDS`` (what more batches must hold
     where tokens overlap), ``ACROSS_ROWS`` (True: its loss compares the rows of a micro-batch, so
     that how steps are cut into micro-batches decides the result) and ``FULL_BATCH`` (True: every
     step has the same batch, and ``losses`` is a pure function of it and of the weights).
     """
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """The mean loss on prepared batches of a guess that needs no model; NaN without terms."""
         ...
 
@@ -106,8 +106,8 @@ class Energy(Protocol):
 
 
 @runtime_checkable
-class Counted(Pretext, Protocol):
-    """A pretext that can take all pairs of tokens in a corpus as one batch (see ``data.pairs``)."""
+class Counted(PretrainingObjective, Protocol):
+    """An objective that can take all pairs of tokens of a corpus at once (see ``data.pairs``)."""
 
     @property
     def offsets(self) -> Sequence[tuple[int, int]]:

@@ -32,7 +32,7 @@ class Split:
     overlap: float
 
 
-def hold_out(segments: Segments, units: int, twin: Callable[[Array], Array]) -> Split:
+def hold_out(segments: Segments, units: int, alternative: Callable[[Array], Array]) -> Split:
     """Hold out about ``units`` units, the same for every seed, and separate copies.
 
     A training segment of which more than a tenth stands in the held-out part is left out; a
@@ -40,13 +40,13 @@ def hold_out(segments: Segments, units: int, twin: Callable[[Array], Array]) -> 
 
     Args:
         units: aim for the held-out part; at least one segment, at most half of them.
-        twin: a record's other form that says the same (the reverse complement).
+        alternative: a record's other form that says the same (the reverse complement).
     """
     order = np.argsort(_scatter(segments), kind="stable")
     wanted = int(np.searchsorted(np.cumsum(segments.length[order]), units)) + 1
     count = min(max(1, wanted), max(1, len(segments) // 2))
     held, rest = segments.take(np.sort(order[:count])), segments.take(np.sort(order[count:]))
-    known = _stretches(held, twin)
+    known = _stretches(held, alternative)
     every = max(1, -(-int(rest.length.sum()) // _SEARCH_UNITS))
     seen = np.zeros(len(known), bool)
     keep = np.ones(len(rest), bool)
@@ -109,7 +109,7 @@ def _numbers(units: Array) -> npt.NDArray[np.uint64]:
     return found
 
 
-def _stretches(held: Segments, twin: Callable[[Array], Array]) -> npt.NDArray[np.uint64]:
+def _stretches(held: Segments, alternative: Callable[[Array], Array]) -> npt.NDArray[np.uint64]:
     """The hashes of all held-out stretches and of their other forms, sorted, each once."""
     sizes = np.where(held.length < COPY_UNITS, np.minimum(held.length, 1),
                      held.length - COPY_UNITS + 1)  # fmt: skip
@@ -119,7 +119,7 @@ def _stretches(held: Segments, twin: Callable[[Array], Array]) -> npt.NDArray[np
     for number, size in enumerate(sizes.tolist()):
         units = held.units(number)
         found[at : at + size] = hashes(units)
-        found[at + size : at + 2 * size] = hashes(twin(units))
+        found[at + size : at + 2 * size] = hashes(alternative(units))
         at += 2 * size
     found.sort()
     is_first = np.ones(len(found), np.bool_)

@@ -30,7 +30,7 @@ def count(
     """Weighted pairs of all segments.
 
     Tokens are read in every phase, as jittered windows would see them, and in both forms where
-    the domain has twins; a pair does not go beyond its segment.
+    its records have another form; a pair does not go beyond its segment.
 
     Args:
         classes: the number of each token of the vocabulary, [size]; tokens may share one.
@@ -50,7 +50,7 @@ def count(
     found = np.zeros(side * side, np.int64)
     farthest = max(offset for offset, _ in offsets)
     alternatives = known.alternatives
-    # Where every token has its twin, the other form can be told from the first.
+    # Where every token has its alternative, the other form can be told from the first.
     forms = 1 if alternatives is None or (alternatives < known.size).all() else 2
     least = max(_TOKENS, side * side // 4)
     for stream in _streams(segments, domain, table, farthest, forms, least):
@@ -62,10 +62,10 @@ def count(
     square = found.reshape(side, side)[:size, :size]
     square = square + square.T
     if alternatives is not None and forms == 1:
-        # Read in the other form, a pair of tokens is the pair of their twins.
-        twin = np.empty(size, np.int64)
-        twin[classes] = classes[alternatives]
-        square += square[np.ix_(twin, twin)]
+        # Read in the other form, a pair of tokens is the pair of their alternatives.
+        alternative = np.empty(size, np.int64)
+        alternative[classes] = classes[alternatives]
+        square += square[np.ix_(alternative, alternative)]
     return square
 
 
@@ -96,12 +96,12 @@ def _batches(segments: Segments) -> list[npt.NDArray[np.int64]]:
 def _tokens(
     segments: Segments, rows: npt.NDArray[np.int64], form: int, phase: int, domain: TokenDomain
 ) -> Array:
-    """Token ids of some segments, or of their twins, from unit ``phase`` on, [rows, tokens]."""
+    """Token ids of some segments, or of their other forms, from a unit on, [rows, tokens]."""
     lengths = segments.length[rows]
     units = np.zeros((len(rows), int(lengths.max())), segments.shards[0].units.dtype)
     for row, number in enumerate(rows):
         own = segments.units(number)
-        units[row, : lengths[row]] = domain.twin(own) if form else own
+        units[row, : lengths[row]] = domain.alternative(own) if form else own
     made = domain.batch(units[:, phase:], np.maximum(lengths - phase, 0), None)
     tokens, length = made["tokens"], made["length"]
     tokens[np.arange(tokens.shape[1]) >= length[:, None]] = token_ids(domain.spec).pad

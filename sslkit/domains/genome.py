@@ -104,7 +104,7 @@ class Domain(KmerDomain):
         """What decides the units of a record: nothing but their codes."""
         return "bases"
 
-    def twin(self, units: Array) -> Array:
+    def alternative(self, units: Array) -> Array:
         """The reverse complement."""
         return bases.reverse_complement(units)
 
@@ -157,12 +157,12 @@ def _problem(letters: bytes | Letters) -> str:
         return "the sequence is empty"
     before = 0
     for block in blocks(letters):
-        if strange := block.translate(None, bases.LETTERS):
-            at = before + block.index(strange[:1]) + 1
+        if unknown := block.translate(None, bases.LETTERS):
+            at = before + block.index(unknown[:1]) + 1
             # These stand for amino acids and for no base.
-            is_protein = set(strange.upper()) <= set(b"EFILPQXZJO*")
+            is_protein = set(unknown.upper()) <= set(b"EFILPQXZJO*")
             hint = ", it looks like a protein" if is_protein else ""
-            return f"{chr(strange[0])!r} at base {at} is not a letter of DNA or RNA{hint}"
+            return f"{chr(unknown[0])!r} at base {at} is not a letter of DNA or RNA{hint}"
         before += len(block)
     return ""
 

@@ -147,7 +147,7 @@ class Domain(KmerDomain):
         """The family that a file's name says, where it decides the sites of its columns."""
         return _aligned.family(path) if self.settings.aligned else ""
 
-    def twin(self, units: Array) -> Array:
+    def alternative(self, units: Array) -> Array:
         """A protein has no other form that says the same."""
         return units
 
@@ -221,11 +221,11 @@ def _letters(tokens: Sequence[str], k: int) -> npt.NDArray[np.uint8]:
             f"models read up to {_LONGEST_READ} residues per token, not {k}",
             do="count shorter ones: sslkit build-vocab --k 1",
         )
-    strange = next((token for token in tokens if len(token) != k), None)
-    if strange is not None:
+    unknown = next((token for token in tokens if len(token) != k), None)
+    if unknown is not None:
         raise UsageError(
-            f"the vocabulary holds tokens of {len(strange)} residues, not {k}",
-            why=f"as {strange!r}",
+            f"the vocabulary holds tokens of {len(unknown)} residues, not {k}",
+            why=f"as {unknown!r}",
             do=f"sslkit build-vocab --k {k}, or leave --k out",
         )
     codes = residues.to_codes("".join(tokens).encode("ascii", "replace")).reshape(-1, k)
@@ -240,9 +240,9 @@ def _letters(tokens: Sequence[str], k: int) -> npt.NDArray[np.uint8]:
 def _problem(letters: bytes) -> str:
     if not letters:
         return "the sequence is empty"
-    if strange := letters.translate(None, LETTERS):
-        at = letters.index(strange[:1]) + 1
-        return f"{chr(strange[0])!r} at residue {at} is not a letter of a protein"
+    if unknown := letters.translate(None, LETTERS):
+        at = letters.index(unknown[:1]) + 1
+        return f"{chr(unknown[0])!r} at residue {at} is not a letter of a protein"
     return residues.BASES.problem(letters)
 
 

@@ -44,11 +44,11 @@ class World:
         return self.size > 1 and self.parallel == "fsdp"
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """True for the one process that writes files and messages."""
         return self.rank == 0
 
-    def sum(self, values: Mapping[str, float]) -> dict[str, float]:
+    def all_reduce(self, values: Mapping[str, float]) -> dict[str, float]:
         """The values summed over all processes; every process gives the same names."""
         if self.size == 1:
             return dict(values)
@@ -68,7 +68,7 @@ class World:
                 do=f"use a larger {flag}, or fewer processes",
             )
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Return when all processes have come here.
 
         Raises:

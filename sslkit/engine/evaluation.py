@@ -39,7 +39,7 @@ def mean_losses(
             for name, count in learner.objective.count(arrays).items():
                 total[f"count {name}"] += count * counts
     learner.train()
-    total = world.sum(total)
+    total = world.all_reduce(total)
     names = [key.removeprefix("loss ") for key in total if key.startswith("loss ")]
     means = {name: total[f"loss {name}"] / max(total[f"count {name}"], 1.0) for name in names}
     each = {f"heldout_loss_{name}": value for name, value in means.items()}

@@ -56,7 +56,7 @@ def per_token(learner: Learner, work: Work, world: World, runtime: Runtime) -> f
         told["flops"] += sum(found) * counts
         told["tokens"] += work.size(arrays) * counts
     learner.train(before)
-    total = world.sum(told)
+    total = world.all_reduce(told)
     if not total["flops"]:
         return 2.0 * _PASSES * sum(parameter.numel() for parameter in learner.parameters())
     return _PASSES * total["flops"] / max(total["tokens"], 1.0)

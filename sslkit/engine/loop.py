@@ -93,7 +93,7 @@ class Training:
         self._load(console)
         # A rebuilt encoder may come as it is evaluated, without dropout.
         self.learner.train()
-        log = RunLog(self.folder, silent=not self.world.leads, unit=self.work.unit)
+        log = RunLog(self.folder, silent=not self.world.is_main_process, unit=self.work.unit)
         log.rewind(self._at.step)
         self._saved = time.monotonic()
         self.work.watch.begin(self.folder.metrics, self._at.step)
@@ -121,7 +121,7 @@ class Training:
 
     def _leave(self, stop: Stop) -> NoReturn:
         """End all processes, whichever of them was asked to stop."""
-        self.world.wait()
+        self.world.barrier()
         kept = f"step {self._at.step} is kept in {self.folder.path}"
         stop.check(kept)
         raise RequeueError(
@@ -144,7 +144,7 @@ class Training:
             local["tokens"] += self.work.size(arrays)
             for name, count in self.learner.count(arrays).items():
                 local[f"count {name}"] = local.get(f"count {name}", 0.0) + count
-        total = self.world.sum(local)
+        total = self.world.all_reduce(local)
         slope = self._slope(step, batches, total)
         losses = slope.evaluate()
         loss = self.learner.total(losses)
@@ -165,8 +165,8 @@ class Training:
         self._at.step += 1
         self._at.tokens += int(total["tokens"])
         if self._at.step in optimizer.keeps:
-            parts = self.learner.parts(keep=self.world.leads)
-            if self.world.leads:
+            parts = self.learner.parts(keep=self.world.is_main_process)
+            if self.world.is_main_process:
                 samples.keep(self.folder, self._at.step, parts)
         row = {"step": self._at.step, "loss": loss}
         if len(losses) > 1:
@@ -214,8 +214,8 @@ class Training:
             "position": vars(self._at),
             "best": self._best,
         }
-        state = sharded.whole(state, keep=self.world.leads)
-        if self.world.leads:
+        state = sharded.whole(state, keep=self.world.is_main_process)
+        if self.world.is_main_process:
             checkpoint.write_tensors(self.folder.state, state)
         self._saved = time.monotonic()
 
@@ -237,5 +237,5 @@ class Training:
                 why=error.why if isinstance(error, DataError) else str(error),
                 do="the file is damaged: remove it, and the same command line begins anew",
             ) from error
-        if self.world.leads:
+        if self.world.is_main_process:
             console.say(f"continuing {self.folder.path} at step {self._at.step}")

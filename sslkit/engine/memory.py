@@ -1,4 +1,4 @@
-"""The memory that training takes, foretold from small batches of the same learner.
+"""The memory that training takes, estimated from small batches of the same learner.
 
 Every tensor that an operation makes is watched from its making to its freeing while a learner
 trains on two, three and four rows. What each of them takes is affine in the size of the batch, so

@@ -6,7 +6,7 @@ from typing import TypeVar
 from torch import Tensor, nn
 
 from sslkit.contracts.encoder import view
-from sslkit.contracts.objective import Pretext
+from sslkit.contracts.objective import PretrainingObjective
 from sslkit.types import Arrays, Batch, Draws
 
 _Values = TypeVar("_Values")
@@ -19,7 +19,7 @@ class Mixture:
         objectives: by name, which is also that of their loss.
     """
 
-    def __init__(self, objectives: Mapping[str, Pretext]) -> None:
+    def __init__(self, objectives: Mapping[str, PretrainingObjective]) -> None:
         self.objectives = dict(objectives)
 
     def head(self, width: int) -> nn.Module:
@@ -49,10 +49,10 @@ class Mixture:
             losses |= one.losses(encoder, head.get_submodule(name), self._of(name, batch))
         return losses
 
-    def floors(self, batches: Sequence[Arrays]) -> dict[str, float]:
-        """The floor of each objective on prepared batches."""
+    def baselines(self, batches: Sequence[Arrays]) -> dict[str, float]:
+        """The baseline of each objective on prepared batches."""
         return {
-            name: one.floor([self._of(name, batch) for batch in batches])
+            name: one.baseline([self._of(name, batch) for batch in batches])
             for name, one in self.objectives.items()
         }
 

@@ -92,11 +92,11 @@ def precision(folder: RunFolder, asked: str, optimizer: str) -> str:
     return settled
 
 
-def threads(folder: RunFolder, given: int | None, force: bool, talk: Console) -> int | None:
+def threads(folder: RunFolder, given: int | None, force: bool, console: Console) -> int | None:
     """The threads of a run: those it was begun with, where none are given; says so."""
     chosen = folder.threads(given, force=force)
     if chosen is not None and given is None and chosen != thread_count(None):
-        talk.say(f"threads {chosen}, as this run was begun: another number rounds otherwise")
+        console.say(f"threads {chosen}, as this run was begun: another number rounds otherwise")
     return chosen
 
 
@@ -107,7 +107,7 @@ def claim(
     force: bool,
     runtime: Runtime,
     processes: int,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Make a folder this run's own and note what shapes its rounding; warn where that changed.
 
@@ -118,7 +118,7 @@ def claim(
         return
     now = {**runtime.describe(), "processes": processes, "torch": torch.__version__}
     if changed := folder.note(now):
-        talk.warn(
+        console.warn(
             f"{folder.path} goes on otherwise than it was begun: {'; '.join(changed)}. "
             "Its bytes will be those of no run in one piece"
         )

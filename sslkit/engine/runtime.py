@@ -99,7 +99,7 @@ def prepare(
         allocator.settle()
         quick_products()
     if precision == "auto":
-        votes = world.sum({"bf16": float(_bf16_is_faster(chosen))})["bf16"]
+        votes = world.all_reduce({"bf16": float(_bf16_is_faster(chosen))})["bf16"]
         precision = "bf16" if 2 * votes > world.size else "fp32"
     elif precision not in {"bf16", "fp32", *(["fp64"] if double else [])}:
         known = "bf16, fp32 or fp64" if double else "bf16 or fp32"

@@ -11,7 +11,7 @@ from sslkit.errors import UsageError
 from sslkit.files import atomic
 
 
-def draw(folder: RunFolder, talk: Console) -> None:
+def draw(folder: RunFolder, console: Console) -> None:
     """Write ``schedule.png`` beside the metrics of a run whose schedule left a trace.
 
     It comes before the checkpoint, which says that all is done. A finished run that has none, as
@@ -25,7 +25,7 @@ def draw(folder: RunFolder, talk: Console) -> None:
     try:
         figures.check()
     except UsageError as error:
-        talk.say(f"the trace of the schedule is in {folder.metrics}; to draw it: {error.do}")
+        console.say(f"the trace of the schedule is in {folder.metrics}; to draw it: {error.do}")
         return
 
     def paint(figure: Any) -> None:
@@ -34,7 +34,7 @@ def draw(folder: RunFolder, talk: Console) -> None:
         _paint(figure.subplots(1, 2), rows)
 
     atomic.write_bytes(folder.picture, figures.png(paint, 10, 4.2, "training"))
-    talk.say(f"wrote {folder.picture}")
+    console.say(f"wrote {folder.picture}")
 
 
 def trace(path: Path) -> list[dict[str, float]]:

@@ -51,7 +51,7 @@ class Slope:
                 torch.autograd.backward(torch.stack(parts).sum())
             for name, value in losses.items():
                 sums[name] += float(value.detach()) * counts
-        sums = self.world.sum(sums)
+        sums = self.world.all_reduce(sums)
         return {name: value / max(self.counts[name], 1) for name, value in sums.items()}
 
     def _quiet(self, more_to_come: bool) -> AbstractContextManager[object]:

@@ -244,9 +244,9 @@ def _matrix(rows: Sequence[tuple[str, bytes]], path: Path) -> npt.NDArray[np.uin
     matrix = np.frombuffer(joined, np.uint8).reshape(len(rows), -1)
     if not matrix.shape[1]:
         raise DataError("an alignment has no columns", where=str(path), do="leave it out")
-    strange = np.argwhere(~_KNOWN[matrix])
-    if len(strange):
-        row, column = strange[0].tolist()
+    unknown = np.argwhere(~_KNOWN[matrix])
+    if len(unknown):
+        row, column = unknown[0].tolist()
         raise DataError(
             "an alignment cannot be used",
             where=f"{path}, row {row + 1} ({rows[row][0]})",

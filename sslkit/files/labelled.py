@@ -199,19 +199,19 @@ def _examples(file: _Table, on_error: OnError) -> Iterator[Example | None]:
 def _no_label(file: _Table, row: table.Row, rest: Iterator[table.Row]) -> DataError:
     """The error of the first row without a label; says how many more there are."""
     cell = row.values[file.names.label or ""].strip()
-    lacking, total = 1, row.number
+    missing, total = 1, row.number
     with suppress(DataError):
         for other in rest:
-            lacking += not file.label(other)
+            missing += not file.label(other)
             total = other.number
     few = "mend them, or pass them over with --on-error skip"
-    if lacking == total:
+    if missing == total:
         few = "name the column of labels with --label-column"
     marked = f"; where {cell!r} is a class, say so: --set missing=" if cell else ""
     return DataError(
         "a record has no label",
         where=f"{file.path}, row {row.number} ({row.id})",
-        why=f"its cell of column {file.names.label!r} is {cell!r}, and {lacking} of {total} rows "
+        why=f"its cell of column {file.names.label!r} is {cell!r}, and {missing} of {total} rows "
         "have no label",
         do=few + marked,
     )

@@ -118,8 +118,8 @@ def _label(
     if problem := masks[record.id].error:
         return "", f"its mask in {beside.mask}: {problem}"
     mask = source.decoded(masks[record.id].payload)
-    if strange := sorted(set(mask) - {_HIDDEN, _SHOWN}):
-        return "", f"its mask in {beside.mask} holds {strange[0]!r}; there is 0 and 1"
+    if unknown := sorted(set(mask) - {_HIDDEN, _SHOWN}):
+        return "", f"its mask in {beside.mask} holds {unknown[0]!r}; there is 0 and 1"
     if len(mask) != len(label):
         return "", f"its mask in {beside.mask} has {len(mask)} letters and its label {len(label)}"
     return "".join(_hidden(label, mask, beside.unknown)), ""

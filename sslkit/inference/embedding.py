@@ -88,17 +88,17 @@ class Work:
         if parts.state:
             cursor = Cursor(**parts.state["cursor"])
             combined.restore(parts.state["combined"])
-        lots, blocks, clock = parts.lots, list[Block](), _Clock()
+        chunks, blocks, clock = parts.chunks, list[Block](), _Clock()
 
         def keep() -> None:
             state = {"cursor": asdict(cursor), "combined": combined.state()}
-            parts.append(embeddings.table(blocks, self.columns), lots, state)
+            parts.append(embeddings.table(blocks, self.columns), chunks, state)
             blocks.clear()
 
         told(cursor)
         first = cursor.row
         waiting: deque[Example] = deque()
-        for lot in pieces(
+        for chunk in pieces(
             self.encoder,
             self.domain,
             _noting(self.examples(first), waiting),
@@ -106,12 +106,12 @@ class Work:
             self.runtime,
             skip=cursor.windows,
         ):
-            for piece in lot:
+            for piece in chunk:
                 blocks += self._blocks(piece, first + piece.row, waiting[0], combined)
                 cursor.move(piece)
                 if piece.last:
                     waiting.popleft()
-            lots += 1
+            chunks += 1
             told(cursor)
             if stop or clock.is_due(_is_full(blocks)):
                 keep()

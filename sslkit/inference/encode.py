@@ -90,21 +90,21 @@ def pieces(
             vectors.
         skip: pieces that an earlier run gave, up to the end of one of its lists.
     """
-    lot: list[_Waiting] = []
+    chunk: list[_Waiting] = []
     held = 0
     with _evaluating(encoder):
         for piece in _cut(domain, examples, plan):
             if skip:
                 skip -= 1
                 continue
-            lot.append(piece)
+            chunk.append(piece)
             # A record without tokens takes memory all the same.
             held += max(1, _cost(domain, piece))
             if held >= _GATHERED_BATCHES * plan.batch_tokens:
-                yield _run(encoder, domain, lot, plan, runtime)
-                lot, held = [], 0
-        if lot:
-            yield _run(encoder, domain, lot, plan, runtime)
+                yield _run(encoder, domain, chunk, plan, runtime)
+                chunk, held = [], 0
+        if chunk:
+            yield _run(encoder, domain, chunk, plan, runtime)
 
 
 def embed(
@@ -114,8 +114,8 @@ def embed(
     if plan.pooling is None:
         raise ValueError("one vector per record needs a pooling")
     combined = Combined(plan.pooling)
-    for lot in pieces(encoder, domain, examples, plan, runtime):
-        for piece in lot:
+    for chunk in pieces(encoder, domain, examples, plan, runtime):
+        for piece in chunk:
             if piece.window is not None:
                 combined.add(piece.vectors[0], piece.window.keep_stop - piece.window.keep)
             if piece.last:
@@ -156,28 +156,28 @@ def _windows(domain: TokenDomain, examples: Iterable[Array], plan: Plan) -> Iter
 
 
 def _run(
-    encoder: Encoder, domain: RecordDomain, lot: list[_Waiting], plan: Plan, runtime: Runtime
+    encoder: Encoder, domain: RecordDomain, chunk: list[_Waiting], plan: Plan, runtime: Runtime
 ) -> list[Piece]:
-    full = [place for place, piece in enumerate(lot) if piece.window is not None]
+    full = [place for place, piece in enumerate(chunk) if piece.window is not None]
     # Longest first: what does not fit into memory fails at once.
-    full.sort(key=lambda place: -len(lot[place].units))
+    full.sort(key=lambda place: -len(chunk[place].units))
     vectors = np.empty((0, encoder.width), np.float32)
-    found = [vectors] * len(lot)
+    found = [vectors] * len(chunk)
     outputs = []
-    costs = [_cost(domain, piece) for piece in lot]
+    costs = [_cost(domain, piece) for piece in chunk]
     for batch in batches(full, costs, plan.batch_tokens):
-        outputs.append(_forward(encoder, domain, [lot[place] for place in batch], plan, runtime))
+        outputs.append(_forward(encoder, domain, [chunk[place] for place in batch], plan, runtime))
     if outputs:
         # One copy from the device: each one waits for all that is queued there.
         vectors = torch.cat(outputs).cpu().numpy()
     at = 0
     for place in full:
-        rows = 1 if plan.pooling else _kept(lot[place].window)
+        rows = 1 if plan.pooling else _kept(chunk[place].window)
         found[place] = vectors[at : at + rows]
         at += rows
     return [
         Piece(piece.row, piece.window, piece.last, piece.tokens, vectors)
-        for piece, vectors in zip(lot, found, strict=True)
+        for piece, vectors in zip(chunk, found, strict=True)
     ]
 
 

@@ -75,8 +75,8 @@ def vectors(
         plan: without pooling.
     """
     row, token = -1, np.empty(0, np.int64)
-    for lot in encode.pieces(encoder, domain, examples, plan, runtime):
-        for piece in lot:
+    for chunk in encode.pieces(encoder, domain, examples, plan, runtime):
+        for piece in chunk:
             if piece.window is None:
                 raise ValueError("a record has no token")
             if piece.row != row:

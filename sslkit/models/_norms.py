@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.contracts.encoder import made_again, precise
+from sslkit.contracts.encoder import made_again, to_float32
 
 Kind: TypeAlias = Literal["layer", "rms", "batch", "group"]
 
@@ -59,7 +59,7 @@ class _Layer(_Weighted):
 class _Rms(_Weighted):
     def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
         del real
-        exact = precise(x)
+        exact = to_float32(x)
         scale = torch.rsqrt(exact.square().mean(-1, keepdim=True) + _EPSILON)
         return (exact * scale * self.weight).to(x.dtype)
 
@@ -86,7 +86,7 @@ class _Batch(_Weighted):
         self.register_buffer("variance", torch.ones(width))
 
     def forward(self, x: Tensor, real: Tensor | None = None) -> Tensor:
-        exact = precise(x)
+        exact = to_float32(x)
         mean, variance = self.mean, self.variance
         # What is frozen stays what it was made, statistics included.
         if self.training and self.weight.requires_grad:

@@ -84,8 +84,8 @@ class _Gated(nn.Module):
         if inside is not None and not self.causal:
             value = value.masked_fill(~inside, 0.0)
         # Sums of shifted bfloat16 are slower than those of float32, and coarse.
-        precise = torch.promote_types(x_bld.dtype, torch.float32)
-        mixed = convolve(value.to(precise), self.taps.to(precise), self.offsets)
+        to_float32 = torch.promote_types(x_bld.dtype, torch.float32)
+        mixed = convolve(value.to(to_float32), self.taps.to(to_float32), self.offsets)
         mixed_bld: Tensor = self.out(mixed.to(gate.dtype) * functional.silu(gate))
         return mixed_bld
 

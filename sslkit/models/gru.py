@@ -82,9 +82,9 @@ class _Minimal(nn.Module):
     def forward(self, x_bld: Tensor, inside: Tensor | None) -> Tensor:
         keep, candidate, gate = self.enter(x_bld).chunk(3, dim=-1)
         # Under autocast too: in bfloat16 nothing lies between keeping 255/256 and keeping all.
-        precise = torch.promote_types(x_bld.dtype, torch.float32)
-        keep = torch.sigmoid(keep.to(precise) + self.resistance.to(precise))
-        candidate = candidate.to(precise)
+        to_float32 = torch.promote_types(x_bld.dtype, torch.float32)
+        keep = torch.sigmoid(keep.to(to_float32) + self.resistance.to(to_float32))
+        candidate = candidate.to(to_float32)
         add = candidate - keep * candidate
         if self.causal:
             states = scan(keep, add)
@@ -115,10 +115,10 @@ class _Classic(nn.Module):
 
     def forward(self, x_bld: Tensor, inside: Tensor | None) -> Tensor:
         with torch.autocast(x_bld.device.type, enabled=False):
-            precise = x_bld.to(torch.promote_types(x_bld.dtype, torch.float32))
-            states = [self.cells[0](precise)[0]]
+            to_float32 = x_bld.to(torch.promote_types(x_bld.dtype, torch.float32))
+            states = [self.cells[0](to_float32)[0]]
             for cell in self.cells[1:]:
-                states.append(_turn(cell(_turn(precise, inside))[0], inside))
+                states.append(_turn(cell(_turn(to_float32, inside))[0], inside))
         mixed: Tensor = self.out(torch.cat(states, dim=-1).to(x_bld.dtype))
         return mixed
 

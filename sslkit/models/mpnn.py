@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.contracts.encoder import precise
+from sslkit.contracts.encoder import to_float32
 from sslkit.contracts.spec import Spec, ids
 from sslkit.errors import UsageError
 from sslkit.models import _blocks
@@ -131,7 +131,7 @@ class _Block(_blocks.Block):
     def forward(self, x_pd: Tensor, graph: _Graph) -> Tensor:
         value_pd, gate_pd = self.enter(self.norm_mixer(x_pd, None)).chunk(2, dim=-1)
         # Sums of many are taken in float32 under autocast too.
-        value_pd = precise(value_pd)
+        value_pd = to_float32(value_pd)
         rows = len(graph.root)
         said_ed = functional.silu(value_pd.index_select(0, graph.source) + self.kinds(graph.kind))
         heard_pd = torch.zeros_like(value_pd).index_add(0, graph.target, said_ed)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from sslkit.contracts.encoder import TokenTable, precise, states_at
+from sslkit.contracts.encoder import TokenTable, states_at, to_float32
 from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.types import Array, Arrays, Batch
 
@@ -63,7 +63,7 @@ def token_losses(head: nn.Module, states: Tensor, targets: Tensor, size: int) ->
     parts = math.ceil(len(targets) * size / (_SCORES * _SHARE.get()))
 
     def losses(some: Tensor, wanted: Tensor) -> Tensor:
-        return functional.cross_entropy(precise(head(some)), wanted, reduction="none")
+        return functional.cross_entropy(to_float32(head(some)), wanted, reduction="none")
 
     if parts <= 1:
         return losses(states, targets)
@@ -154,6 +154,6 @@ class TokenObjective:
         each = token_losses(head, states, batch["targets"], self.tokens.size)
         return {self._name: (each * batch["weight"]).sum()}
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """What the counts of the tokens alone give."""
         return unigram_loss(batches, self._counts)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.contracts.encoder import pool_between, precise
+from sslkit.contracts.encoder import pool_between, to_float32
 from sslkit.contracts.spec import Ids, Spec, token_ids
 from sslkit.types import Array, Arrays, Batch
 
@@ -129,7 +129,7 @@ def losses(encoder: nn.Module, head: nn.Module, batch: Batch) -> Tensor:
     """Binary cross entropy summed over the pairs, in nats."""
     states = encoder(batch).values
     rows = batch["rows"]
-    scores = precise(head(states[rows], batch["middle"], batch["length"][rows]))
+    scores = to_float32(head(states[rows], batch["middle"], batch["length"][rows]))
     odd = batch["odd"].to(scores.dtype)
     return functional.binary_cross_entropy_with_logits(scores, odd, reduction="sum")
 
@@ -162,6 +162,6 @@ class SegmentObjective:
         """Binary cross entropy summed over the pairs, in nats."""
         return {self._name: losses(encoder, head, batch)}
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """What chance gives."""
         return chance(batches)

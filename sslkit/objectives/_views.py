@@ -85,7 +85,7 @@ class Contrast:
         mask = None if states.mask is None else states.mask[rows]
         return pool(States(states.values[rows], mask), self._pooling)
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """The logarithm of the number of candidates."""
         pairs = np.array([len(batch["rows"]) for batch in batches], np.float64)
         if not pairs.sum():

@@ -17,7 +17,7 @@ VERSION = 1
 NEEDS = frozenset({"view"})
 CAUSAL = None
 UNIT = "nats per pair"
-FLOOR = "chance"
+BASELINE = "chance"
 ACROSS_ROWS = True
 
 

@@ -21,7 +21,7 @@ VERSION = 1
 NEEDS = frozenset({"tokens"})
 CAUSAL = True
 UNIT = "nats per token"
-FLOOR = "unigram"
+BASELINE = "unigram"
 
 
 @dataclass(frozen=True)

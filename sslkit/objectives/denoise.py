@@ -3,7 +3,7 @@
 The domain corrupts; every token of the clean record is a target, those that came through unharmed
 too, so that the model learns what to restore and what to leave alone (Vincent et al. 2008).
 
-The floor, copying, is the best guess from the token that stands in a place alone: each of its
+The baseline, copying, is the best guess from the token that stands in a place alone: each of its
 parts was changed as often as parts were on the whole, into any other part as likely, and tokens
 were as frequent before as the counts say. Only the neighbours can tell more than that.
 """
@@ -23,7 +23,7 @@ VERSION = 1
 NEEDS = frozenset({"tokens", "corrupted"})
 CAUSAL = None
 UNIT = "nats per token"
-FLOOR = "copying"
+BASELINE = "copying"
 
 #: Most combinations of parts that a table holds; beyond it tokens count as wholes.
 _CELLS = 2**24
@@ -58,7 +58,7 @@ class Objective(TokenObjective):
         real = (np.arange(tokens.shape[1]) < length[:, None]) & (tokens < self.tokens.size)
         return batch | {"tokens": batch["corrupted"]} | targeted(batch, real)
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """What the shown token alone gives, with the share of changed parts in ``batches``."""
         shown = np.concatenate([_shown(batch) for batch in batches])
         clean = np.concatenate([b["targets"] for b in batches])

@@ -10,8 +10,8 @@ what the counts say; the model learns the rest. Where tokens overlap, replacing 
 make neighbours that cannot stand together, which are told from data without knowing any. There
 the noise is the domain's corruption of what the tokens are made of. It must be symmetric, a change
 as likely as the one back, as genome's is; then nothing is left to account for, and the counts
-alone tell much of the noise, for what it makes is rare. The floor is what they tell; where tokens
-do not overlap the noise follows the counts, and they tell nothing: chance, log 2.
+alone tell much of the noise, for what it makes is rare. The baseline is what they tell; where
+tokens do not overlap the noise follows the counts, and they tell nothing: chance, log 2.
 """
 
 import math
@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from sslkit.contracts.encoder import precise, real
+from sslkit.contracts.encoder import real, to_float32
 from sslkit.contracts.spec import Spec, token_ids
 from sslkit.errors import UsageError
 from sslkit.objectives._heads import shares
@@ -35,7 +35,7 @@ NEEDS = frozenset({"tokens"})
 OVERLAP_NEEDS = frozenset({"corrupted"})
 CAUSAL = None
 UNIT = "nats per record"
-FLOOR = "counts"
+BASELINE = "counts"
 
 _HALVINGS = 50
 
@@ -163,7 +163,7 @@ class Objective:
         own = own.masked_fill(~real(batch), 0.0)
         return _beyond(encoder, head, batch) + own.sum(1)
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """What the counts alone tell, trusted as far as is best on ``batches``."""
         odds = np.concatenate([batch["odds"][batch["rows"]] for batch in batches])
         odds = odds.astype(np.float64)
@@ -195,7 +195,7 @@ class Head(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Energies [...], at least float32, of hidden states [..., width]."""
-        states = precise(self.norm(functional.gelu(self.hidden(hidden))))
+        states = to_float32(self.norm(functional.gelu(self.hidden(hidden))))
         # Sums of many are compared that differ in a few.
         with torch.autocast(hidden.device.type, enabled=False):
             found: Tensor = self.out(states)

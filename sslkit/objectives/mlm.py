@@ -23,7 +23,7 @@ VERSION = 1
 NEEDS = frozenset({"tokens"})
 CAUSAL = False
 UNIT = "nats per token"
-FLOOR = "unigram"
+BASELINE = "unigram"
 
 
 @dataclass(frozen=True)

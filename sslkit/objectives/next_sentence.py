@@ -19,7 +19,7 @@ VERSION = 1
 NEEDS = frozenset({"tokens", "boundary"})
 CAUSAL = None
 UNIT = "nats per pair"
-FLOOR = "chance"
+BASELINE = "chance"
 ACROSS_ROWS = True
 
 #: The second segment is shortened by up to this share, so that its end tells nothing.
@@ -71,8 +71,8 @@ class Objective(SegmentObjective):
         most = np.minimum(rest, rest[other])
         length = 1 + ((most - 1) * shorten).astype(np.int64)
         after = Segments(rows, middle + self.tokens.overlap, length)
-        strange = Segments(rows[other], after.start[other], length)
+        unknown = Segments(rows[other], after.start[other], length)
         taken = draws.uniform("taken", 1)[rows, 0] < 0.5
         first = Segments(rows, np.zeros_like(middle), middle)
-        pair = first, after.either(strange, taken)
+        pair = first, after.either(unknown, taken)
         return _pairs.paired(batch, self.tokens, rows, pair, taken)

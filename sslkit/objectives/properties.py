@@ -1,7 +1,7 @@
 """Properties: predict from a record what can be computed of it, such as descriptors of a molecule.
 
 What chemists have taught a program to compute asks an encoder for the structure behind it, and
-needs no label (Fabian et al. 2020, MolBERT, of whose pretexts it helped most). The
+needs no label (Fabian et al. 2020, MolBERT, of whose objectives it helped most). The
 states are pooled, and a head predicts all properties at once. The domain gives them in units of
 what is usual; they are compared by sign(x) log(1 + |x|), so that what is far from usual does not
 count more than all the rest.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from torch import Tensor, nn
 
-from sslkit.contracts.encoder import Pooling, pool, precise
+from sslkit.contracts.encoder import Pooling, pool, to_float32
 from sslkit.contracts.spec import Floats, Spec
 from sslkit.errors import UsageError
 from sslkit.types import Array, Arrays, Batch, Draws, Weighted
@@ -23,7 +23,7 @@ VERSION = 1
 NEEDS = frozenset({"tokens", "properties"})
 CAUSAL = None
 UNIT = "squared log units per property"
-FLOOR = "the mean"
+BASELINE = "the mean"
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,10 @@ class Objective:
     def losses(self, encoder: nn.Module, head: nn.Module, batch: Batch) -> dict[str, Tensor]:
         """Squared errors summed over rows and properties."""
         vectors = pool(encoder(batch), self.settings.pooling)
-        error = precise(head(vectors)) - batch["wanted"]
+        error = to_float32(head(vectors)) - batch["wanted"]
         return {"properties": (error**2 * batch["counted"]).sum()}
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """The error of each property's mean over all of them."""
         wanted = np.concatenate([batch["wanted"] for batch in batches]).astype(np.float64)
         counted = np.concatenate([batch["counted"] for batch in batches]).astype(np.float64)

@@ -24,7 +24,7 @@ VERSION = 1
 NEEDS = frozenset({"points", "conditions", "observations"})
 CAUSAL = None
 UNIT = "mean square"
-FLOOR = "a field of zero"
+BASELINE = "a field of zero"
 #: Every step has the same batch, so that curvature can be learned from one step to the next.
 FULL_BATCH = True
 
@@ -82,7 +82,7 @@ class Derivatives:
 
 
 class Objective:
-    """What one equation leaves over; implements ``contracts.objective.Pretext``."""
+    """What one equation leaves over; implements ``contracts.objective.PretrainingObjective``."""
 
     def __init__(self, settings: Settings, spec: Spec, counts: Array | None = None) -> None:
         del counts  # there is no vocabulary
@@ -148,7 +148,7 @@ class Objective:
         mean = -math.expm1(-rate) / rate if rate else 1.0
         return torch.exp(-rate * (points[:, -1] - begin) / (end - begin)) / mean
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """The loss of a field that is 0 everywhere."""
         total = dict.fromkeys(self.terms, 0.0)
         counts = dict.fromkeys(self.terms, 0.0)

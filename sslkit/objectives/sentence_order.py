@@ -19,7 +19,7 @@ VERSION = 1
 NEEDS = frozenset({"tokens", "boundary"})
 CAUSAL = None
 UNIT = "nats per pair"
-FLOOR = "chance"
+BASELINE = "chance"
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ VERSION = 1
 NEEDS = frozenset({"tokens"})
 CAUSAL = None
 UNIT = "nats per pair"
-FLOOR = "unigram"
+BASELINE = "unigram"
 
 _POWER = 0.75
 #: A table of pairs of more tokens than this takes over half a gigabyte.
@@ -237,7 +237,7 @@ class Objective:
             band[row, row + far - offset] = weight / self.settings.window
         return band
 
-    def floor(self, batches: Sequence[Arrays]) -> float:
+    def baseline(self, batches: Sequence[Arrays]) -> float:
         """What scores give that say how much more often each token is seen than drawn."""
         total, loss = 0.0, 0.0
         for batch in batches:

@@ -1,4 +1,4 @@
-"""What stands at a unit and around it, one-hot: the floor of all that speaks of units.
+"""What stands at a unit and around it, one-hot: the baseline of all that speaks of units.
 
 A linear model of it is the directional information of Garnier, Osguthorpe & Robson 1978: each
 unit in the neighbourhood votes for itself.

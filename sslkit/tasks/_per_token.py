@@ -48,7 +48,7 @@ class Settings(labelled_files.Columns):
     )
     around: int = field(
         default=15,
-        metadata={"help": "units that the floor of neighbours sees, the middle one included"},
+        metadata={"help": "units that the baseline of neighbours sees, the middle one included"},
     )
     most: int = field(
         default=100_000,

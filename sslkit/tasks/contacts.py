@@ -96,9 +96,9 @@ class Task:
 
 def _entries(path: Path, part: str, on_error: OnError) -> Iterator[Entry]:
     header = table.header(path)
-    if lacking := [name for name in (_ALIGNMENT, _STRUCTURE) if name not in header]:
+    if missing := [name for name in (_ALIGNMENT, _STRUCTURE) if name not in header]:
         raise DataError(
-            f"a table of families lacks {' and '.join(map(repr, lacking))}",
+            f"a table of families lacks {' and '.join(map(repr, missing))}",
             where=str(path),
             why=f"its columns are {', '.join(header)}",
             do="name the files of each family in columns alignment and structure",

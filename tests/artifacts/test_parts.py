@@ -22,13 +22,13 @@ def values(parts: Parts) -> list[int]:
 def test_parts_are_found_again_with_their_state(tmp_path: Path) -> None:
     out = tmp_path / "out"
     with working(out, {"a": 1}, print, force=False) as parts:
-        assert (parts.lots, parts.state) == (0, {})
+        assert (parts.chunks, parts.state) == (0, {})
         parts.append(table(1, 2), 3, {"row": 2})
         parts.append(table(), 4, {"row": 2})
         parts.append(table(3), 9, {"row": 3})
     assert held_identity(out) == {"a": 1}
     with working(out, {"a": 1}, print, force=False) as parts:
-        assert (parts.lots, parts.state) == (9, {"row": 3})
+        assert (parts.chunks, parts.state) == (9, {"row": 3})
         assert values(parts) == [1, 2, 3]
         parts.remove()
     assert not parts_of(out).exists()
@@ -64,7 +64,7 @@ def test_parts_of_other_settings_are_refused(tmp_path: Path) -> None:
         pass
     assert "layer was 1 and is 2" in told.value.why
     with working(out, {"layer": 2}, print, force=True) as parts:
-        assert parts.lots == 0
+        assert parts.chunks == 0
 
 
 def test_a_job_that_kept_nothing_leaves_nothing(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_changed_byte_is_found_and_its_work_done_again(tmp_path: Path) -> None
         second.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
         warnings: list[str] = []
         with working(out, {"a": 1}, warnings.append, force=False) as parts:
-            assert (parts.lots, parts.state, values(parts)) == (2, {"row": 2}, [1, 2])
+            assert (parts.chunks, parts.state, values(parts)) == (2, {"row": 2}, [1, 2])
         assert len(warnings) == 1
         assert str(second) in warnings[0]
     with working(out, {"a": 1}, print, force=False) as parts:
@@ -162,5 +162,5 @@ def test_parts_that_do_not_say_whose_they_are(tmp_path: Path, text: bytes) -> No
         pass
     assert caught.value.where == str(path)
     with working(out, {"a": 1}, print, force=True) as parts:
-        assert parts.lots == 0
+        assert parts.chunks == 0
         assert held_identity(out) == {"a": 1}

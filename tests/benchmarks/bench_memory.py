@@ -1,6 +1,6 @@
-"""The peak of memory that `sslkit plan` foretells beside the one that `sslkit pretrain` has.
+"""The peak of memory that `sslkit plan` estimates beside the one that `sslkit pretrain` has.
 
-Every cell of the grid is foretold by one fresh process and measured by another, which trains a few
+Every cell of the grid is estimated by one fresh process and measured by another, which trains a few
 steps on a corpus made from a seed and writes its state after every one. Peaks are resident memory
 of the whole process, in MiB, interpreter and libraries included. About 8 minutes of one processor.
 
@@ -73,7 +73,7 @@ def grid() -> list[Cell]:
     return cells
 
 
-def foretold(cell: Cell, threads: str) -> float:
+def estimated(cell: Cell, threads: str) -> float:
     """MiB, by `sslkit plan`."""
     command = [sys.executable, "-m", "sslkit", "plan", "--mem", "1T", "--json", "-q"]
     words = [*command, "--threads", threads, *cell.words()]
@@ -115,9 +115,9 @@ def main() -> None:
         for k in sorted({cell.k for _, cell in cells}):
             made = [sys.executable, "-m", "sslkit", "build-vocab", "genome.fa", "--k", str(k)]
             subprocess.run([*made, "-o", f"vocab{k}.parquet", "-q"], check=True)
-        print("cell  foretold  measured  error")
+        print("cell  estimated  measured  error")
         for number, cell in cells:
-            one, other = foretold(cell, asked.threads), measured(cell, asked.threads)
+            one, other = estimated(cell, asked.threads), measured(cell, asked.threads)
             error = one / other - 1
             worst = max(worst, abs(error))
             print(

@@ -209,7 +209,7 @@ def over_splits(held: Labelled, predict: Predict) -> dict[int, list[float]]:
 def measure(
     held: Labelled, models: dict[str, list[tuple[Path, int, bool]]]
 ) -> dict[str, dict[int, list[float]]]:
-    """Values over splits by model: floors first; of encoders the means over seeds.
+    """Values over splits by model: baselines first; of encoders the means over seeds.
 
     Args:
         models: folder, seed and whether it is the trained encoder, of each by name.
@@ -230,21 +230,21 @@ def measure(
 
 
 def rows(found: dict[str, dict[str, dict[int, list[float]]]]) -> Iterable[str]:
-    """The rows of RESULTS.md: values, and differences from both floors."""
+    """The rows of RESULTS.md: values, and differences from both baselines."""
     yield f"| set | model | {' | '.join(f'{few} labels [95%]' for few in FEW)} |"
     yield "|---" * (2 + len(FEW)) + "|"
     for name, models in found.items():
         for model, values in models.items():
             yield f"| {name} | {model} | {' | '.join(cell(values[few]) for few in FEW)} |"
-        floors = list(models)[:2]
+        baselines = list(models)[:2]
         for model in list(models)[2:]:
-            for floor in floors:
+            for baseline in baselines:
                 less = [
-                    [a - b for a, b in zip(models[model][few], models[floor][few], strict=True)]
+                    [a - b for a, b in zip(models[model][few], models[baseline][few], strict=True)]
                     for few in FEW
                 ]
                 cells = " | ".join(cell(each, "+") for each in less)
-                yield f"| {name} | {model} less {floor.partition(',')[0]} | {cells} |"
+                yield f"| {name} | {model} less {baseline.partition(',')[0]} | {cells} |"
 
 
 def main() -> None:

@@ -247,9 +247,9 @@ def test_the_twin_of_a_token_is_its_reverse_complement(k: int) -> None:
     spec = Domain(Settings(k=k), vocabulary(tokens)).spec
     alternatives = token_ids(spec).alternatives
     assert alternatives is not None
-    for number, twin in enumerate(alternatives):
+    for number, alternative in enumerate(alternatives):
         other = other_strand(tokens[number])
-        assert twin == (tokens.index(other) if other in tokens else token_ids(spec).unknown)
+        assert alternative == (tokens.index(other) if other in tokens else token_ids(spec).unknown)
     assert Domain(Settings(k=k, both_strands=False), vocabulary(tokens)).tokens.alternatives is None
 
 

@@ -17,9 +17,9 @@ from sslkit.errors import UsageError
 def test_alone_nothing_is_exchanged() -> None:
     with world() as here:
         assert here is ALONE
-        assert here.leads
-        assert here.sum({"a": 1.5, "b": 2.0}) == {"a": 1.5, "b": 2.0}
-        here.wait()
+        assert here.is_main_process
+        assert here.all_reduce({"a": 1.5, "b": 2.0}) == {"a": 1.5, "b": 2.0}
+        here.barrier()
         module = nn.Linear(1, 1)
         assert here.wrap(module, torch.device("cpu")) is module
 
@@ -64,19 +64,19 @@ _TWO = """
 
     with world() as here:
         assert here.size == 2
-        assert here.leads == (here.rank == 0)
+        assert here.is_main_process == (here.rank == 0)
         # More digits than a float32 holds.
-        assert here.sum({"b": 2.0**40 + here.rank, "a": 1.0}) == {"b": 2.0**41 + 1, "a": 2.0}
+        assert here.all_reduce({"b": 2.0**40 + here.rank, "a": 1.0}) == {"b": 2.0**41 + 1, "a": 2.0}
         runtime._bf16_is_faster = lambda device: here.rank == 1
         assert runtime.prepare("cpu", 1, "auto", here).precision == "fp32"
         torch.manual_seed(here.rank)
         module = nn.Linear(1, 1, bias=False)
         wrapped = here.wrap(module, torch.device("cpu"))
-        held = here.sum({"weight": float(module.weight)})["weight"]
+        held = here.all_reduce({"weight": float(module.weight)})["weight"]
         assert held == 2 * float(module.weight)
         wrapped(torch.full((1, 1), 1.0 + here.rank)).sum().backward()
         assert float(module.weight.grad) == 1.5
-        here.wait()
+        here.barrier()
         # At once: both processes write to the same pipe.
         os.write(1, b"fine %d\\n" % here.rank)
 """

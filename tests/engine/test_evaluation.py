@@ -50,7 +50,7 @@ def batches(*values: list[float]) -> list[dict[str, Any]]:
 class Half(World):
     """One of two processes; remembers what it gave."""
 
-    def sum(self, values: Any) -> dict[str, float]:
+    def all_reduce(self, values: Any) -> dict[str, float]:
         given.append(dict(values))
         return dict(values)
 

@@ -20,7 +20,7 @@ from torch.nn import functional
 from sslkit import catalog, rng
 from sslkit.artifacts.run import RunFolder
 from sslkit.console import Console
-from sslkit.contracts.objective import Pretext
+from sslkit.contracts.objective import PretrainingObjective
 from sslkit.contracts.spec import Floats, Ids, token_ids
 from sslkit.engine import runtime
 from sslkit.engine.distributed import World
@@ -51,7 +51,8 @@ SHAPE = {"blocks": 2, "width": 16, "heads": 2, "dropout": 0.0}
 OBJECTIVES = [
     name
     for name in catalog.names("objective")
-    if hasattr(module := catalog.load("objective", name), "FLOOR") and "points" not in module.NEEDS
+    if hasattr(module := catalog.load("objective", name), "BASELINE")
+    and "points" not in module.NEEDS
 ]
 ENCODERS = [n for n in catalog.names("model") if "tokens" in catalog.load("model", n).TAKES]
 
@@ -126,9 +127,9 @@ def in_columns(rows: Array) -> Array:
     return np.arange(COLUMNS) + COLUMNS * (rows[:, None] % 2)
 
 
-def objective_of(name: str) -> Pretext:
+def objective_of(name: str) -> PretrainingObjective:
     module = catalog.load("objective", name)
-    made: Pretext = module.Objective(module.Settings(), SPEC, COUNTS)
+    made: PretrainingObjective = module.Objective(module.Settings(), SPEC, COUNTS)
     return made
 
 
@@ -257,9 +258,9 @@ def test_gradients_are_those_of_finite_differences(name: str, model: str) -> Non
 def test_its_floor_is_a_loss_that_it_is_asked_to_beat(name: str) -> None:
     objective = objective_of(name)
     (batch,) = batches(name)(99)
-    floor = objective.floor([batch])
-    assert 0 < floor < 10
-    assert objective.floor([batch, batch]) == pytest.approx(floor)
+    baseline = objective.baseline([batch])
+    assert 0 < baseline < 10
+    assert objective.baseline([batch, batch]) == pytest.approx(baseline)
     assert objective.count(batch)[name] > 0
 
 

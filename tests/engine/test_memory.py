@@ -1,4 +1,4 @@
-"""What is foretold of memory against what the same watch sees at full size."""
+"""What is estimated of memory against what the same watch sees at full size."""
 
 from typing import Any
 
@@ -101,7 +101,7 @@ def test_gradients_that_wait_and_that_are_exchanged_are_counted() -> None:
     assert alone < told(accumulates=True, exchanged=False) <= alone + weights
 
 
-def test_a_head_in_parts_is_foretold(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_head_in_parts_is_estimated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sslkit.objectives._heads._SCORES", 2**17)
     test_small_batches_tell_of_a_large_one("gru", clm, "fp32", checkpointing=False)
 

@@ -45,7 +45,7 @@ def test_each_part_is_what_it_is_alone() -> None:
         wanted = one.losses(learner.encoder, head, tensors)[name]
         torch.testing.assert_close(found[name], wanted)
         assert both.count(prepared)[name] == one.count(alone)[name]
-        assert both.floors([prepared])[name] == one.floor([alone])
+        assert both.baselines([prepared])[name] == one.baseline([alone])
 
 
 def test_the_total_is_weighted() -> None:

@@ -63,7 +63,7 @@ class Company(World):
 
     others: float = 0.0
 
-    def sum(self, values: Mapping[str, float]) -> dict[str, float]:
+    def all_reduce(self, values: Mapping[str, float]) -> dict[str, float]:
         return {name: value + self.others for name, value in values.items()}
 
 

@@ -63,7 +63,7 @@ _TWO = """
             optimizer.step(Moment(step, 0.0, 1.0, float))
             optimizer.zero_grad()
             with torch.no_grad():
-                for part, _ in here.passes([[3]] if here.leads else [], spare=[[1]]):
+                for part, _ in here.passes([[3]] if here.is_main_process else [], spare=[[1]]):
                     model(torch.tensor(part))
         state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
         return norms, sharded.whole(state)

@@ -92,8 +92,8 @@ def test_vectors_equal_those_of_records_alone(
 def test_mean_over_windows_is_the_mean_over_token_outputs(encoder: Any, domain: Any) -> None:
     units = examples(LENGTHS)
     pooled = encode.embed(encoder, domain, units, Plan("mean", 2, WINDOW, 5), RUNTIME)
-    lots = encode.pieces(encoder, domain, units, Plan(None, 2, WINDOW, 5), RUNTIME)
-    each = [piece for lot in lots for piece in lot]
+    chunks = encode.pieces(encoder, domain, units, Plan(None, 2, WINDOW, 5), RUNTIME)
+    each = [piece for chunk in chunks for piece in chunk]
     for row, vector in enumerate(pooled):
         outputs = np.concatenate([piece.vectors for piece in each if piece.row == row])
         assert len(outputs) == domain.length(len(units[row]))
@@ -151,17 +151,17 @@ def test_pieces_are_in_input_order_and_can_be_continued(
             return States(out.masked_fill(outside[..., None], torch.nan), ~outside)
 
     units = examples(lengths)
-    lots = list(encode.pieces(Echo(), domain, units, plan, RUNTIME))
-    rows = [piece.row for lot in lots for piece in lot]
+    chunks = list(encode.pieces(Echo(), domain, units, plan, RUNTIME))
+    rows = [piece.row for chunk in chunks for piece in chunk]
     assert rows == sorted(rows)
-    assert sum(piece.last for lot in lots for piece in lot) == len(units)
+    assert sum(piece.last for chunk in chunks for piece in chunk) == len(units)
     for row, one in enumerate(units):
-        mine = [piece.vectors for lot in lots for piece in lot if piece.row == row]
+        mine = [piece.vectors for chunk in chunks for piece in chunk if piece.row == row]
         np.testing.assert_array_equal(np.concatenate(mine)[:, 0], one)
-    if len(lots) > 1:
-        again = list(encode.pieces(Echo(), domain, units, plan, RUNTIME, skip=len(lots[0])))
-        assert [len(lot) for lot in again] == [len(lot) for lot in lots[1:]]
-        for first, second in zip(lots[1:], again, strict=True):
+    if len(chunks) > 1:
+        again = list(encode.pieces(Echo(), domain, units, plan, RUNTIME, skip=len(chunks[0])))
+        assert [len(chunk) for chunk in again] == [len(chunk) for chunk in chunks[1:]]
+        for first, second in zip(chunks[1:], again, strict=True):
             for left, right in zip(first, second, strict=True):
                 assert (left.row, left.window, left.last) == (right.row, right.window, right.last)
                 np.testing.assert_array_equal(left.vectors, right.vectors)
@@ -170,11 +170,11 @@ def test_pieces_are_in_input_order_and_can_be_continued(
 def test_truncation_and_first_read_one_window(encoder: Any, domain: Any) -> None:
     units = examples([200, 20])
     for plan in (Plan("mean", 2, WINDOW, 4, truncate=True), Plan("first", 2, WINDOW, 4)):
-        (lot,) = encode.pieces(encoder, domain, units, plan, RUNTIME)
-        assert [piece.tokens for piece in lot] == [domain.length(200), domain.length(20)]
-        assert all(piece.last for piece in lot)
-        assert not plan.reads_all(lot[0].tokens)
-        assert plan.reads_all(lot[1].tokens)
+        (chunk,) = encode.pieces(encoder, domain, units, plan, RUNTIME)
+        assert [piece.tokens for piece in chunk] == [domain.length(200), domain.length(20)]
+        assert all(piece.last for piece in chunk)
+        assert not plan.reads_all(chunk[0].tokens)
+        assert plan.reads_all(chunk[1].tokens)
 
 
 def test_input_is_read_as_it_is_needed(encoder: Any, domain: Any) -> None:

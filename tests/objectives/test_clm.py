@@ -113,10 +113,10 @@ def test_a_fresh_head_gives_about_the_floor() -> None:
     wanted = functional.nll_loss(
         share.log().expand(len(prepared["targets"]), -1), torch.from_numpy(prepared["targets"])
     )
-    assert objective.floor([prepared]) == pytest.approx(float(wanted))
+    assert objective.baseline([prepared]) == pytest.approx(float(wanted))
     rare = prepared | {"weight": (prepared["targets"] == 1).astype(np.float32)}
-    assert objective.floor([rare]) == pytest.approx(-float(share.log()[1]))
-    assert np.isnan(objective.floor([prepared | {"targets": np.array([], int), "weight": []}]))
+    assert objective.baseline([rare]) == pytest.approx(-float(share.log()[1]))
+    assert np.isnan(objective.baseline([prepared | {"targets": np.array([], int), "weight": []}]))
 
 
 @pytest.mark.parametrize("reach", [0, 2])

@@ -120,7 +120,7 @@ def test_rows_that_have_nobody_to_be_compared_with_ask_nothing(
     objective = objective_of(pooling=pooling)
     made = objective.prepare(some(lengths, lengths), draws(len(lengths)))
     assert objective.count(made) == {"contrastive": 0}
-    assert math.isnan(objective.floor([made]))
+    assert math.isnan(objective.baseline([made]))
     encoder, head = encoder_of(), head_of(objective)
     found = objective.losses(encoder, head, tensors(made))["contrastive"]
     assert float(found.detach()) == 0
@@ -133,7 +133,7 @@ def test_the_floor_is_chance_among_the_candidates_of_each_micro_batch() -> None:
     objective = objective_of()
     made = [objective.prepare(some([3] * n, [3] * n), draws(n)) for n in (8, 4, 1)]
     wanted = (8 * math.log(8) + 4 * math.log(4)) / 12
-    assert objective.floor(made) == pytest.approx(wanted)
+    assert objective.baseline(made) == pytest.approx(wanted)
     # Scores that are all alike say as much.
     head = torch.nn.Module()
     head.forward = lambda one, other: torch.zeros(len(one), len(other), requires_grad=True)
@@ -192,7 +192,7 @@ def test_it_learns_which_views_belong_together() -> None:
         optimizer.zero_grad()
         mean.backward()
         optimizer.step()
-    assert float(mean.detach()) < 0.5 * objective.floor([made])
+    assert float(mean.detach()) < 0.5 * objective.baseline([made])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Denoising: the loss is the formula's, the floor is Bayes' rule spelled out, context is used."""
+"""Denoising: the loss is the formula's, the baseline Bayes' rule spelled out, context is used."""
 
 import itertools
 import math
@@ -171,10 +171,10 @@ def test_the_floor_is_the_best_guess_from_the_shown_token_alone(kind: str) -> No
     )
     wanted = slow_floor(batch, parts, [4, 4] if kind == "parts" else [16])
     made = objective.prepare(batch, draws(10))
-    assert objective.floor([made]) == pytest.approx(wanted)
+    assert objective.baseline([made]) == pytest.approx(wanted)
     halves = [{n: a[at : at + 5] for n, a in batch.items()} for at in (0, 5)]
     cut = [objective.prepare(half, draws(5)) for half in halves]
-    assert objective.floor(cut) == pytest.approx(wanted)
+    assert objective.baseline(cut) == pytest.approx(wanted)
 
 
 def test_floors_without_errors_and_without_terms() -> None:
@@ -182,26 +182,26 @@ def test_floors_without_errors_and_without_terms() -> None:
     objective = objective_of(spec)
     batch = some(spec, [40] * 3)
     batch["corrupted"] = batch["tokens"]
-    assert objective.floor([objective.prepare(batch, draws(3))]) == pytest.approx(0, abs=1e-9)
+    assert objective.baseline([objective.prepare(batch, draws(3))]) == pytest.approx(0, abs=1e-9)
     batch["length"][:] = 0
-    assert math.isnan(objective.floor([objective.prepare(batch, draws(3))]))
+    assert math.isnan(objective.baseline([objective.prepare(batch, draws(3))]))
     batch = some(spec, [40] * 3)
     batch["corrupted"][:] = token_ids(spec).unknown
     share = (COUNTS + 1) / (COUNTS.sum() + 16)
     made = objective.prepare({n: a for n, a in batch.items() if n != "token_weight"}, draws(3))
-    assert objective.floor([made]) == pytest.approx(-np.log(share[made["targets"]]).mean())
+    assert objective.baseline([made]) == pytest.approx(-np.log(share[made["targets"]]).mean())
 
 
 def test_tokens_of_more_parts_than_a_table_holds_count_as_wholes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     batch = some(spec_of("whole"), [40] * 3)
-    floors = []
+    baselines = []
     for kind in ("parts", "whole"):
         monkeypatch.setattr(denoise, "_CELLS", 15)
         objective = objective_of(spec_of(kind))
-        floors.append(objective.floor([objective.prepare(batch, draws(3))]))
-    assert floors[0] == floors[1]
+        baselines.append(objective.baseline([objective.prepare(batch, draws(3))]))
+    assert baselines[0] == baselines[1]
 
 
 def domain_of(k: int) -> genome.Domain:
@@ -232,8 +232,8 @@ def test_it_learns_to_restore_what_its_neighbours_tell() -> None:
         optimizer.zero_grad()
         mean.backward()
         optimizer.step()
-    floor = objective.floor([made])
-    assert float(mean.detach()) < 0.5 * floor
+    baseline = objective.baseline([made])
+    assert float(mean.detach()) < 0.5 * baseline
     with torch.no_grad():
         given = (torch.from_numpy(made[name]) for name in ("tokens", "length"))
         hidden = states(encoder, *given, start=True)

@@ -166,7 +166,7 @@ def test_loss_is_conditional_nce_in_loops(copies: int) -> None:
                 wanted += math.log1p(math.exp(-g)) / copies
     assert found == pytest.approx(wanted, rel=1e-4)
     assert objective.count(made) == {"energy": 3}
-    assert objective.floor([made]) == pytest.approx(math.log(2))
+    assert objective.baseline([made]) == pytest.approx(math.log(2))
 
 
 def test_where_tokens_overlap_the_domain_makes_the_noise() -> None:
@@ -209,12 +209,12 @@ def test_the_floor_is_what_the_counts_tell_where_tokens_overlap() -> None:
         batches.append(objective.prepare(batch, draws(8)))
     odds = np.concatenate([made["odds"] for made in batches])
     losses = [float(np.log1p(np.exp(-t * odds)).mean()) for t in np.linspace(0, 8, 1601)]
-    assert objective.floor(batches) == pytest.approx(min(losses), abs=1e-4)
-    assert objective.floor(batches) < 0.9 * losses[0]
+    assert objective.baseline(batches) == pytest.approx(min(losses), abs=1e-4)
+    assert objective.baseline(batches) < 0.9 * losses[0]
     # Counts that tell less than nothing are not trusted.
     for made in batches:
         made["odds"] = -made["odds"]
-    assert objective.floor(batches) == pytest.approx(math.log(2))
+    assert objective.baseline(batches) == pytest.approx(math.log(2))
 
 
 def test_it_begins_with_chance_and_with_what_the_counts_say() -> None:
@@ -269,7 +269,7 @@ def test_batches_without_tokens_ask_nothing() -> None:
     batch = {"tokens": np.full((2, 3), objective.tokens.pad), "length": np.array([0, 0])}
     made = objective.prepare(batch, draws(2))
     assert objective.count(made) == {"energy": 0}
-    assert math.isnan(objective.floor([made]))
+    assert math.isnan(objective.baseline([made]))
     loss = objective.losses(encoder, head, tensors(made))["energy"]
     assert float(loss.detach()) == 0
     loss.backward()

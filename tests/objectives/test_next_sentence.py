@@ -151,7 +151,7 @@ def test_nothing_to_ask(lengths: list[int], rate: float) -> None:
     objective = objective_of(SPEC)
     made = objective.prepare(some(SPEC, lengths, rate=rate), draws(len(lengths)))
     assert objective.count(made) == {"next-sentence": 0}
-    assert math.isnan(objective.floor([made]))
+    assert math.isnan(objective.baseline([made]))
     encoder, head = model_of(objective)
     loss = objective.losses(encoder, head, tensors(made))["next-sentence"]
     loss.backward()

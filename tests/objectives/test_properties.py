@@ -72,11 +72,11 @@ def test_the_floor_is_the_variance_of_each_property() -> None:
     counted = np.ones_like(wanted, np.float32)
     objective = properties.Objective(properties.Settings(), SPEC)
     halves = [{"wanted": wanted[at], "counted": counted[at]} for at in (slice(20), slice(20, 50))]
-    assert objective.floor(halves) == pytest.approx(wanted.var(0).mean())
+    assert objective.baseline(halves) == pytest.approx(wanted.var(0).mean())
     counted[:, 2] = 0
-    assert objective.floor(halves) == pytest.approx(wanted.var(0)[:2].mean())
+    assert objective.baseline(halves) == pytest.approx(wanted.var(0)[:2].mean())
     counted[:] = 0
-    assert math.isnan(objective.floor(halves))
+    assert math.isnan(objective.baseline(halves))
 
 
 def test_a_domain_without_properties_is_refused() -> None:

@@ -195,8 +195,8 @@ def test_the_floor_is_a_field_of_zero(equation: str) -> None:
     made = residual.Objective(residual.Settings(), domain.spec)
     batch = domain.batch(1, "heldout")
     wanted = 10 * np.square(batch["condition_values"]).mean()
-    assert made.floor([batch]) == pytest.approx(wanted)
-    assert made.floor(
+    assert made.baseline([batch]) == pytest.approx(wanted)
+    assert made.baseline(
         [{n: a[:6] for n, a in batch.items()}, {n: a[6:] for n, a in batch.items()}]
     ) == pytest.approx(wanted)
 

@@ -183,8 +183,8 @@ def test_chance_is_where_a_fresh_head_begins() -> None:
     made = objective.prepare(some(spec, [30] * 6), draws(6))
     encoder, head = model_of(spec, objective)
     loss = objective.losses(encoder, head, tensors(made))["sentence-order"]
-    assert float(loss.detach()) / len(made["rows"]) == pytest.approx(objective.floor([made]))
-    assert objective.floor([made]) == math.log(2)
+    assert float(loss.detach()) / len(made["rows"]) == pytest.approx(objective.baseline([made]))
+    assert objective.baseline([made]) == math.log(2)
 
 
 @pytest.mark.parametrize("lengths", [[0, 0], [1], [3, 2], [30, 30]])
@@ -193,7 +193,7 @@ def test_nothing_to_ask(lengths: list[int]) -> None:
     objective = objective_of(spec)
     made = objective.prepare(some(spec, lengths, rate=0.0), draws(len(lengths)))
     assert objective.count(made) == {"sentence-order": 0}
-    assert math.isnan(objective.floor([made]))
+    assert math.isnan(objective.baseline([made]))
     encoder, head = model_of(spec, objective)
     loss = objective.losses(encoder, head, tensors(made))["sentence-order"]
     loss.backward()

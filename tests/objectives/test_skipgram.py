@@ -142,7 +142,7 @@ def test_a_batch_without_tokens_has_no_terms() -> None:
     loss = objective.losses(encoder, head, tensors(batch))["skipgram"]
     loss.backward()
     assert float(loss.detach()) == 0
-    assert math.isnan(objective.floor([batch]))
+    assert math.isnan(objective.baseline([batch]))
 
 
 def test_an_encoder_with_layers_gives_its_states_as_centres() -> None:
@@ -253,7 +253,7 @@ def test_the_start_is_far_better_than_the_floor_where_there_is_something_to_lear
     batch = objective.counted(pairs, np.arange(20), slice(None))
     objective.begin(encoder.float(), head.float(), batch)
     loss = float(objective.losses(encoder, head, tensors(batch))["skipgram"].detach())
-    assert loss / objective.count(batch)["skipgram"] < objective.floor([batch]) - 0.3
+    assert loss / objective.count(batch)["skipgram"] < objective.baseline([batch]) - 0.3
 
 
 def test_the_floor_is_that_of_scores_by_counts() -> None:
@@ -261,7 +261,7 @@ def test_the_floor_is_that_of_scores_by_counts() -> None:
     pairs = np.outer(COUNTS, COUNTS)
     batch = objective.counted(pairs, np.arange(20), slice(None))
     # Where tokens stand together by chance no score does better than the counts.
-    assert objective.floor([batch]) == pytest.approx(best(batch), rel=1e-4)
+    assert objective.baseline([batch]) == pytest.approx(best(batch), rel=1e-4)
 
 
 def best(batch: Arrays) -> float:

@@ -110,7 +110,7 @@ class Pixels:
 
     VERSION = 1
     NEEDS = frozenset({"image"})
-    CAUSAL, UNIT, FLOOR = None, "squared error per hidden pixel", "the mean pixel"
+    CAUSAL, UNIT, BASELINE = None, "squared error per hidden pixel", "the mean pixel"
 
     @dataclass(frozen=True)
     class Settings:
@@ -140,6 +140,6 @@ class Pixels:
             error = torch.where(batch["hidden"], rebuilt - batch["whole"], 0.0)
             return {"toy-pixels": error.square().sum()}
 
-        def floor(self, batches: list[Arrays]) -> float:
+        def baseline(self, batches: list[Arrays]) -> float:
             pixels = np.concatenate([batch["whole"][batch["hidden"]] for batch in batches])
             return float(pixels.var())

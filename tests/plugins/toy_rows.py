@@ -106,7 +106,7 @@ class Column:
 
     VERSION = 1
     NEEDS = frozenset({"values"})
-    CAUSAL, UNIT, FLOOR = None, "squared error", "the mean of the column"
+    CAUSAL, UNIT, BASELINE = None, "squared error", "the mean of the column"
 
     @dataclass(frozen=True)
     class Settings:
@@ -136,7 +136,7 @@ class Column:
             error = head(encoder(batch).values) - batch["whole"]
             return {"toy-column": torch.where(batch["hidden"], error, 0.0).square().sum()}
 
-        def floor(self, batches: list[Arrays]) -> float:
+        def baseline(self, batches: list[Arrays]) -> float:
             whole = np.concatenate([batch["whole"] for batch in batches])
             hidden = np.concatenate([batch["hidden"] for batch in batches])
             return float(((whole - whole.mean(0)) ** 2)[hidden].mean())

@@ -299,9 +299,9 @@ def test_rows_of_short_records_wait_in_bounded_numbers(
     sizes: list[int] = []
     append = Parts.append
 
-    def noting(parts: Parts, table: pa.Table, lots: int, state: Mapping[str, Any]) -> None:
+    def noting(parts: Parts, table: pa.Table, chunks: int, state: Mapping[str, Any]) -> None:
         sizes.append(len(table))
-        append(parts, table, lots, state)
+        append(parts, table, chunks, state)
 
     monkeypatch.setattr(Parts, "append", noting)
     monkeypatch.setattr("sslkit.inference.embedding._FEWEST_SECONDS", 1e9)

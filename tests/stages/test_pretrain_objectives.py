@@ -114,7 +114,7 @@ def test_what_is_needed_where_tokens_overlap() -> None:
     assert objectives.needs(mlm, overlapping) == mlm.NEEDS
     modules = {"energy": energy, "contrastive": contrastive}
     settings = {name: module.Settings() for name, module in modules.items()}
-    both = objectives.Pretexts.of(modules, settings, overlapping, None)
+    both = objectives.Objectives.of(modules, settings, overlapping, None)
     assert both.needs == {"tokens", "corrupted", "view"}
     assert both.across_rows == ["contrastive"]
 

@@ -403,7 +403,7 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(
         fixed = ("score", "v.fa", "--batch-tokens", "64", *words, *FIXED)
     command(*fixed, "-o", "whole.parquet")
     folder = parts_of(Path(scores.NAME))
-    check, lots = Stop.check, []
+    check, chunks = Stop.check, []
     for calls in (40, 160, 160):
         left = [calls]
 
@@ -418,8 +418,8 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(
             done = command(*fixed, check=75)
         assert "stopped by SIGTERM" in done.err
         assert not Path(scores.NAME).exists()
-        lots.append(sorted(path.name for path in folder.glob("*.arrow")))
-    assert len(lots[-1]) >= 2
+        chunks.append(sorted(path.name for path in folder.glob("*.arrow")))
+    assert len(chunks[-1]) >= 2
     assert "continuing" in command(*fixed).err
     assert Path(scores.NAME).read_bytes() == Path("whole.parquet").read_bytes()
     assert not folder.exists()

@@ -119,8 +119,8 @@ def of_smiles(text: str, canonical: bool) -> Molecule:
     if len(text) > _LONGEST:
         raise NoMoleculeError(f"its SMILES has {len(text)} letters, and {_LONGEST} are read")
     if not (text.isascii() and text.isprintable()) or " " in text:
-        strange = next(c for c in text if not (c.isascii() and c.isprintable()) or c == " ")
-        raise NoMoleculeError(f"{strange!r} at letter {text.index(strange) + 1} is not of a SMILES")
+        unknown = next(c for c in text if not (c.isascii() and c.isprintable()) or c == " ")
+        raise NoMoleculeError(f"{unknown!r} at letter {text.index(unknown) + 1} is not of a SMILES")
     graph = _made(chem().MolFromSmiles, text, f"'{_short(text)}'")
     return _written(graph) if canonical else Molecule(text, graph)
 

@@ -68,9 +68,9 @@ def observations(
         DataError: a column is missing, a cell is no number, or a point lies outside the space.
     """
     there = table.header(path)
-    if lacking := [name for name in _COLUMNS if name not in there]:
+    if missing := [name for name in _COLUMNS if name not in there]:
         raise DataError(
-            f"observations lack {', '.join(lacking)}",
+            f"observations lack {', '.join(missing)}",
             where=str(path),
             why=f"its columns are {', '.join(there)}",
             do=f"name its columns {', '.join(_COLUMNS)}",

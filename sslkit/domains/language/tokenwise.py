@@ -26,7 +26,7 @@ class Specified:
 class Tokenwise(Specified):
     """Part of ``contracts.domain.TokenDomain``: a unit is a token, a record has one form."""
 
-    def twin(self, units: Array) -> Array:
+    def alternative(self, units: Array) -> Array:
         """There is no other form that says the same."""
         return units
 

@@ -42,8 +42,8 @@ def main() -> None:
         print(json.dumps(facts()))
         return
     with world() as processes:
-        count = processes.sum({"processes": 1.0})
-    if processes.leads:
+        count = processes.all_reduce({"processes": 1.0})
+    if processes.is_main_process:
         print(json.dumps(count))
 
 

@@ -247,7 +247,7 @@ def _survey(job: Job, console: Console) -> Survey:
 
 
 def _embed(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console) -> None:
-    if parts.lots:
+    if parts.chunks:
         console.say(f"continuing {job.out}, of which some is done")
     start = time.monotonic()
     first: Cursor | None = None

@@ -20,16 +20,16 @@ def score(predictions: Predictions, seed: int) -> dict[str, Any]:
     }
 
 
-def show(made: Manifest, folder: RunFolder, talk: Console) -> None:
+def show(made: Manifest, folder: RunFolder, console: Console) -> None:
     """The scores as a table for a person, or as JSON; warns where the model says one thing."""
     held = made.results
     what = "all units of the test records" if "test_units" in held else "all test records"
     if held["constant"]:
-        talk.warn(
+        console.warn(
             f"{what} get the same prediction: the model tells nothing apart; train "
             "longer, try another --learning-rate, or --class-weights balanced"
         )
-    if not (talk.as_json or talk.quiet):
+    if not (console.as_json or console.quiet):
         start = "from scratch" if made.settings["from_scratch"] else "pretrained"
         title = f"{folder.path.name}, {start}: {_judged(held)}, seed "
         rows = [[name, *map(_cell, value.values())] for name, value in held["metrics"].items()]
@@ -39,7 +39,7 @@ def show(made: Manifest, folder: RunFolder, talk: Console) -> None:
         "checkpoint": str(folder.checkpoint),
         "predictions": str(folder.path / predictions.NAME),
     }
-    talk.result(files | dict(held))
+    console.result(files | dict(held))
 
 
 def _judged(held: Mapping[str, Any]) -> str:

@@ -67,10 +67,10 @@ class Resolved:
         return not few and not optimisation.samples_weights(self.plugins)
 
 
-def resolve(options: Options, talk: Console) -> Resolved:
+def resolve(options: Options, console: Console) -> Resolved:
     """Checkpoint, labels and settings; everything that can be refused is refused here."""
     parts = assemble.from_checkpoint(options.checkpoint)
-    talk.say(parts.inherited())
+    console.say(parts.inherited())
     task = examples.task_module(options.task, parts.domain_name, (RECORD, TOKEN))
     objective = choice.objective(task)
     chosen = {
@@ -80,13 +80,13 @@ def resolve(options: Options, talk: Console) -> Resolved:
     chosen |= optimisation.modules(options.schedule, options.optimizer)
     given = {"freeze.freeze": str(options.freeze)} if options.freeze else {}
     pairs = given | catalog.parse_pairs(
-        inherited.for_labels(options.pairs, options.task, parts, options.files, talk)
+        inherited.for_labels(options.pairs, options.task, parts, options.files, console)
     )
     settings = catalog.settings(dict(chosen.values()), pairs)
     plugins = {kind: (name, m, settings[name]) for kind, (name, m) in chosen.items()}
     adapted = Adapted.of(start(options, parts), plugins, options.seed)
     supervision = choice.of(task, settings[options.task])
-    prepared = data.prepare(options, parts, supervision, settings[objective], talk)
+    prepared = data.prepare(options, parts, supervision, settings[objective], console)
     plugins["objective"] = (*chosen["objective"], prepared.head)
     passes = math.ceil(_PASSES * len(prepared.split.rows("train")) / options.batch)
     rate = optimisation.rate(options.learning_rate, plugins, _RATE)
@@ -99,7 +99,7 @@ def resolve(options: Options, talk: Console) -> Resolved:
         adapted=adapted,
     )
     if len(prepared.split.rows("valid")) < _FEWEST_TO_CHOOSE:
-        talk.say(
+        console.say(
             f"fewer than {_FEWEST_TO_CHOOSE} validation records: too few to choose weights by, so "
             "those of the last step are kept"
         )

@@ -49,34 +49,34 @@ def run(options: Options, console: Console) -> None:
     folder = RunFolder(options.out or Path("finetuned") / options.task)
     destination.check(folder.path, kinds.FINETUNED, options)
     with world() as processes, stopping() as stop, ExitStack() as stack:
-        talk = console if processes.leads else Console(quiet=True)
+        console = console if processes.is_main_process else Console(quiet=True)
         precision = optimisation.precision(folder, options.precision, options.optimizer)
-        threads = optimisation.threads(folder, options.threads, options.force, talk)
+        threads = optimisation.threads(folder, options.threads, options.force, console)
         runtime = runtimes.prepare(options.device, threads, precision, processes)
 
         # ---- data, model and loss, as checkpoint, labels and options settle them
         with stop.at_once("nothing was begun"):
-            resolved = resolve(options, talk)
+            resolved = resolve(options, console)
         processes.share(_rows(resolved), "--batch")
         plan, decisive = _plan(resolved), identity(resolved, runtime)
 
         # ---- the folder of the run: its own, continued, or finished already
-        if processes.leads:
-            stack.enter_context(folder.alone(talk.warn, force=options.force))
+        if processes.is_main_process:
+            stack.enter_context(folder.alone(console.warn, force=options.force))
             config = to_toml("finetune", {**vars(options), "force": None, "given": None})
             optimisation.claim(
-                *(folder, decisive, config, options.force, runtime, processes.size, talk)
+                *(folder, decisive, config, options.force, runtime, processes.size, console)
             )
-        processes.wait()
+        processes.barrier()
         if folder.checkpoint.is_file():
-            talk.say(f"{folder.checkpoint} is finished: nothing to do")
-            schedule_plot.draw(folder, talk)
+            console.say(f"{folder.checkpoint} is finished: nothing to do")
+            schedule_plot.draw(folder, console)
             with manifest.reading_results(folder.checkpoint):
-                report.show(checkpoint.load(folder.checkpoint).manifest, folder, talk)
+                report.show(checkpoint.load(folder.checkpoint).manifest, folder, console)
             return
 
         # ---- model and loss: the adapted encoder with a head; data: its batches
-        learner, work = _learner(resolved, talk), _work(resolved, processes, runtime)
+        learner, work = _learner(resolved, console), _work(resolved, processes, runtime)
         _prepare(resolved, learner, work, runtime)
 
         # ---- loop
@@ -88,25 +88,25 @@ def run(options: Options, console: Console) -> None:
             runtime=runtime,
             world=processes,
             folder=folder,
-        ).run(stop, talk)
+        ).run(stop, console)
 
         # ---- output: predictions of the test part, metrics, and the checkpoint
-        if processes.leads:
-            _finish(resolved, learner, runtime, reached, decisive, folder, talk)
-        processes.wait()
+        if processes.is_main_process:
+            _finish(resolved, learner, runtime, reached, decisive, folder, console)
+        processes.barrier()
 
 
-def _learner(resolved: Resolved, talk: Console) -> Learner:
+def _learner(resolved: Resolved, console: Console) -> Learner:
     """The adapted encoder with a head; says what is trained of it."""
     adapted, seed = resolved.adapted, resolved.options.seed
     if resolved.options.from_scratch:
-        talk.say("from scratch: the same shape with fresh weights")
+        console.say("from scratch: the same shape with fresh weights")
     torch.manual_seed(int(rng.key(seed, "head") >> rng.SHIFT))
     _, module, settings = resolved.plugins["objective"]
     learner = Learner(adapted.encoder, module.Objective(settings), adaptations=adapted.adaptations)
     adapted.rates.freeze()
     for line in adaptations.summary_lines(learner.encoder, learner.head):
-        talk.say(line)
+        console.say(line)
     return learner
 
 
@@ -193,14 +193,14 @@ def _finish(
     reached: dict[str, float],
     decisive: dict[str, Any],
     folder: RunFolder,
-    talk: Console,
+    console: Console,
 ) -> None:
     """Predict and score; write the predictions, then the checkpoint, which says all is done."""
     parts = resolved.parts
     learner.merge()
     predictions, drawn = _predict(resolved, learner, runtime, folder)
     if drawn:
-        talk.say(f"predictions are means over {drawn} samples of the weights")
+        console.say(f"predictions are means over {drawn} samples of the weights")
     scored = report.score(predictions.of(resolved.split.rows("test")), resolved.options.seed)
     trained = parts.manifest.plugins
     inherited = {k: v for k, v in trained.items() if not optimisation.is_training(k)}
@@ -219,8 +219,8 @@ def _finish(
     divided = predictions.of(predictions.rows[resolved.split.part[predictions.rows] >= 0])
     parts_of = [PARTS[resolved.split.part[row]] for row in divided.rows]
     resolved.prepared.supervision.save(table, {"": divided}, parts_of, made.to_json())
-    schedule_plot.draw(folder, talk)
+    schedule_plot.draw(folder, console)
     assemble.write(folder, learner.parts(), made, parts.vocabulary, resolved.learned)
-    talk.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
-    talk.say(runtime.bytes_depend_on(resolved.options.seed))
-    report.show(made, folder, talk)
+    console.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
+    console.say(runtime.bytes_depend_on(resolved.options.seed))
+    report.show(made, folder, console)

@@ -87,10 +87,10 @@ class Records:
     def add(self, piece: bytes) -> None:
         """Letters of the record."""
         for alphabet, letters in self._valid.items():
-            if alphabet not in self._met and (strange := piece.translate(None, letters)):
-                at = self._size + piece.index(strange[:1]) + 1
+            if alphabet not in self._met and (unknown := piece.translate(None, letters)):
+                at = self._size + piece.index(unknown[:1]) + 1
                 meaning = {"genome": "DNA or RNA", "protein": "a protein"}[alphabet]
-                why = f"{chr(strange[0])!r} at letter {at} is not a letter of {meaning}"
+                why = f"{chr(unknown[0])!r} at letter {at} is not a letter of {meaning}"
                 self._strange[alphabet].add(self.count, self.where, why)
                 self._met.add(alphabet)
         self._spelled.add(piece.upper() if self._valid else piece)

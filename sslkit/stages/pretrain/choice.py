@@ -16,8 +16,8 @@ from sslkit.contracts.domain import Domain, TokenDomain
 from sslkit.engine import assemble, optimisation
 from sslkit.errors import UsageError
 from sslkit.options import Common
-from sslkit.stages.pretrain import objectives as pretext
-from sslkit.stages.pretrain.objectives import Pretexts
+from sslkit.stages.pretrain import objectives as chosen_objectives
+from sslkit.stages.pretrain.objectives import Objectives
 from sslkit.vocab.vocabulary import Vocabulary
 
 #: The kind of the first objective; further ones carry their name behind it.
@@ -76,13 +76,13 @@ class Chosen(Generic[D_co]):
 
     plugins: dict[str, tuple[str, ModuleType, Any]]
     domain: D_co
-    pretexts: Pretexts
+    objectives: Objectives
 
     @property
     def across_rows(self) -> list[str]:
         """What makes rows of a micro-batch see each other, as messages name it."""
         norm = getattr(self.plugins["model"][2], "norm", "")
-        return [*self.pretexts.across_rows, *(["norm=batch"] if norm == "batch" else [])]
+        return [*self.objectives.across_rows, *(["norm=batch"] if norm == "batch" else [])]
 
     def entries(self) -> dict[str, dict[str, Any]]:
         """As manifests hold them."""
@@ -90,7 +90,7 @@ class Chosen(Generic[D_co]):
 
 
 def choose(
-    options: Options, vocab: Vocabulary, made: Manifest, talk: Console
+    options: Options, vocab: Vocabulary, made: Manifest, console: Console
 ) -> Chosen[TokenDomain]:
     """The plug-ins: what the vocabulary was made with, unless a flag says otherwise."""
     inherited = made.plugins["domain"]
@@ -122,7 +122,7 @@ def choose(
     if options.k is not None:
         pairs[f"{label['domain']}.k"] = str(options.k)
     objectives = of_objectives(modules)
-    causal = pretext.causal(objectives)
+    causal = chosen_objectives.causal(objectives)
     fixed = {"causal": causal} if _knows_causal(modules["model"][1]) and causal is not None else {}
     if causal and not (fixed or modules["model"][1].Model.causal):
         raise UsageError(
@@ -145,9 +145,11 @@ def choose(
         modules["domain"][1], settings[label["domain"]], vocab, options.vocab
     )
     for objective, module in objectives.items():
-        needs = pretext.needs(module, domain.spec)
+        needs = chosen_objectives.needs(module, domain.spec)
         catalog.check_fit(OBJECTIVE, objective, needs, name, modules["domain"][1].GIVES)
-    talk.say(f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {plugins['domain'][2]}")
+    console.say(
+        f"read {options.vocab}: {len(vocab)} tokens of domain {name}, {plugins['domain'][2]}"
+    )
     return made_of(plugins, domain, vocab)
 
 
@@ -184,7 +186,7 @@ def made_of(
     modules = {n: m for kind, (n, m, _) in plugins.items() if kind.startswith(OBJECTIVE)}
     asked = {n: s for kind, (n, _, s) in plugins.items() if kind.startswith(OBJECTIVE)}
     counts = vocab.counts if len(vocab) else None
-    return Chosen(plugins, domain, Pretexts.of(modules, asked, domain.spec, counts))
+    return Chosen(plugins, domain, Objectives.of(modules, asked, domain.spec, counts))
 
 
 def of_objectives(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, ModuleType]:
@@ -200,7 +202,7 @@ def chosen_modules(options: Options, domain: str) -> dict[str, tuple[str, Module
     """
     found = {"domain": (domain, catalog.load("domain", domain))}
     gives, kind = found["domain"][1].GIVES, OBJECTIVE
-    for name, module in pretext.modules(options.objective).items():
+    for name, module in chosen_objectives.modules(options.objective).items():
         catalog.check_fit(OBJECTIVE, name, catalog.asks(OBJECTIVE, module), domain, gives)
         found[kind if kind not in found else f"{kind} {name}"] = (name, module)
     model = catalog.load("model", options.model)

@@ -56,7 +56,7 @@ class Corpus:
     processes: World
 
     @classmethod
-    def of(cls, options: Options, processes: World, talk: Console) -> "Corpus":
+    def of(cls, options: Options, processes: World, console: Console) -> "Corpus":
         """Choose, read and cut.
 
         Raises:
@@ -65,9 +65,9 @@ class Corpus:
         """
         processes.share(max(1, options.batch_tokens // options.window), "--batch-tokens")
         vocab, made = vocabulary.load(options.vocab)
-        chosen = plans.choose(options, vocab, made, talk)
-        read = _inherited(options, chosen, made, talk)
-        inputs, data = _data(read, chosen, made, processes, talk)
+        chosen = plans.choose(options, vocab, made, console)
+        read = _inherited(options, chosen, made, console)
+        inputs, data = _data(read, chosen, made, processes, console)
         rows = works.rows(options.batch_tokens, WindowExamples(data[0], chosen.domain))
         works.check_company(chosen, _micro_rows(options), rows, processes)
         return cls(options, read, chosen, inputs, vocab, data, rows, processes)
@@ -89,20 +89,20 @@ class Corpus:
 
     def is_whole(self, learner: Learner) -> bool:
         """Counted pairs are taken all at once, windows are drawn."""
-        return pairs.asked(self.chosen.pretexts.objective, learner.encoder) is not None
+        return pairs.asked(self.chosen.objectives.objective, learner.encoder) is not None
 
     def fitted(
-        self, learner: Learner, runtime: Runtime, folder: RunFolder, talk: Console
+        self, learner: Learner, runtime: Runtime, folder: RunFolder, console: Console
     ) -> "Corpus":
         """In micro-batches as ``--mem`` allows them."""
         options = memory.fit(
-            self.options, self.chosen, learner, self.rows, runtime, self.processes, folder, talk
+            self.options, self.chosen, learner, self.rows, runtime, self.processes, folder, console
         )
         return replace(self, options=options)
 
     def settled(self, learner: Learner) -> tuple[Options, int]:
         """The options with a learning rate, and the number of steps."""
-        objective = self.chosen.pretexts.objective
+        objective = self.chosen.objectives.objective
         counted = pairs.asked(objective, learner.encoder)
         steps = self.options.steps or (pairs.STEPS if counted else self._default_steps())
         rate = self.options.learning_rate
@@ -143,7 +143,7 @@ class Corpus:
     def work(self, learner: Learner, runtime: Runtime) -> tuple[Work, str]:
         """What is trained on, and what a step reads of it."""
         options, chosen, processes = self.options, self.chosen, self.processes
-        if counted := pairs.asked(chosen.pretexts.objective, learner.encoder):
+        if counted := pairs.asked(chosen.objectives.objective, learner.encoder):
             seed = options.seed if options.start_from is None else None
             batches = pairs.batches(counted, learner, chosen.domain, self.data, processes, seed)
             return works.work(*batches, chosen, processes, runtime), "all pairs"
@@ -177,17 +177,17 @@ def _micro_rows(options: Options) -> int:
 
 
 def _inherited(
-    options: Options, chosen: Chosen[TokenDomain], made: Manifest, talk: Console
+    options: Options, chosen: Chosen[TokenDomain], made: Manifest, console: Console
 ) -> Options:
     """The options with those of build-vocab that decide how the corpus is read."""
     module = chosen.plugins["domain"][1]
     if "on_error" not in options.given and made.settings.get("on_error") == "skip":
-        talk.say(f"inherits --on-error skip from {options.vocab}")
+        console.say(f"inherits --on-error skip from {options.vocab}")
         options = replace(options, on_error="skip")
     if options.sequence_column is None:
         paths = options.corpus or [Path(entry.path) for entry in made.inputs]
         column = inherited.sequence_column(
-            made, options.vocab, paths, recognition.endings(module), talk
+            made, options.vocab, paths, recognition.endings(module), console
         )
         options = replace(options, sequence_column=column)
     if options.id_column is None and not options.corpus and made.settings.get("id_column"):
@@ -200,14 +200,14 @@ def _data(
     chosen: Chosen[TokenDomain],
     made: Manifest,
     processes: World,
-    talk: Console,
+    console: Console,
 ) -> tuple[tuple[Input, ...], tuple[Windows, Windows]]:
     """The corpus: its files, windows to train on and windows held out."""
     name, module, _ = chosen.plugins["domain"]
     own = recognition.endings(module)
     endings = table.ENDINGS if options.sequence_column else own
     files = windows.files(
-        *(options.corpus, endings, made, options.vocab, talk),
+        *(options.corpus, endings, made, options.vocab, console),
         all_files=options.all_files,
         on_error=options.on_error,
     )
@@ -215,7 +215,7 @@ def _data(
     destination.check_corpus(out, kinds.PRETRAINED, options.corpus or (), endings, files)
     inputs = manifest.describe(files)
     if not options.corpus and names_and_hashes(inputs) != names_and_hashes(made.inputs):
-        talk.warn(f"the corpus is not what it was when {options.vocab} was made from it")
+        console.warn(f"the corpus is not what it was when {options.vocab} was made from it")
     cut = windows.Cut(
         window=options.window,
         heldout=options.heldout,
@@ -226,4 +226,4 @@ def _data(
         own=own,
     )
     version = f"{name} {module.VERSION}"
-    return inputs, windows.windows(inputs, chosen.domain, version, cut, processes, talk)
+    return inputs, windows.windows(inputs, chosen.domain, version, cut, processes, console)

@@ -53,7 +53,7 @@ class Watching:
         plan: Plan,
         runtime: Runtime,
         world: World,
-        talk: Console,
+        console: Console,
     ) -> Work:
         """Work that is watched."""
         self.rate = plan.learning_rate
@@ -67,39 +67,41 @@ class Watching:
             self.watch.probe = lambda model: labelled.scores(model, runtime, world)
         if self.rule is not None:
             self.watch.decide = self.rule.reason
-            self._tell_chances(plan, self.rule, talk)
+            self._tell_chances(plan, self.rule, console)
         return replace(work, watch=self.watch)
 
-    def _tell_chances(self, plan: Plan, rule: "Rule", talk: Console) -> None:
+    def _tell_chances(self, plan: Plan, rule: "Rule", console: Console) -> None:
         every = self.every or plan.evaluate_every
         usable, needed = rule.chances(plan.steps / every)
         if usable < needed:
-            talk.warn(
+            console.warn(
                 f"--stop-when-gain-below waits for {needed} evaluations, and a run of "
                 f"{plan.steps} steps has {usable} in time: it will not stop early"
             )
         else:
-            talk.say(
+            console.say(
                 f"stops once twice the compute should bring less than {rule.below:g} of "
                 f"{rule.metric}"
             )
 
-    def results(self, talk: Console) -> dict[str, Any]:
+    def results(self, console: Console) -> dict[str, Any]:
         """What the finished run says of it: the last evaluation, and why it stopped early."""
         last = self.watch.rows[-1] if self.watch.rows else {}
         names = [n for n in last if n.startswith("probe_") or n in {self.watch.unit, "flops"}]
         found: dict[str, Any] = {name: last[name] for name in names}
         if not self.watch.reason:
             return found
-        talk.say(f"stopped at step {int(last['step'])} of {self.watch.steps}: {self.watch.reason}")
+        console.say(
+            f"stopped at step {int(last['step'])} of {self.watch.steps}: {self.watch.reason}"
+        )
         share = last["learning_rate"] / self.rate if self.rate else 0.0
         if share > 2 / 3:
-            talk.warn(
+            console.warn(
                 f"the learning rate stood at {share:.0%} of its peak: a run that was planned this "
                 "short would have brought it down and have got a little further"
             )
         elif int(last["step"]) < self.watch.steps:
-            talk.warn(
+            console.warn(
                 f"the learning rate had come down to {share:.0%} of its peak by a schedule that "
                 "knew of more steps, so the forecast saw the fall of the rate too; "
                 "--schedule constant keeps them apart"
@@ -112,7 +114,7 @@ def _rule(below: float, metric: str) -> "Rule":
     return made
 
 
-def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching:
+def prepare(options: Options, chosen: Chosen[Domain], console: Console) -> Watching:
     """Read the labels and settle what is watched; everything that can be refused is refused here.
 
     Raises:
@@ -128,7 +130,7 @@ def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching
         )
     if not every:
         if options.task or options.labels:
-            talk.warn("labels are looked at with --probe-every only: there is no probe")
+            console.warn("labels are looked at with --probe-every only: there is no probe")
         rule = None if below is None else _rule(below, _LOSS)
         return Watching(0, None, rule, {} if rule is None else {"stop": [below, _LOSS]})
     if options.task is None:
@@ -137,7 +139,7 @@ def prepare(options: Options, chosen: Chosen[Domain], talk: Console) -> Watching
             do="say what they mean with --task, and where they are with --labels: "
             "`sslkit show task`",
         )
-    labelled, files = importlib.import_module(_PROBING).of(options, options.task, chosen, talk)
+    labelled, files = importlib.import_module(_PROBING).of(options, options.task, chosen, console)
     rule = None if below is None else _rule(below, labelled.metric)
     told = {"every": every, "task": options.task, "labels": files}
     return Watching(

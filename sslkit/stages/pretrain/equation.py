@@ -47,7 +47,7 @@ class Equation:
     processes: World
 
     @classmethod
-    def of(cls, options: Options, processes: World, talk: Console) -> "Equation":
+    def of(cls, options: Options, processes: World, console: Console) -> "Equation":
         """Choose the plug-ins and read what files there are.
 
         Raises:
@@ -55,8 +55,8 @@ class Equation:
             DataError: observations or a reference that cannot be used.
         """
         name = options.domain or ""
-        if strange := sorted(options.given & _UNUSED - {"corpus"}):
-            flags = ", ".join(f"--{option.replace('_', '-')}" for option in strange)
+        if unknown := sorted(options.given & _UNUSED - {"corpus"}):
+            flags = ", ".join(f"--{option.replace('_', '-')}" for option in unknown)
             raise UsageError(
                 f"{flags}: domain {name} has no corpus and no vocabulary",
                 do="leave it out; `sslkit show domain " + name + "` lists what can be set",
@@ -74,7 +74,7 @@ class Equation:
             figures.check()
         none = Vocabulary([], np.zeros(0, np.int64))
         plugins, domain = plans.without_vocabulary(options, none)
-        talk.say(f"domain {name}, {plugins['domain'][2]}")
+        console.say(f"domain {name}, {plugins['domain'][2]}")
         inputs = manifest.describe(domain.files)
         chosen = plans.made_of(plugins, domain, none)
         found = cls(options, chosen, inputs, domain.reference(), none, processes)
@@ -100,13 +100,13 @@ class Equation:
     def is_whole(self, learner: Learner) -> bool:
         """The same points at every step, unless an objective draws something."""
         del learner
-        return self.chosen.pretexts.full_batch
+        return self.chosen.objectives.full_batch
 
     def fitted(
-        self, learner: Learner, runtime: Runtime, folder: RunFolder, talk: Console
+        self, learner: Learner, runtime: Runtime, folder: RunFolder, console: Console
     ) -> "Equation":
         """As it is: all points are one batch."""
-        del learner, runtime, folder, talk
+        del learner, runtime, folder, console
         return self
 
     def settled(self, learner: Learner) -> tuple[Options, int]:
@@ -122,18 +122,18 @@ class Equation:
 
     def work(self, learner: Learner, runtime: Runtime) -> tuple[Work, str]:
         """The same points at every step, shared out to the processes."""
-        domain, pretexts = self.chosen.domain, self.chosen.pretexts
+        domain, objectives = self.chosen.domain, self.chosen.objectives
         train, held = (
             {name: array.astype(_number(runtime)) for name, array in made.items()}
             for made in (domain.batch(self.options.seed, part) for part in ("train", "heldout"))
         )
         mine = {n: a[self.processes.rank :: self.processes.size] for n, a in train.items()}
         evaluated = _cut(held)
-        floors = pretexts.floors(evaluated)
+        baselines = objectives.baselines(evaluated)
 
         def evaluate(learner: Learner) -> dict[str, float]:
             losses = mean_losses(learner, evaluated, self.processes, runtime)
-            return pretexts.judged(losses, floors) | self._error(learner, runtime)
+            return objectives.judged(losses, baselines) | self._error(learner, runtime)
 
         read = f"{len(train['points'])} points and {len(train['conditions'])} conditions"
         return Work(lambda _: [mine], evaluate, unit="points"), read

@@ -62,7 +62,7 @@ class Feed(Protocol):
         ...
 
     def fitted(
-        self, learner: Learner, runtime: Runtime, folder: RunFolder, talk: Console
+        self, learner: Learner, runtime: Runtime, folder: RunFolder, console: Console
     ) -> "Feed":
         """The same in micro-batches that fit into the memory that is given."""
         ...
@@ -99,7 +99,7 @@ def settled_by_domain(options: Options) -> Options:
     return replace(options, **{n: v for n, v in usual.items() if n not in options.given})
 
 
-def of(options: Options, processes: World, talk: Console) -> Feed:
+def of(options: Options, processes: World, console: Console) -> Feed:
     """The feed that the domain's examples need.
 
     Raises:
@@ -107,14 +107,14 @@ def of(options: Options, processes: World, talk: Console) -> Feed:
     """
     gives = catalog.load("domain", options.domain).GIVES if options.domain else {"tokens"}
     if "points" in gives:
-        return Equation.of(options, processes, talk)
+        return Equation.of(options, processes, console)
     if options.plot:
         raise UsageError(
             "--plot draws the solution of an equation",
             do="leave it out, or choose --domain physics",
         )
     kind = Corpus if "tokens" in gives else Records
-    return kind.of(options, processes, talk)
+    return kind.of(options, processes, console)
 
 
 def learner(options: Options, chosen: Chosen[Domain]) -> Learner:
@@ -129,4 +129,4 @@ def learner(options: Options, chosen: Chosen[Domain]) -> Learner:
     if options.gradient_checkpointing and not model.depth:
         raise UsageError(f"--gradient-checkpointing: {name} has no blocks", do="leave it out")
     model.checkpointing = options.gradient_checkpointing
-    return Learner(model, chosen.pretexts.objective, chosen.pretexts.factors)
+    return Learner(model, chosen.objectives.objective, chosen.objectives.factors)

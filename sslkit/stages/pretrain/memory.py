@@ -25,7 +25,7 @@ from sslkit.types import Array, Arrays
 #: A micro-batch of so many tokens keeps a processor as busy as a larger one, so that gradient
 #: checkpointing, which costs a fifth of the speed, is for what does not fit even then.
 _ENOUGH = 1024
-#: Rows from which the size of a larger batch is foretold.
+#: Rows from which the size of a larger batch is estimated.
 _SAMPLE = 64
 #: Rows of one family that stand in a batch, where there are families.
 _ALIKE = 16
@@ -74,7 +74,7 @@ def check(options: Options, chosen: Chosen[TokenDomain]) -> None:
     Raises:
         UsageError: naming the objective.
     """
-    if isinstance(chosen.pretexts.objective, Counted):
+    if isinstance(chosen.objectives.objective, Counted):
         raise UsageError(
             f"--mem does not go with {options.objective}",
             why="its tables of vectors take what they take, whatever the batch",
@@ -90,7 +90,7 @@ def fit(
     runtime: Runtime,
     processes: World,
     folder: RunFolder,
-    talk: Console,
+    console: Console,
 ) -> Options:
     """The options with a micro-batch and gradient checkpointing that ``--mem`` allows.
 
@@ -113,9 +113,9 @@ def fit(
     found = ways(options, chosen, learner, in_step, runtime, processes, here=True)
     way = chosen_way(found, total, options, chosen)
     learner.encoder.checkpointing = way.checkpointing
-    talk.say(
+    console.say(
         f"--mem {options.mem}: micro-batches of {way.rows * options.window} tokens, gradient "
-        f"checkpointing {'on' if way.checkpointing else 'off'}, foretold peak "
+        f"checkpointing {'on' if way.checkpointing else 'off'}, estimated peak "
         f"{sizes.show(way.peak)}"
     )
     micro = way.rows * options.window
@@ -162,7 +162,7 @@ def ways(
     *,
     here: bool = False,
 ) -> Ways:
-    """Every way to train a learner and its peak, foretold; the learner is left as it was.
+    """Every way to train a learner and its peak, estimated; the learner is left as it was.
 
     Args:
         here: training will go on in this process, which has then loaded all that any way needs.
@@ -175,26 +175,26 @@ def ways(
     before = encoder.checkpointing
     runtimes.ready()
     heap = allocator.heap()[0]
-    forecasts = {}
+    estimates = {}
     for again in (False, True) if encoder.depth else (False,):
         encoder.checkpointing = again
-        forecasts[again] = memory.forecast(
+        estimates[again] = memory.forecast(
             learner, runtime, batch, most, exchanged=processes.size > 1
         )
     encoder.checkpointing = before
-    base = memory.resident(runtime.device) - forecasts[False].parameters
+    base = memory.resident(runtime.device) - estimates[False].parameters
     if runtime.device.type == "cpu":
         # Trying has left holes of its own.
-        tried = max(one.tried - one.parameters for one in forecasts.values())
+        tried = max(one.tried - one.parameters for one in estimates.values())
         base -= (allocator.heap()[0] - heap) if heap else _held(tried)
     asked = [
         (again, rows)
-        for again in forecasts
+        for again in estimates
         if again or not options.gradient_checkpointing or not encoder.depth
         for rows in ([most] if chosen.across_rows else _counts(most))
     ]
     courses = [
-        forecasts[again].course(rows, rows * per_row, accumulates=rows < share)
+        estimates[again].course(rows, rows * per_row, accumulates=rows < share)
         for again, rows in asked
     ]
     peaks = [base + taken for taken in _taken(courses, runtime)]
@@ -204,7 +204,7 @@ def ways(
     enough = min(most, -(-_ENOUGH // options.window))
     # A large enough micro-batch first, then no checkpointing, then the largest.
     every.sort(key=lambda way: (way.rows < enough, way.checkpointing, -way.rows))
-    return Ways(every, base, forecasts[False].parameters)
+    return Ways(every, base, estimates[False].parameters)
 
 
 def _taken(courses: Sequence[memory.Course], runtime: Runtime) -> list[int]:
@@ -233,7 +233,11 @@ def _counts(most: int) -> list[int]:
 
 def _batches(options: Options, chosen: Chosen[TokenDomain]) -> Callable[[int], Arrays]:
     """Micro-batches of full windows of random tokens, as the objective prepares them."""
-    spec, objective, needs = chosen.domain.spec, chosen.pretexts.objective, chosen.pretexts.needs
+    spec, objective, needs = (
+        chosen.domain.spec,
+        chosen.objectives.objective,
+        chosen.objectives.needs,
+    )
     size = token_ids(spec).size
 
     def made(rows: int) -> Arrays:

@@ -7,7 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from sslkit import catalog
-from sslkit.contracts.objective import Objective, Pretext
+from sslkit.contracts.objective import Objective, PretrainingObjective
 from sslkit.contracts.spec import Ids, Spec
 from sslkit.engine.mixture import Mixture
 from sslkit.errors import DataError, UsageError
@@ -56,7 +56,7 @@ def needs(module: ModuleType, spec: Spec) -> frozenset[str]:
 
 
 @dataclass(frozen=True)
-class Pretexts:
+class Objectives:
     """The chosen objectives and how they are judged.
 
     Attributes:
@@ -66,7 +66,7 @@ class Pretexts:
     """
 
     modules: Mapping[str, ModuleType]
-    objectives: Mapping[str, Pretext]
+    objectives: Mapping[str, PretrainingObjective]
     weights: Mapping[str, float]
     needs: frozenset[str]
 
@@ -77,7 +77,7 @@ class Pretexts:
         settings: Mapping[str, Any],
         spec: Spec,
         counts: Array | None,
-    ) -> "Pretexts":
+    ) -> "Objectives":
         """Objectives of modules and settings, both by name."""
         made = {name: m.Objective(settings[name], spec, counts) for name, m in found.items()}
         asked = frozenset[str]().union(*(needs(module, spec) for module in found.values()))
@@ -109,7 +109,7 @@ class Pretexts:
         """Whether nothing is drawn: every step asks the same."""
         return all(getattr(module, "FULL_BATCH", False) for module in self.modules.values())
 
-    def floors(self, batches: Sequence[Arrays]) -> dict[str, float]:
+    def baselines(self, batches: Sequence[Arrays]) -> dict[str, float]:
         """The losses of guesses that need no model, as ``evaluation.mean_losses`` names losses.
 
         Raises:
@@ -117,48 +117,50 @@ class Pretexts:
         """
         objective = self.objective
         if isinstance(objective, Mixture):
-            found = objective.floors(batches)
+            found = objective.baselines(batches)
         else:
-            found = {name: one.floor(batches) for name, one in self.objectives.items()}
-        for name, floor in found.items():
-            if math.isnan(floor):
+            found = {name: one.baseline(batches) for name, one in self.objectives.items()}
+        for name, baseline in found.items():
+            if math.isnan(baseline):
                 raise DataError(
                     f"the held-out part of the corpus holds nothing that {name} could be asked",
                     do="make the vocabulary from the same corpus, or hold out more with --heldout",
                 )
-        total = sum(self.weights[name] * floor for name, floor in found.items())
-        each = {f"floor_loss_{name}": floor for name, floor in found.items()}
+        total = sum(self.weights[name] * baseline for name, baseline in found.items())
+        each = {f"floor_loss_{name}": baseline for name, baseline in found.items()}
         return {"floor_loss": total} | (each if len(each) > 1 else {})
 
-    def judged(self, losses: Mapping[str, float], floors: Mapping[str, float]) -> dict[str, float]:
+    def judged(
+        self, losses: Mapping[str, float], baselines: Mapping[str, float]
+    ) -> dict[str, float]:
         """All metrics of an evaluation; the perplexity too where that is what the loss is."""
         found = dict(losses)
         if [module.UNIT for module in self.modules.values()] == [_PER_TOKEN]:
             found["heldout_perplexity"] = math.exp(min(losses["heldout_loss"], 700.0))
-        return {**found, **floors}
+        return {**found, **baselines}
 
     def told(self, metrics: Mapping[str, float]) -> tuple[list[str], list[str]]:
         """What a person reads of the final metrics: lines, and warnings."""
         lines, warnings = [], []
         for name, module in self.modules.items():
             tail = f"_{name}" if len(self.modules) > 1 else ""
-            loss, floor = metrics[f"heldout_loss{tail}"], metrics[f"floor_loss{tail}"]
+            loss, baseline = metrics[f"heldout_loss{tail}"], metrics[f"floor_loss{tail}"]
             what = f"held-out {name}" if tail else "held-out"
             if module.UNIT == _PER_TOKEN:
                 lines.append(
                     f"{what} perplexity {math.exp(min(loss, 700.0)):.1f} ({loss:.3f} "
-                    f"{module.UNIT}), {module.FLOOR} {math.exp(min(floor, 700.0)):.1f} "
-                    f"({floor:.3f}): {floor - loss:+.3f} nats learned beyond "
-                    + ("counts" if module.FLOOR == "unigram" else module.FLOOR)
+                    f"{module.UNIT}), {module.BASELINE} {math.exp(min(baseline, 700.0)):.1f} "
+                    f"({baseline:.3f}): {baseline - loss:+.3f} nats learned beyond "
+                    + ("counts" if module.BASELINE == "unigram" else module.BASELINE)
                 )
             else:
                 lines.append(
-                    f"{what} loss {_shown(loss)} {module.UNIT}, {module.FLOOR} {_shown(floor)}: "
-                    f"{floor - loss:+.3f} learned beyond it"
+                    f"{what} loss {_shown(loss)} {module.UNIT}, {module.BASELINE} "
+                    f"{_shown(baseline)}: {baseline - loss:+.3f} learned beyond it"
                 )
-            if loss >= floor:
+            if loss >= baseline:
                 warnings.append(
-                    f"{name} is no better than {module.FLOOR}: train longer, or check the data"
+                    f"{name} is no better than {module.BASELINE}: train longer, or check the data"
                 )
         return lines, warnings
 

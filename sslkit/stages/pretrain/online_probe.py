@@ -62,11 +62,11 @@ class Labelled:
         (name,) = self.exam.metrics
         score = metrics.compute([name], self.exam.values[self.exam.rows], found)[name][0]
         # Whether to stop must not hang on how one of the machines rounds.
-        return world.sum({self.metric: float(score) if world.leads else 0.0})
+        return world.all_reduce({self.metric: float(score) if world.is_main_process else 0.0})
 
 
 def of(
-    options: Options, task: str, chosen: Chosen[Domain], talk: Console
+    options: Options, task: str, chosen: Chosen[Domain], console: Console
 ) -> tuple[Labelled, dict[str, str]]:
     """The records of the probe, and the hashes of their files."""
     name, module, _ = chosen.plugins["domain"]
@@ -81,12 +81,12 @@ def of(
     mine = [f"{n}={v}" for n, v in pairs.items() if _is_of(task, n)]
     meaning = labels.task_module(task, name)
     settings = catalog.settings({task: meaning}, catalog.parse_pairs(mine))[task]
-    examples = Supervision(meaning, settings).read(given, domain, options.on_error, talk)
+    examples = Supervision(meaning, settings).read(given, domain, options.on_error, console)
     train, valid = divide(examples, options.seed)
     rows = np.concatenate([train, valid])
     places = np.arange(len(rows))
     metric = meaning.METRICS[0]
-    talk.say(
+    console.say(
         f"probe of {task} every {options.probe_every} steps: {len(train)} records trained on, "
         f"{metric} on {len(valid)}; {len(examples) - len(rows)} are not looked at: "
         "test records, and copies of them"

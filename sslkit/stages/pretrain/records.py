@@ -60,7 +60,7 @@ class Records:
     processes: World
 
     @classmethod
-    def of(cls, options: Options, processes: World, talk: Console) -> "Records":
+    def of(cls, options: Options, processes: World, console: Console) -> "Records":
         """Choose, read and hold out.
 
         Raises:
@@ -74,8 +74,8 @@ class Records:
         none = Vocabulary([], np.zeros(0, np.int64))
         plugins, domain = plans.without_vocabulary(options, none)
         chosen: Chosen[RecordDomain] = plans.made_of(plugins, domain, none)
-        talk.say(f"domain {name}, {plugins['domain'][2]}")
-        inputs, data = _data(options, chosen, processes, talk)
+        console.say(f"domain {name}, {plugins['domain'][2]}")
+        inputs, data = _data(options, chosen, processes, console)
         examples = Items(data[0], domain, options.seed)
         if "batch_tokens" not in options.given:
             cost = math.ceil(examples.mean_cost) * min(_STEP_RECORDS, len(examples))
@@ -109,10 +109,10 @@ class Records:
         return False
 
     def fitted(
-        self, learner: Learner, runtime: Runtime, folder: RunFolder, talk: Console
+        self, learner: Learner, runtime: Runtime, folder: RunFolder, console: Console
     ) -> "Records":
         """As it is: ``--micro-tokens`` says how much is taken at once."""
-        del learner, runtime, folder, talk
+        del learner, runtime, folder, console
         return self
 
     def settled(self, learner: Learner) -> tuple[Options, int]:
@@ -165,7 +165,7 @@ class Records:
 
 
 def _data(
-    options: Options, chosen: Chosen[RecordDomain], processes: World, talk: Console
+    options: Options, chosen: Chosen[RecordDomain], processes: World, console: Console
 ) -> tuple[tuple[Input, ...], tuple[Segments, Segments]]:
     """The files, records to train on and records held out; says how many there are."""
     name, module, _ = chosen.plugins["domain"]
@@ -179,7 +179,7 @@ def _data(
     listing = folders.find(
         options.corpus, endings, all_files=options.all_files, on_error=options.on_error
     )
-    talk.say(listing.summary(name))
+    console.say(listing.summary(name))
     paths = list(listing.files)
     if unreadable := [path for path in paths if pipes.is_pipe(path)]:
         raise UsageError(
@@ -199,10 +199,10 @@ def _data(
         own=own,
     )
     version = f"{name} {module.VERSION}"
-    encoded = windows.encoded(inputs, chosen.domain, version, cut, processes, talk)
+    encoded = windows.encoded(inputs, chosen.domain, version, cut, processes, console)
     longest_file = max(1, *(len(shard.units) for shard in encoded))
     records = shards.cut(encoded, longest_file, 1)
-    signatures = _signatures(inputs, chosen.domain, version, cut, encoded, processes, talk)
+    signatures = _signatures(inputs, chosen.domain, version, cut, encoded, processes, console)
     train, held_out = items.hold_out(records, options.heldout, signatures)
     if not len(train) or not len(held_out):
         raise DataError(
@@ -212,7 +212,7 @@ def _data(
             do="add data",
         )
     skipped = sum(shard.skipped for shard in encoded)
-    talk.say(
+    console.say(
         f"data: {human(len(records))} records in {len(inputs)} file(s), {skipped} skipped; held "
         f"out {human(len(held_out))}, records of one signature on one side"
     )
@@ -226,13 +226,15 @@ def _signatures(
     cut: windows.Cut,
     encoded: Sequence[Shard],
     processes: World,
-    talk: Console,
+    console: Console,
 ) -> npt.NDArray[np.uint64]:
     """A hash of the signature of every record that has units, in the order of the shards."""
     reader = Reader(domain, cut.own, cut.columns)
-    where = cut.cache, cut.on_error, talk.warn
-    opened = corpus.open_signatures(inputs, version, *where, reader) if processes.leads else []
-    processes.wait()
+    where = cut.cache, cut.on_error, console.warn
+    opened = (
+        corpus.open_signatures(inputs, version, *where, reader) if processes.is_main_process else []
+    )
+    processes.barrier()
     opened = opened or corpus.open_signatures(inputs, version, *where, reader)
     return np.concatenate(
         [

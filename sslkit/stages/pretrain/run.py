@@ -28,7 +28,7 @@ from sslkit.stages.pretrain import early_stopping as watchings
 from sslkit.stages.pretrain import feeds, start_from
 from sslkit.stages.pretrain.choice import Options
 from sslkit.stages.pretrain.feeds import Feed
-from sslkit.stages.pretrain.objectives import Pretexts
+from sslkit.stages.pretrain.objectives import Objectives
 from sslkit.stages.pretrain.start_from import Start
 
 __all__ = ["Options", "run"]
@@ -42,7 +42,7 @@ def run(options: Options, console: Console) -> None:
     folder = RunFolder(options.out or Path("pretrained"))
     destination.check(folder.path, kinds.PRETRAINED, options)
     with world(options.parallel) as processes, stopping() as stop, ExitStack() as stack:
-        console = console if processes.leads else Console(quiet=True)
+        console = console if processes.is_main_process else Console(quiet=True)
         options = feeds.settled_by_domain(options)
         runtime = _runtime(options, folder, processes, console)
         left_behind = f"what was encoded is in {options.shards}"
@@ -61,11 +61,11 @@ def run(options: Options, console: Console) -> None:
         # ---- The run's folder: one run at a time, and what is finished is not done again ----
         plan = _plan(options, feed, learner, steps, processes)
         identity = _identity(options, feed, runtime, steps) | start.identity() | watching.identity
-        if processes.leads:
+        if processes.is_main_process:
             stack.enter_context(folder.alone(console.warn, force=options.force))
             config, company = _config(options, feed), (runtime, processes.size)
             optimisation.claim(folder, identity, config, options.force, *company, console)
-        processes.wait()
+        processes.barrier()
         if folder.checkpoint.is_file():
             _report_finished(folder, feed, console)
             return
@@ -86,8 +86,8 @@ def run(options: Options, console: Console) -> None:
 
         # ---- Output: a checkpoint that holds all that later stages need ----
         metrics = reached | watching.results(console)
-        tensors = learner.parts(keep=processes.leads)
-        if processes.leads:
+        tensors = learner.parts(keep=processes.is_main_process)
+        if processes.is_main_process:
             whole = identity | folder.roundings()
             description = _described(whole, feed, runtime, processes, metrics, start)
             for line in feed.finish(learner, metrics, folder, runtime):
@@ -95,8 +95,8 @@ def run(options: Options, console: Console) -> None:
             schedule_plot.draw(folder, console)
             assemble.write(folder, tensors, description, feed.vocabulary)
             console.say(f"wrote {folder.checkpoint}; {runtime.bytes_depend_on(options.seed)}")
-            _report(folder, feed.chosen.pretexts, metrics, console)
-        processes.wait()
+            _report(folder, feed.chosen.objectives, metrics, console)
+        processes.barrier()
 
 
 def _runtime(options: Options, folder: RunFolder, processes: World, console: Console) -> Runtime:
@@ -112,7 +112,7 @@ def _report_finished(folder: RunFolder, feed: Feed, console: Console) -> None:
     schedule_plot.draw(folder, console)
     results = checkpoint.load(folder.checkpoint).manifest.results
     with manifest.reading_results(folder.checkpoint):
-        _report(folder, feed.chosen.pretexts, results, console)
+        _report(folder, feed.chosen.objectives, results, console)
 
 
 def _begin(feed: Feed, learner: Learner, how: str, console: Console) -> None:
@@ -182,14 +182,14 @@ def _plan(options: Options, feed: Feed, learner: Learner, steps: int, processes:
         checkpoint_seconds=options.checkpoint_every,
         steering=optimisation.steering(feed.chosen.plugins, 1.0 if whole else feed.passes),
     )
-    losses = len(feed.chosen.pretexts.modules)
+    losses = len(feed.chosen.objectives.modules)
     return optimisation.check(plan, full_batch=whole, losses=losses, shards=processes.shards)
 
 
 def _report(
-    folder: RunFolder, pretexts: Pretexts, metrics: Mapping[str, float], console: Console
+    folder: RunFolder, objectives: Objectives, metrics: Mapping[str, float], console: Console
 ) -> None:
-    lines, warnings = pretexts.told(metrics)
+    lines, warnings = objectives.told(metrics)
     for line in lines:
         console.say(line)
     for warning in warnings:

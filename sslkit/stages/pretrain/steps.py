@@ -30,10 +30,10 @@ def check_company(chosen: Chosen[Domain], micro_rows: int, in_step: int, process
         UsageError: naming the objective.
     """
     most = min(micro_rows, -(-in_step // processes.size))
-    if chosen.pretexts.across_rows and most < 2:
+    if chosen.objectives.across_rows and most < 2:
         raise UsageError(
-            f"{chosen.pretexts.across_rows[0]} compares the rows of a micro-batch with each other, "
-            "and there would be only one",
+            f"{chosen.objectives.across_rows[0]} compares the rows of a micro-batch with each "
+            "other, and there would be only one",
             do="use a larger --micro-tokens or --batch-tokens, or a smaller --window",
         )
 
@@ -63,7 +63,7 @@ def batches(
         in_step: examples of a step, of all processes.
         data: examples to train on, and examples to judge by.
     """
-    objective, needs = chosen.pretexts.objective, chosen.pretexts.needs
+    objective, needs = chosen.objectives.objective, chosen.objectives.needs
     train, held_out = data
 
     def prepared(examples: Examples, numbers: Array, seed: int, step: int) -> Arrays:
@@ -89,11 +89,11 @@ def work(
     unit: str = "tokens",
 ) -> Work:
     """What is trained on, judged beside what a guess without a model would give."""
-    pretexts = chosen.pretexts
-    baselines = pretexts.floors(evaluated)
+    objectives = chosen.objectives
+    baselines = objectives.baselines(evaluated)
 
     def evaluate(learner: Learner) -> dict[str, float]:
-        return pretexts.judged(mean_losses(learner, evaluated, processes, runtime), baselines)
+        return objectives.judged(mean_losses(learner, evaluated, processes, runtime), baselines)
 
     return Work(batches, evaluate, unit=unit)
 

@@ -48,7 +48,7 @@ def files(
     endings: tuple[str, ...],
     made: Manifest,
     vocab: Path,
-    talk: Console,
+    console: Console,
     *,
     all_files: bool = False,
     on_error: OnError = "stop",
@@ -69,14 +69,14 @@ def files(
         inherited = bool(made.settings.get("all_files")) and not all_files
         listing = folders.find(named, endings, all_files=all_files or inherited, on_error=on_error)
         how = " (--all-files, as the vocabulary)" if inherited else ""
-        talk.say(listing.summary(made.plugins["domain"]["name"]) + how)
+        console.say(listing.summary(made.plugins["domain"]["name"]) + how)
         paths = list(listing.files)
         unreadable = [path for path in paths if pipes.is_pipe(path)]
     else:
         paths = [_located(entry, vocab.parent) for entry in made.inputs]
         listed = ", ".join(map(str, paths[:_NAMED_FILES]))
         more = f" and {len(paths) - _NAMED_FILES} more" if len(paths) > _NAMED_FILES else ""
-        talk.say(f"corpus of the vocabulary: {listed}{more}")
+        console.say(f"corpus of the vocabulary: {listed}{more}")
         unreadable = [Path(entry.path) for entry in made.inputs if not entry.sha256]
     if unreadable:
         name = "standard input" if unreadable[0] == pipes.STDIN else f"a pipe, {unreadable[0]}"
@@ -110,7 +110,7 @@ def encoded(
     version: str,
     cut: Cut,
     processes: World,
-    talk: Console,
+    console: Console,
 ) -> list[Shard]:
     """The shards of a corpus: one process makes them, the others map what it made.
 
@@ -121,10 +121,10 @@ def encoded(
     def opened() -> list[Shard]:
         reader = Reader(domain, cut.own, cut.columns)
         where = cut.cache, cut.on_error
-        return corpus.open_shards(inputs, domain, version, *where, talk.warn, reader)
+        return corpus.open_shards(inputs, domain, version, *where, console.warn, reader)
 
-    shards_of_files = opened() if processes.leads else []
-    processes.wait()
+    shards_of_files = opened() if processes.is_main_process else []
+    processes.barrier()
     return shards_of_files or opened()
 
 
@@ -134,7 +134,7 @@ def windows(
     version: str,
     cut: Cut,
     processes: World,
-    talk: Console,
+    console: Console,
 ) -> tuple[Windows, Windows]:
     """Windows to train on and windows held out; says how much there is of each.
 
@@ -145,7 +145,7 @@ def windows(
         DataError: the corpus is too small to hold anything out, or repeats itself.
     """
 
-    found = encoded(inputs, domain, version, cut, processes, talk)
+    found = encoded(inputs, domain, version, cut, processes, console)
     width = domain.units(cut.window)
     segments = shards.cut(found, max(_SEGMENT_UNITS, width), domain.units(1))
     if len(segments) < 2:
@@ -159,7 +159,7 @@ def windows(
             do="add data, or use a smaller --window",
         )
     wanted = min(int(total * cut.heldout), _HELDOUT_UNITS)
-    split = heldout.hold_out(segments, wanted, domain.twin)
+    split = heldout.hold_out(segments, wanted, domain.alternative)
     if not len(split.train):
         raise DataError(
             "nothing is left to train on",
@@ -170,7 +170,7 @@ def windows(
     skipped = sum(shard.skipped for shard in found)
     empty = sum(shard.is_empty for shard in found)
     passed = f" and {plural(empty, 'empty or unreadable file')}" if empty else ""
-    talk.say(
+    console.say(
         f"corpus: {human(total)} units in {len(inputs) - empty} file(s), {skipped} records{passed} "
         "skipped; held "
         f"out {human(int(split.held.length.sum()))} units, {split.copies} segments left out as "

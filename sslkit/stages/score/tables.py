@@ -67,7 +67,9 @@ class Form:
             columns = []
         return scores.per_record([*columns, *(["delta"] * self.compared)], labels=self.labels)
 
-    def of_records(self, lot: Sequence[Example], totals: Totals, beside: Beside | None) -> pa.Table:
+    def of_records(
+        self, chunk: Sequence[Example], totals: Totals, beside: Beside | None
+    ) -> pa.Table:
         """A row of likelihoods for each record."""
         length, scored, total = totals.length, totals.scored, totals.log_likelihood
         columns = {"log_likelihood": total, "perplexity": totals.perplexity}
@@ -75,32 +77,32 @@ class Form:
             # Of records of which less can be judged the sum says less.
             equal = length - scored == beside.unjudged
             columns["delta"] = np.where(equal, total - beside.score, math.nan)
-        return self._table(lot, length, scored, columns)
+        return self._table(chunk, length, scored, columns)
 
     def of_energies(
-        self, lot: Sequence[Example], length: Sequence[int], energy: Floats, beside: Beside | None
+        self, chunk: Sequence[Example], length: Sequence[int], energy: Floats, beside: Beside | None
     ) -> pa.Table:
         """A row with an energy for each record."""
         columns = {"energy": energy}
         if beside is not None:
             columns["delta"] = -energy - beside.score
-        return self._table(lot, np.array(length), np.array(length), columns)
+        return self._table(chunk, np.array(length), np.array(length), columns)
 
     def of_changes(
-        self, lot: Sequence[Example], length: int, changes: npt.NDArray[np.int64], delta: Floats
+        self, chunk: Sequence[Example], length: int, changes: npt.NDArray[np.int64], delta: Floats
     ) -> pa.Table:
         """A row for each record with what its changed tokens, so many, are worth together."""
-        whole = np.array([0 if example.bad else length for example in lot])
-        return self._table(lot, whole, changes, {"delta": delta})
+        whole = np.array([0 if example.bad else length for example in chunk])
+        return self._table(chunk, whole, changes, {"delta": delta})
 
     def _table(
-        self, lot: Sequence[Example], length: Array, tokens: Array, columns: dict[str, Floats]
+        self, chunk: Sequence[Example], length: Array, tokens: Array, columns: dict[str, Floats]
     ) -> pa.Table:
-        named = _named(lot, np.arange(len(lot)))
+        named = _named(chunk, np.arange(len(chunk)))
         return scores.table(named | {"length": length, "tokens": tokens} | columns, self.schema)
 
     def of_tokens(
-        self, lot: Sequence[Example], found: Sequence[Scores], units: Callable[[int], int]
+        self, chunk: Sequence[Example], found: Sequence[Scores], units: Callable[[int], int]
     ) -> pa.Table:
         """A row for each token, and one for a record without any."""
         size = units(1)
@@ -110,7 +112,7 @@ class Form:
             count = len(each.tokens)
             if not count:
                 gaps = {name: [None] for name in self.schema.names}
-                named = _named(lot, np.array([number]))
+                named = _named(chunk, np.array([number]))
                 tables.append(scores.table(gaps | named, self.schema))
                 continue
             assert each.odds is not None
@@ -129,17 +131,17 @@ class Form:
             if each.effects is not None:
                 for token, effect in zip(self.vocabulary, each.effects.T, strict=True):
                     columns[scores.EFFECT + token] = np.ascontiguousarray(effect)
-            columns |= _named(lot, np.full(count, number))
+            columns |= _named(chunk, np.full(count, number))
             tables.append(scores.table(columns, self.schema))
         return pa.concat_tables(tables).combine_chunks()
 
 
-def _named(lot: Sequence[Example], which: npt.NDArray[np.int64]) -> dict[str, Any]:
+def _named(chunk: Sequence[Example], which: npt.NDArray[np.int64]) -> dict[str, Any]:
     """Who the rows belong to; ``which`` [rows] are places in the lot."""
     return {
-        "id": pa.array([example.id for example in lot], pa.string()).take(pa.array(which)),
-        "row": np.array([example.row for example in lot])[which],
-        "label": pa.array([example.label for example in lot], pa.string()).take(pa.array(which)),
+        "id": pa.array([example.id for example in chunk], pa.string()).take(pa.array(which)),
+        "row": np.array([example.row for example in chunk])[which],
+        "label": pa.array([example.label for example in chunk], pa.string()).take(pa.array(which)),
     }
 
 

@@ -102,10 +102,10 @@ def score(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console) 
     Raises:
         RequeueError: somebody asked to stop; all whole lots were kept.
     """
-    if parts.lots:
+    if parts.chunks:
         console.say(f"continuing {job.out}, of which some is done")
     held: list[pa.Table] = []
-    row, last = parts.lots, time.monotonic()
+    row, last = parts.chunks, time.monotonic()
     seen = parts.state.get("seen", 0)
 
     def keep() -> None:
@@ -122,10 +122,10 @@ def score(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console) 
 
         try:
             beside = _beside(job, lambda _: stop.check(f"{row} records are done"))
-            for lot in _lots(job, row):
-                held.append(_table(job, lot, beside, told))
-                row += len(lot)
-                seen += sum(job.length(example) for example in lot)
+            for chunk in _lots(job, row):
+                held.append(_table(job, chunk, beside, told))
+                row += len(chunk)
+                seen += sum(job.length(example) for example in chunk)
                 if time.monotonic() - last > _KEEP_SECONDS:
                     keep()
                     last = time.monotonic()
@@ -140,18 +140,18 @@ def score(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console) 
 
 def _lots(job: Job, begin: int) -> Iterator[list[Example]]:
     """Whole records that are scored together; what is together depends on the records alone."""
-    lot: list[Example] = []
+    chunk: list[Example] = []
     reads = 0
     for example in job.examples(begin):
-        lot.append(example)
+        chunk.append(example)
         # A record without tokens takes memory all the same.
         reads += 1 + job.scorer.reads(job.length(example))
         # The places of the wild type that differ are judged once for all records.
         if not job.form.marginal and reads >= _LOT_BATCHES * job.scorer.plan.batch_tokens:
-            yield lot
-            lot, reads = [], 0
-    if lot:
-        yield lot
+            yield chunk
+            chunk, reads = [], 0
+    if chunk:
+        yield chunk
 
 
 def _beside(job: Job, told: Told) -> Beside | None:
@@ -164,25 +164,25 @@ def _beside(job: Job, told: Told) -> Beside | None:
     return Beside(float(total.log_likelihood[0]), int(total.length[0] - total.scored[0]))
 
 
-def _table(job: Job, lot: Sequence[Example], beside: Beside | None, told: Told) -> pa.Table:
+def _table(job: Job, chunk: Sequence[Example], beside: Beside | None, told: Told) -> pa.Table:
     """The rows of a lot."""
     if job.form.marginal and job.wild is not None:
-        return _changes(job, lot, job.wild, told)
-    units = [example.units for example in lot]
+        return _changes(job, chunk, job.wild, told)
+    units = [example.units for example in chunk]
     if job.form.energy:
-        lengths = [job.length(example) for example in lot]
-        return job.form.of_energies(lot, lengths, job.scorer.energies(units, told), beside)
+        lengths = [job.length(example) for example in chunk]
+        return job.form.of_energies(chunk, lengths, job.scorer.energies(units, told), beside)
     if job.form.per_token:
         scores = job.scorer.scores(units, told, detail=True, effects=job.form.effects)
-        return job.form.of_tokens(lot, scores, job.model.domain.units)
-    return job.form.of_records(lot, job.scorer.totals(units, told), beside)
+        return job.form.of_tokens(chunk, scores, job.model.domain.units)
+    return job.form.of_records(chunk, job.scorer.totals(units, told), beside)
 
 
-def _changes(job: Job, lot: Sequence[Example], wild: Wild, told: Told) -> pa.Table:
+def _changes(job: Job, chunk: Sequence[Example], wild: Wild, told: Told) -> pa.Table:
     """The rows of a lot in which only what differs from the wild type is judged."""
     (own,) = job.scorer.tokens([wild.units])
     places, tokens = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for example in lot:
+    for example in chunk:
         (ids,) = job.scorer.tokens([wild.units if example.bad else example.units])
         places.append(np.flatnonzero(ids != own))
         tokens.append(ids[places[-1]])
@@ -191,7 +191,7 @@ def _changes(job: Job, lot: Sequence[Example], wild: Wild, told: Told) -> pa.Tab
     order = place.argsort(kind="stable")
     gains = np.empty(len(place))
     gains[order] = job.scorer.changes(wild.units, place[order], token[order], told)
-    row = np.repeat(np.arange(len(lot)), counts)
-    delta = np.bincount(row, gains, minlength=len(lot)).astype(np.float64)
-    delta[[example.bad for example in lot]] = math.nan
-    return job.form.of_changes(lot, len(own), counts, delta)
+    row = np.repeat(np.arange(len(chunk)), counts)
+    delta = np.bincount(row, gains, minlength=len(chunk)).astype(np.float64)
+    delta[[example.bad for example in chunk]] = math.nan
+    return job.form.of_changes(chunk, len(own), counts, delta)

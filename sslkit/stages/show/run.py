@@ -28,7 +28,7 @@ _PROMISES = {
     "OVERLAP_NEEDS": "needs where tokens overlap",
     "METRICS": "metrics",
 }
-_JUDGED = {"UNIT": "loss in", "FLOOR": "floor"}
+_JUDGED = {"UNIT": "loss in", "BASELINE": "baseline"}
 
 
 @dataclass(frozen=True, kw_only=True)

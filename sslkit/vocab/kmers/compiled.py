@@ -96,7 +96,7 @@ def _inside_loop(
                 word, shift = place >> 5, np.uint64(2 * (place & 31))
                 other = (others[word] >> shift) | (others[word + 1] << one << (last - shift))
                 key = min(key, other & mask)
-            # Always written and counted where it belongs: a branch would be foretold wrongly.
+            # Always written and counted where it belongs: a branch would be predicted wrongly.
             out[size] = key
             size += int(key - low < span)
         start = stop + 1

@@ -45,7 +45,7 @@ def rows(run: Path) -> list[dict[str, float]]:
 
 def without(row: dict[str, float]) -> dict[str, float]:
     """What a run logs that nobody looks at but at its end."""
-    return {n: v for n, v in row.items() if not n.startswith(("probe_", "heldout", "floor", "flo"))}
+    return {n: v for n, v in row.items() if not n.startswith(("probe_", "heldout", "flo"))}
 
 
 def part(folder: Path, name: str, lines: slice) -> Path:

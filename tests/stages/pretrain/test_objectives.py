@@ -9,15 +9,15 @@ from sslkit.contracts.spec import Ids
 from sslkit.errors import DataError, UsageError
 from sslkit.objectives import clm, mlm
 from sslkit.stages.pretrain import objectives
-from sslkit.stages.pretrain.objectives import Pretexts
+from sslkit.stages.pretrain.objectives import Objectives
 
 COUNTS = np.array([3, 1])
 
 
-def chosen(names: str, **weights: float) -> Pretexts:
+def chosen(names: str, **weights: float) -> Objectives:
     modules = objectives.modules(names)
     settings = {n: m.Settings(weight=weights.get(n, 1.0)) for n, m in modules.items()}
-    return Pretexts.of(modules, settings, {"tokens": Ids(("length",), 2)}, COUNTS)
+    return Objectives.of(modules, settings, {"tokens": Ids(("length",), 2)}, COUNTS)
 
 
 def test_names() -> None:
@@ -38,17 +38,17 @@ def test_encoders_that_see_ahead_and_that_must_not_do_not_fit_together() -> None
 def test_floors_are_weighted_and_one_without_terms_is_refused() -> None:
     alone, both = chosen("clm"), chosen("mlm+clm", clm=0.5)
     ids = {"targets": np.array([0, 0, 1]), "weight": np.ones(3)}
-    floor = -(2 * math.log(4 / 6) + math.log(2 / 6)) / 3
-    assert alone.floors([ids]) == {"floor_loss": pytest.approx(floor)}
+    baseline = -(2 * math.log(4 / 6) + math.log(2 / 6)) / 3
+    assert alone.baselines([ids]) == {"floor_loss": pytest.approx(baseline)}
     batch = {f"mlm.{name}": array for name, array in ids.items()}
     batch |= {"clm.targets": np.array([1]), "clm.weight": np.ones(1)}
-    assert both.floors([batch]) == {
-        "floor_loss": pytest.approx(floor - 0.5 * math.log(2 / 6)),
-        "floor_loss_mlm": pytest.approx(floor),
+    assert both.baselines([batch]) == {
+        "floor_loss": pytest.approx(baseline - 0.5 * math.log(2 / 6)),
+        "floor_loss_mlm": pytest.approx(baseline),
         "floor_loss_clm": pytest.approx(-math.log(2 / 6)),
     }
     with pytest.raises(DataError, match="nothing that clm could be asked"):
-        both.floors([batch | {"clm.targets": np.array([], np.int64), "clm.weight": np.ones(0)}])
+        both.baselines([batch | {"clm.targets": np.array([], np.int64), "clm.weight": np.ones(0)}])
 
 
 def test_what_a_person_reads() -> None:
@@ -61,10 +61,10 @@ def test_what_a_person_reads() -> None:
     ]
     assert not warnings
     losses = {"heldout_loss": 3.0, "heldout_loss_mlm": 1.0, "heldout_loss_clm": 2.0}
-    floors = {"floor_loss": 3.5, "floor_loss_mlm": 2.0, "floor_loss_clm": 1.5}
+    baselines = {"floor_loss": 3.5, "floor_loss_mlm": 2.0, "floor_loss_clm": 1.5}
     both = chosen("mlm+clm")
-    assert "heldout_perplexity" not in both.judged(losses, floors)
-    lines, warnings = both.told(both.judged(losses, floors))
+    assert "heldout_perplexity" not in both.judged(losses, baselines)
+    lines, warnings = both.told(both.judged(losses, baselines))
     assert [line.split()[1] for line in lines] == ["mlm", "clm"]
     assert warnings == ["clm is no better than unigram: train longer, or check the data"]
 

@@ -172,9 +172,9 @@ def test_parts_are_respected_and_equal_records_stay_on_one_side(
     rows = path.read_text().splitlines()[1:]
     parts = ["train"] * 25 + ["valid"] * 5 + ["test"] * 10
     # A training record that equals a test record, read in the other direction.
-    twin = rows[-1].split(",")[0][::-1].translate(str.maketrans("ACGT", "TGCA"))
+    alternative = rows[-1].split(",")[0][::-1].translate(str.maketrans("ACGT", "TGCA"))
     lines = [f"{row},{part}" for row, part in zip(rows, parts, strict=True)]
-    lines.append(f"{twin},{'n' * len(twin)},train")
+    lines.append(f"{alternative},{'n' * len(alternative)},train")
     path.write_text("\n".join(["sequence,label,split", *lines]) + "\n")
     done = command(*GENOME, "--json")
     assert "1 dropped from train" in done.err
