@@ -25,7 +25,7 @@ venv: $(READY) ## make the environment in .venv, with the tested versions of all
 $(READY): pyproject.toml constraints.txt
 	@[ -n "$(PYTHON)" ] || { echo "Python 3.11 or later with its venv module is needed; set PYTHON" >&2; exit 1; }
 	"$(PYTHON)" -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,zstd,tokenizers,plot,dask,fast]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,zstd,plot,dask,fast]'
 	touch $(READY)
 
 demo: export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -65,7 +65,7 @@ $(LOWEST)/.ready: pyproject.toml tests/lowest.py
 	"$(PYTHON)" -m venv $(LOWEST)
 	$(LOWEST)/bin/python tests/lowest.py > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/python -m pip install --quiet --constraint $(LOWEST)/constraints.txt \
-		--editable '.[zstd,tokenizers,plot,dask,fast]' pytest pytest-timeout hypothesis
+		--editable '.[zstd,plot,dask,fast]' tokenizers pytest pytest-timeout hypothesis
 	touch $(LOWEST)/.ready
 
 results: $(READY) ## make the table of tests/benchmarks/RESULTS.md (hours; needs ../shared/data)

@@ -35,7 +35,7 @@ app = typer.Typer(
     # shown, and need not load what it checks values with: that takes as long as all the rest.
     context_settings={
         "help_option_names": ["-h", "--help"],
-        "default_map": {"help": False},
+        "default_map": {"help": False, "install_completion": False, "show_completion": False},
         "auto_envvar_prefix": options.PREFIX,
     },
     help="""Example: sslkit inspect corpus/ && sslkit build-vocab corpus/ && sslkit pretrain

@@ -8,7 +8,7 @@ those of whole commands, output included: on the clock, and on the processor (us
 which says more where other work keeps the core busy. Ratios are taken round by round. Memory is
 the largest sum over a process and all its children, sampled every 20 ms. A peer that is not
 installed is left out and named: sort is there on any machine, duckdb and polars come from PyPI
-(their interpreter is given with --peers or SSLKIT_BENCH_PEERS), tokenizers is an extra of sslkit,
+(their interpreter is given with --peers or SSLKIT_BENCH_PEERS), tokenizers with the dev tools,
 jellyfish and kmc come from Debian.
 On source code the peers count words only, sslkit all tokens.
 """

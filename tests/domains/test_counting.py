@@ -113,13 +113,17 @@ LONG = 300_000
 
 @pytest.mark.parametrize("block", [1 << 14, 1 << 19])
 def test_lines_and_columns_of_any_length(block):
-    """Only a token can be too long; what it stands in may be as long as it likes."""
+    """Only a token can be too long, and a line that RDKit reads."""
     cells = b"a\t" + b"x y " * LONG + b"\tlast\tmore\n" + b"b\t\tz"
     assert tokens(lines, cells, block, column=1) == ["a", "b"]
     assert tokens(lines, cells, block, column=3) == ["last", "z"]
     many = b"\t".join(b"%d" % n for n in range(LONG))
     assert tokens(lines, many, block, column=LONG) == [str(LONG - 1)]
-    titled = b"CCl " + b"title " * LONG + b"\nBr"
+    titled = b"CCl " + b"title " * (LONG // 3) + b"\nBr"
     for canonical in (False, True):
         assert tokens(molecule, titled, block, canonical=canonical) == ["C", "Cl", "Br"]
-    assert tokens(molecule, b"Cl[nH]" * LONG, block, canonical=False) == ["Cl", "[nH]"] * LONG
+    beyond = b"Cl[nH]" * LONG
+    assert tokens(molecule, beyond, block, canonical=False) == ["Cl", "[nH]"] * LONG
+    with pytest.raises(DataError, match="cannot be used"):
+        tokens(molecule, beyond, block)
+    assert tokens(molecule, beyond + b"\nBr", block, on_error="skip") == ["Br"]

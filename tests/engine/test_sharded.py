@@ -88,7 +88,7 @@ _TWO = """
         _, one = trained(ALONE, Model(), range(3, 6), half)
         torch.testing.assert_close(flat(two), flat(one))
         assert not torch.equal(flat(two), flat(half))
-        here.wait()
+        here.barrier()
         os.write(1, b"fine %d\\n" % here.rank)
 """
 

@@ -16,7 +16,8 @@ from sslkit.errors import RequeueError
 from sslkit.machine import interrupts
 
 _SSLKIT = [sys.executable, "-m", "sslkit"]
-_SHOW = [*_SSLKIT, "show", "checkpoint", "x"]
+#: The plug-in imports torch.
+_SHOW = [*_SSLKIT, "show", "objective", "mlm"]
 #: What is loaded as torch: a request comes, and no answer within half a minute.
 _LOADING = "import os, signal, time\nos.kill(os.getpid(), signal.{})\ntime.sleep({})\n"
 

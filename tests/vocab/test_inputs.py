@@ -197,9 +197,9 @@ def test_rows_that_cannot_be_used(tmp_path, monkeypatch):
     assert caught.value.where == f"{path}, row 2"
     assert cells(path, on_error="skip") == b"x\nz\n"
     monkeypatch.setattr(inputs, "LONGEST_ROW", 1000)
-    for row in ("x" * 1200, '"' + "x\n" * 600 + '"'):
+    for row in ("x" * 1200, '"' + "x\n" * 1200 + '"'):
         path.write_text(f"id,seq\na,{row}\n")
-        with pytest.raises(DataError, match=r"too long|cannot be read"):
+        with pytest.raises(DataError, match="row of a table"):
             cells(path)
 
 

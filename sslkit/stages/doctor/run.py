@@ -77,7 +77,7 @@ def _findings(full: bool) -> Iterator[Finding]:
         yield from _torch()
     else:
         yield Finding(
-            "torch", "ok", "not tried, nor GPUs and torchrun", "sslkit doctor --full does"
+            "torch", "ok", "not tried, nor GPUs and torchrun", "sslkit doctor --full tries them"
         )
 
 

@@ -123,13 +123,7 @@ def choose(
         pairs[f"{label['domain']}.k"] = str(options.k)
     objectives = of_objectives(modules)
     causal = chosen_objectives.causal(objectives)
-    fixed = {"causal": causal} if _knows_causal(modules["model"][1]) and causal is not None else {}
-    if causal and not (fixed or modules["model"][1].Model.causal):
-        raise UsageError(
-            f"objective {options.objective} does not fit model {options.model}",
-            why="it predicts tokens from earlier ones, and the model looks at later ones too",
-            do="use --objective mlm, or --model transformer",
-        )
+    fixed = _fixed(options, causal, modules["model"][1])
     settings = catalog.settings(
         {label[kind]: module for kind, (_, module) in modules.items()},
         pairs,
@@ -215,6 +209,22 @@ def labels(modules: Mapping[str, tuple[str, ModuleType]]) -> dict[str, str]:
     """What ``--set`` calls each plug-in: its name, or its kind where two have one name."""
     names = [name for name, _ in modules.values()]
     return {kind: name if names.count(name) == 1 else kind for kind, (name, _) in modules.items()}
+
+
+def _fixed(options: Options, causal: bool | None, model: ModuleType) -> dict[str, bool]:
+    """The settings of a model that its objectives decide.
+
+    Raises:
+        UsageError: the model looks at later tokens, and an objective predicts them.
+    """
+    fixed = {"causal": causal} if _knows_causal(model) and causal is not None else {}
+    if causal and not (fixed or model.Model.causal):
+        raise UsageError(
+            f"objective {options.objective} does not fit model {options.model}",
+            why="it predicts tokens from earlier ones, and the model looks at later ones too",
+            do="use --objective mlm, or --model transformer",
+        )
+    return fixed
 
 
 def _knows_causal(model: ModuleType) -> bool:
