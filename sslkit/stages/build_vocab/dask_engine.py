@@ -1,10 +1,10 @@
-"""build-vocab --engine dask: the shares of a corpus counted, and merged, on a Dask cluster.
+"""build-vocab --engine dask: count the shares of a corpus, and merge them, on a Dask cluster.
 
-The story: the corpus is divided into as many shares as there are to be tasks; each is counted by
-a task just as with --shard, into a folder beside the table that all machines must see; when all
-are there, one more task merges them just as merge-vocab does, and the folder is removed. A share
-that is there is not counted again, whoever asks: a killed worker's task starts anew elsewhere,
-and the same command goes on where an earlier one was ended.
+The corpus is divided into as many shares as there will be tasks; each task counts one as --shard
+does, into a folder beside the table that all machines must see; when all are counted, one more task
+merges them as merge-vocab does, and the folder is removed. A share that was counted is not counted
+again: the task of a killed worker starts anew elsewhere, and the same command continues what an
+earlier one left.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _ADDRESS = "DASK_SCHEDULER_ADDRESS"
 _TASK_BYTES = 1 << 28
 #: The file that ends the tasks.
 _STOP = "stop"
-#: The options that a task is given as they are.
+#: The options that are passed on to a task as they are.
 _OPTIONS = (
     *("domain", "k", "sequence_column", "label_column", "id_column", "canonical", "mem"),
     *("min_count", "max_size", "special", "subword", "tmp", "set", "on_error"),
@@ -36,17 +36,17 @@ _OPTIONS = (
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be done.
+    """What is to be counted.
 
     Attributes:
         options: of build-vocab.
-        what: all that decides the bytes of the shares, as JSON can hold it.
+        identity: all that decides the bytes of the shares, in the types of JSON.
     """
 
     out: Path
     files: list[Path]
     options: Any
-    what: Any
+    identity: Any
 
 
 def check(options: Any, files: list[Path]) -> None:
@@ -75,7 +75,7 @@ def _address(options: Any) -> str:
 
 
 def tidy(job: Job) -> None:
-    """Remove the shares of a table that is written, left by a process that was killed."""
+    """Remove the shares of a finished table, left by a process that was killed."""
     if job.options.engine == "dask":
         _remove(_shares(job)[0])
 
@@ -85,7 +85,7 @@ def _shares(job: Job) -> tuple[Path, int]:
     number = job.options.tasks or max(
         1, -(-sum(f.stat().st_size for f in job.files) // _TASK_BYTES)
     )
-    text = json.dumps([job.what, number], sort_keys=True, default=str)
+    text = json.dumps([job.identity, number], sort_keys=True, default=str)
     name = f"{job.out.name}.{hashlib.sha256(text.encode()).hexdigest()[:12]}.parts"
     return job.out.absolute().with_name(name), number
 
@@ -94,9 +94,9 @@ def run(job: Job, console: Console, stop: Stop) -> None:
     """Count and merge on a cluster.
 
     Raises:
-        SslkitError: a task failed, as it says.
-        ResourceError: no scheduler answers, or workers died over a task.
-        RequeueError: a signal came; the same command goes on.
+        SslkitError: a task failed, with the task's own message.
+        ResourceError: no scheduler answers, or workers died of a task.
+        RequeueError: a signal came; the same command continues.
     """
     out = job.out.absolute()
     folder, number = _shares(job)
@@ -126,16 +126,16 @@ def run(job: Job, console: Console, stop: Stop) -> None:
             merging = Task((*merge, *map(str, parts)), here, end)
             (merged,) = cluster.run(client, [merging], check, lambda: None)
         except BaseException:
-            # What still runs for nobody shall end, and keep what it has.
+            # Tasks that still run end, and keep their spills.
             with suppress(OSError):
                 marker.touch()
             raise
     _remove(folder)
-    _tell(job, json.loads(merged.out), console)
+    _report(job, json.loads(merged.out), console)
 
 
 def _remove(folder: Path) -> None:
-    """Remove the shares in a folder, whole or not, and what else was written there."""
+    """Remove the shares in a folder, whole or not, and the other files of the engine."""
     if not folder.is_dir():
         return
     for part in folder.iterdir():
@@ -146,7 +146,7 @@ def _remove(folder: Path) -> None:
 
 
 def _count(options: Any, shard: str) -> tuple[str, ...]:
-    """The words of a task that counts."""
+    """The command line of a task that counts."""
     words = ["build-vocab", "--quiet", f"--threads={options.threads or 1}", f"--shard={shard}"]
     for name in _OPTIONS:
         value = getattr(options, name)
@@ -154,13 +154,13 @@ def _count(options: Any, shard: str) -> tuple[str, ...]:
         if value is True:
             words.append(flag)
         elif isinstance(value, list | tuple):
-            words += [f"{flag}={one}" for one in value]
+            words += [f"{flag}={item}" for item in value]
         elif value is not None and value is not False:
             words.append(f"{flag}={value}")
     return (*words, "--", *map(str, options.corpus))
 
 
-def _tell(job: Job, results: dict[str, Any], console: Console) -> None:
+def _report(job: Job, results: dict[str, Any], console: Console) -> None:
     console.say(f"{human(results['tokens'])} tokens, {human(results['distinct'])} distinct")
     console.say(f"wrote {job.out} ({human(results['size'])} tokens)")
     drawn, text = plot.draw(job.out, console) if job.options.plot else ({}, "")

@@ -1,4 +1,7 @@
-"""merge-vocab: put together what build-vocab --shard counted apart, to the bytes of one run."""
+"""merge-vocab: merge the shares that build-vocab --shard counted, to the bytes of a single run.
+
+sslkit merge-vocab part-1 part-2 part-3
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +25,10 @@ class Options(Common):
     """What `sslkit merge-vocab` takes.
 
     Attributes:
-        parts: folders that build-vocab --shard wrote, all of them.
+        parts: all folders that build-vocab --shard wrote.
         mem: peak memory, as "4G".
         plot: whether to draw the counts.
-        tmp: where the folder for temporary files is made.
+        tmp: where the folder for temporary files is created.
     """
 
     parts: list[Path]
@@ -35,32 +38,41 @@ class Options(Common):
 
 
 def run(options: Options, console: Console) -> None:
-    """Merge parts.
+    """Merge shares; see the command's help.
 
     Raises:
         UsageError: parts are missing or do not belong together.
         DataError: a part is damaged.
     """
+    # ---- Output: refuse at once what could not be written at the end ----
     out = options.out or Path(NAME)
     destination.check(out, kinds.VOCABULARY, options)
     destination.check_corpus(out, kinds.VOCABULARY, options.parts, ("",), ())
     plan = budget.plan(sizes.parse(options.mem))
     budget.tighten(plan)
     vocab_plot.check(options, out)
+
+    # ---- Data: the shares, and how their tokens are counted ----
     if missing := [path for path in options.parts if not path.is_dir()]:
         raise UsageError(f"there is no part {missing[0]}")
-    held = [shares.load(path) for path in options.parts]
-    made, tally = shares.join([share for share, _ in held])
-    domain = made.plugins["domain"]
-    module, settings = plugins.restore("domain", made, options.parts[0])
-    console.say(f"merges {len(held)} parts of {domain['name']}")
-    what = ["merge", made.to_json(), str(out.absolute())]
-    if out.exists() and not options.force and table.finished(out, made, console, options.plot):
-        tidy(options.tmp, what)
+    parts = [shares.load(path) for path in options.parts]
+    manifest, tally = shares.join([share for share, _ in parts])
+    domain = manifest.plugins["domain"]
+    module, settings = plugins.restore("domain", manifest, options.parts[0])
+    console.say(f"merges {len(parts)} parts of {domain['name']}")
+    identity = ["merge", manifest.to_json(), str(out.absolute())]
+    if (
+        out.exists()
+        and not options.force
+        and table.is_finished(out, manifest, console, options.plot)
+    ):
+        tidy(options.tmp, identity)
         return
-    scheme = scheme_of(made, module, settings)
-    subwords.check(made.settings, scheme, plan, out)
-    with stopping() as stop, workplace(options.tmp, what) as folder:
+    scheme = scheme_of(manifest, module, settings)
+    subwords.check(manifest.settings, scheme, plan, out)
+
+    # ---- Merging and writing ----
+    with stopping() as stop, workplace(options.tmp, identity) as folder:
         work = table.Work(
             out,
             scheme,
@@ -69,5 +81,5 @@ def run(options: Options, console: Console) -> None:
             budget.lanes(plan, thread_count(options.threads)),
             lambda: stop.check("all parts are as they were"),
         )
-        results = table.write(work, [spill for _, spill in held], tally, lambda: made)
-    table.tell(out, results, plan, console, options.plot)
+        results = table.write(work, [spill for _, spill in parts], tally, lambda: manifest)
+    table.report(out, results, plan, console, options.plot)

@@ -1,4 +1,4 @@
-"""How the memory of build-vocab is divided for a corpus, and whether compiled loops pay there."""
+"""How build-vocab divides its memory for a corpus, and whether compiled loops are worth loading."""
 
 from pathlib import Path
 
@@ -9,18 +9,21 @@ from sslkit.vocab.kmers import dense
 from sslkit.vocab.kmers.kmers import have_compiled
 from sslkit.vocab.scheme import Kmers, Scheme
 
-#: A corpus of so many bytes takes longer than loading compiled loops.
+#: Counting a corpus of so many bytes takes longer than loading compiled loops.
 _WORTH_COMPILING = 1 << 27
 
 
 def plan_for(total: int, scheme: Scheme, files: list[Path], threads: int) -> tuple[Plan, int]:
-    """Divide a budget.
+    """Divide the memory budget.
+
+    Args:
+        total: bytes of the budget.
 
     Returns:
         the plan, and how many threads may count at once.
 
     Raises:
-        ResourceError: nothing useful is left for counts.
+        ResourceError: too little is left for counts.
     """
     named = [path for path in files if not pipes.is_pipe(path)]
     # As many files are decompressed at once as there are threads.

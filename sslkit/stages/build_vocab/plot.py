@@ -1,4 +1,4 @@
-"""The end of build-vocab --plot: a picture beside the table, and its histogram in the terminal."""
+"""build-vocab --plot: a picture beside the table, and its histogram in the terminal."""
 
 import dataclasses
 from pathlib import Path
@@ -20,7 +20,7 @@ def check(options: Any, table: Path, *, sharded: bool = False) -> None:
     """Refuse at once what could not be done at the end.
 
     Raises:
-        UsageError: there will be no table, the extra package is missing, or another file stands
+        UsageError: a share has no table to draw, the extra package is missing, or another file is
             where the picture would be.
         ResourceError: the picture cannot be written.
     """
@@ -35,7 +35,7 @@ def check(options: Any, table: Path, *, sharded: bool = False) -> None:
 
 
 def picture_of(table: Path) -> Path:
-    """The picture that belongs to a vocabulary: vocab.png."""
+    """The path of a vocabulary's picture: vocab.png for vocab.parquet."""
     return table.with_name(table.stem + ".png")
 
 
@@ -43,31 +43,31 @@ def draw(table: Path, console: Console) -> tuple[dict[str, Any], str]:
     """Write the picture of a finished table.
 
     Returns:
-        what there is to tell machines, and people.
+        the results for ``--json``, and a text for people.
     """
-    held = spectrum.collect(reading.counts(table))
-    beside = picture_of(table)
-    if not len(held.values):
+    counts = spectrum.collect(reading.counts(table))
+    path = picture_of(table)
+    if not len(counts.values):
         console.warn("all counts are 0: nothing to draw")
         return {}, ""
-    atomic.write_bytes(beside, picture.png(held, _title(reading.stated(table), held)))
-    console.say(f"wrote {beside}")
-    fit = held.fit()
-    said = {"plot": str(beside), "zipf": fit and dataclasses.asdict(fit)}
-    text = spectrum.lines(held, _LINES, _WIDTH)
+    atomic.write_bytes(path, picture.png(counts, _title(reading.stated(table), counts)))
+    console.say(f"wrote {path}")
+    fit = counts.fit()
+    results = {"plot": str(path), "zipf": fit and dataclasses.asdict(fit)}
+    text = spectrum.lines(counts, _LINES, _WIDTH)
     if fit:
         text += (
             f"\n\ncount ~ rank ** {fit.slope:.2f} by least squares of logarithms, ranks "
             f"{fit.first:,} to {fit.last:,}, R2 {fit.explained:.3f}"
         )
-    return said, text
+    return results, text
 
 
-def _title(made: Manifest, held: spectrum.Spectrum) -> str:
-    domain = made.plugins["domain"]
+def _title(manifest: Manifest, counts: spectrum.Spectrum) -> str:
+    domain = manifest.plugins["domain"]
     values = [f"{name}={value}" for name, value in domain["settings"].items()]
-    if method := made.settings.get("subword"):
+    if method := manifest.settings.get("subword"):
         values.append(f"{method} subwords")
-    what = ", ".join([domain["name"], *values])
-    total = int((held.values * held.tokens).sum())
-    return f"{what}: {total:,} tokens, {held.tokens.sum():,} distinct"
+    name = ", ".join([domain["name"], *values])
+    total = int((counts.values * counts.tokens).sum())
+    return f"{name}: {total:,} tokens, {counts.tokens.sum():,} distinct"

@@ -18,11 +18,11 @@ def settings(k: int | None, pairs: Sequence[str], name: str, module: ModuleType)
     """The domain's settings.
 
     Args:
-        k: letters per token, as a flag says; None is the domain's default.
+        k: letters per token, of ``--k``; None is the domain's default.
         pairs: ``name=value`` of further settings.
 
     Raises:
-        UsageError: a setting it does not have, or cannot have this value.
+        UsageError: the domain has no such setting, or it cannot have this value.
     """
     known = {field.name for field in dataclasses.fields(module.Settings)}
     if k is not None and "k" not in known:
@@ -31,28 +31,28 @@ def settings(k: int | None, pairs: Sequence[str], name: str, module: ModuleType)
     return catalog.settings({name: module}, catalog.parse_pairs(pairs), {name: given})[name]
 
 
-def scheme_of(made: Manifest, module: ModuleType, chosen: Any) -> Scheme:
+def scheme_of(manifest: Manifest, module: ModuleType, chosen: Any) -> Scheme:
     """How a domain's tokens are counted.
 
     Raises:
-        UsageError: it has none, or an option does not fit them.
+        UsageError: the domain counts no tokens, or an option does not fit them.
     """
-    name = made.plugins["domain"]["name"]
+    name = manifest.plugins["domain"]["name"]
     if not hasattr(module, "counting"):
         raise UsageError(
             f"domain {name} counts no tokens, and needs no vocabulary",
             do=f"sslkit pretrain FILES --domain {name}",
         )
-    scheme: Scheme = module.counting(chosen, made.settings["on_error"])
-    if isinstance(scheme, Kmers) and made.settings["special"]:
+    scheme: Scheme = module.counting(chosen, manifest.settings["on_error"])
+    if isinstance(scheme, Kmers) and manifest.settings["special"]:
         raise UsageError("--special is for tokens of text", why=f"{name} has k-mers only")
-    if made.settings["canonical"] and not isinstance(scheme, Kmers):
+    if manifest.settings["canonical"] and not isinstance(scheme, Kmers):
         raise UsageError(f"tokens of {name} have no reverse complement", do="drop --canonical")
     return scheme
 
 
 def inputs_of(scheme: Scheme, module: ModuleType, columns: Columns, on_error: OnError) -> Inputs:
-    """How files of a domain are opened; those that are tables give their sequences."""
+    """How files of a domain are opened; of tables the column of sequences is read."""
     domain = getattr(module, "Domain", None)
     return Inputs(
         scheme.fasta,
@@ -63,12 +63,12 @@ def inputs_of(scheme: Scheme, module: ModuleType, columns: Columns, on_error: On
         own=recognition.endings(module),
         has_tables=domain is not None,
         has_pairs=hasattr(domain, "pairs"),
-        # Bad records are found by reading everything before.
+        # A survey, which finds bad records before they are counted, reads each file once more.
         once=scheme.survey is None or on_error == "stop",
     )
 
 
 def shown(chosen: Any) -> str:
-    """Settings for people."""
+    """Settings as a line for people."""
     values = dataclasses.asdict(chosen)
     return ", ".join(f"{key} {value}" for key, value in values.items()) or "no settings"

@@ -1,4 +1,4 @@
-"""The end of build-vocab and merge-vocab: from spills to the table, and what is said of it."""
+"""The end of build-vocab and merge-vocab: the table is written from the spills, and reported."""
 
 import dataclasses
 from collections import Counter
@@ -22,38 +22,38 @@ from sslkit.vocab.scheme import Kmers, Scheme, Strings
 from sslkit.vocab.subwords import tokenizer
 
 
-def finished(
+def is_finished(
     out: Path,
-    made: Manifest,
+    expected: Manifest,
     console: Console,
     plot: bool,
     left_out: dict[str, int] | None = None,
 ) -> bool:
-    """Whether ``out`` holds just what would be made; drawn again where that is wanted.
+    """Whether ``out`` is the vocabulary that would be written; then report it, with ``plot`` drawn.
 
-    One whose tokenizer file is missing does not: it is made again.
+    A vocabulary whose tokenizer file is missing is not finished.
 
     Args:
-        left_out: how many files are not read, by reason, where that is known.
+        left_out: number of files that are not read, by reason, where that is known.
 
     Raises:
-        UsageError: it holds something else.
+        UsageError: ``out`` was made of another corpus or with other settings.
     """
-    old = reading.stated(out)
+    existing = reading.stated(out)
     why = ""
-    if old.stage != made.stage:
-        why = f"by {old.stage}"
-    elif found := _differences(_identity(old), _identity(made)):
-        why = "; ".join(found)
-    elif names_and_hashes(old.inputs) != names_and_hashes(made.inputs):
-        why = _changed(old.inputs, made.inputs)
-    elif not tokenizer.is_whole(out, old):
-        beside = tokenizer.path_of(out)
-        if not beside.exists():
+    if existing.stage != expected.stage:
+        why = f"by {existing.stage}"
+    elif differences := _differences(_identity(existing), _identity(expected)):
+        why = "; ".join(differences)
+    elif names_and_hashes(existing.inputs) != names_and_hashes(expected.inputs):
+        why = _changed(existing.inputs, expected.inputs)
+    elif not tokenizer.is_whole(out, existing):
+        tokenizer_file = tokenizer.path_of(out)
+        if not tokenizer_file.exists():
             return False
-        why = f"{beside} is not what belongs to it"
-    elif not all(held.sha256 for held in made.inputs):
-        why = "the corpus comes through a pipe, so nobody knows whether it is the same"
+        why = f"{tokenizer_file} does not belong to it"
+    elif not all(entry.sha256 for entry in expected.inputs):
+        why = "the corpus comes through a pipe, so it may be another one"
     if why:
         raise UsageError(
             f"{out} was made otherwise",
@@ -63,17 +63,17 @@ def finished(
     console.say(f"{out} is finished already; nothing to do")
     drawn, text = vocab_plot.draw(out, console) if plot else ({}, "")
     more = {} if left_out is None else {"left_out": left_out}
-    console.result({"vocab": str(out), **old.results, **drawn, **more}, text)
+    console.result({"vocab": str(out), **existing.results, **drawn, **more}, text)
     return True
 
 
-def _identity(made: Manifest) -> dict[str, Any]:
-    domain = made.plugins["domain"]
+def _identity(manifest: Manifest) -> dict[str, Any]:
+    domain = manifest.plugins["domain"]
     return {
         "domain": domain["name"],
         "version": domain["version"],
         **domain["settings"],
-        **made.settings,
+        **manifest.settings,
     }
 
 
@@ -100,7 +100,7 @@ class Work:
 
     Attributes:
         threads: how many may work at once.
-        check: called now and then; may end the work.
+        check: called regularly; raises where the work should end.
     """
 
     out: Path
@@ -112,62 +112,63 @@ class Work:
 
 
 def write(
-    work: Work, spills: list[Spill], tally: Counter[str], made: Callable[[], Manifest]
+    work: Work, spills: list[Spill], tally: Counter[str], manifest_of_all: Callable[[], Manifest]
 ) -> dict[str, Any]:
     """Merge, order, cut and write.
 
     Args:
-        made: gives the manifest, but for its results, when everything is counted.
+        tally: what was met besides tokens, as bad records and empty files.
+        manifest_of_all: the manifest without results; called when all files have been read.
 
     Returns:
-        the results that the manifest got.
+        the results of the manifest.
 
     Raises:
-        DataError: no token at all.
+        DataError: the corpus has no token.
     """
-    # A third is left for what merging and ordering hold at the same time, and for gaps between.
+    # A third is left for what merging and ordering hold at the same time, and for fragmentation.
     memory = work.plan.counts * 2 // 3
     spills = combine.reduce(spills, work.folder, memory, work.check)
-    stated = made()
-    settings = stated.settings
+    manifest = manifest_of_all()
+    settings = manifest.settings
     kind, streams = combine.streams(spills, memory, work.threads)
     finish = Finish(kind, streams, work.folder, memory, settings["special"])
     finish.sort(work.check)
     if not finish.total:
-        raise _nothing([Path(held.path) for held in stated.inputs], work.scheme)
+        raise _no_token([Path(entry.path) for entry in manifest.inputs], work.scheme)
     if isinstance(work.scheme, Strings) and settings.get("subword"):
-        words = _results(len(stated.inputs), tally, finish, finish.cut(1, None))
-        stated = dataclasses.replace(stated, results=words)
-        return subwords.write(work.out, finish, work.scheme, stated, work.check)
+        words = _results(len(manifest.inputs), tally, finish, finish.cut(1, None))
+        manifest = dataclasses.replace(manifest, results=words)
+        return subwords.write(work.out, finish, work.scheme, manifest, work.check)
     cut = finish.cut(settings["min_count"], settings["max_size"])
-    results = _results(len(stated.inputs), tally, finish, cut)
-    text = dataclasses.replace(stated, results=results).to_json()
+    results = _results(len(manifest.inputs), tally, finish, cut)
+    text = dataclasses.replace(manifest, results=results).to_json()
     with subwords.without_tokenizer(work.out):
         vocabulary.write(work.out, finish.rows(cut, work.scheme, work.check), text)
     return results
 
 
-def _nothing(files: list[Path], scheme: Scheme) -> DataError:
-    others = f", and {len(files) - 1} more" if len(files) > 1 else ""
+def _no_token(files: list[Path], scheme: Scheme) -> DataError:
+    more = f", and {len(files) - 1} more" if len(files) > 1 else ""
     if isinstance(scheme, Kmers):
         return DataError(
             "the corpus holds no token",
-            where=f"{files[0]}, record 1{others}",
+            where=f"{files[0]}, record 1{more}",
             why=f"no record has {scheme.k} letters in a row that are not ambiguous",
             do="use another corpus, or a smaller --k",
         )
     return DataError(
         "the corpus holds no token",
-        where=f"{files[0]}{others}",
+        where=f"{files[0]}{more}",
         why="it is empty, or holds only what separates tokens",
         do="use another corpus",
     )
 
 
 def _results(files: int, tally: Counter[str], finish: Finish, cut: Cut) -> dict[str, Any]:
-    met = dict(tally)
-    if "windows" in met:
-        met["skipped_windows"] = met.pop("windows") - finish.total
+    counts = dict(tally)
+    if "windows" in counts:
+        counts["skipped_windows"] = counts.pop("windows") - finish.total
     return {
         "files": files - tally["empty_files"],
         "tokens": finish.total,
@@ -176,11 +177,11 @@ def _results(files: int, tally: Counter[str], finish: Finish, cut: Cut) -> dict[
         "cut_distinct": finish.distinct - cut.counted,
         "cut_tokens": finish.total - cut.tokens,
         "cut_share": round(1 - cut.tokens / finish.total, 9),
-        **dict(sorted(met.items())),
+        **dict(sorted(counts.items())),
     }
 
 
-def tell(
+def report(
     out: Path,
     results: dict[str, Any],
     plan: Plan,
@@ -188,20 +189,20 @@ def tell(
     plot: bool,
     left_out: dict[str, int] | None = None,
 ) -> None:
-    """Say what was written and what it took, and draw it where that is wanted.
+    """Report what was written and the memory that it took; with ``plot`` draw it.
 
     Args:
-        left_out: how many files were not read, by reason, where that is known.
+        left_out: number of files that were not read, by reason, where that is known.
     """
-    said = f"{human(results['tokens'])} tokens, {human(results['distinct'])} distinct"
+    summary = f"{human(results['tokens'])} tokens, {human(results['distinct'])} distinct"
     for key, words in (
         ("skipped_windows", "windows skipped for ambiguous letters"),
         ("invalid_bytes", "bytes skipped that are not UTF-8"),
         ("too_long_tokens", "tokens skipped that are too long"),
     ):
         if key in results:
-            said += f", {human(results[key])} {words}"
-    console.say(said)
+            summary += f", {human(results[key])} {words}"
+    console.say(summary)
     if results["cut_distinct"]:
         console.say(
             f"cut: {human(results['cut_distinct'])} distinct tokens, "
