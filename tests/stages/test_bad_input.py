@@ -38,8 +38,8 @@ def folder(tmp_path: Path, tiny_vocab: Path, tiny_labels: Path, command: Command
 
 def left(folder: Path) -> dict[Path, int]:
     """All files but the cache, and when each was written."""
-    kept = (path for path in folder.rglob("*") if path.is_file() and ".sslkit" not in path.parts)
-    return {path: path.stat().st_mtime_ns for path in kept}
+    files = (path for path in folder.rglob("*") if path.is_file() and ".sslkit" not in path.parts)
+    return {path: path.stat().st_mtime_ns for path in files}
 
 
 CORPORA = [
@@ -96,16 +96,16 @@ def test_labels(folder: Path, command: Command, stage: str) -> None:
 
 @pytest.mark.parametrize("stage", LABELS)
 @pytest.mark.parametrize(
-    ("row", "said"), [("g3,ACGTACGTAC,1", "'g3' stands twice"), (",ACGTACGTAC,1", "is empty")]
+    ("row", "message"), [("g3,ACGTACGTAC,1", "'g3' stands twice"), (",ACGTACGTAC,1", "is empty")]
 )
 def test_ids_in_a_column_that_was_named(
-    folder: Path, command: Command, stage: str, row: str, said: str
+    folder: Path, command: Command, stage: str, row: str, message: str
 ) -> None:
     (folder / "bad.csv").write_bytes(rows(row))
     given = (stage, "--task", "promoter", "--labels", "bad.csv", "--id-column", "id")
     refused = command(*given, *LABELS[stage], check=3)
     assert "row 21" in refused.err
-    assert said in refused.err
+    assert message in refused.err
 
 
 class Malice:
@@ -116,10 +116,10 @@ class Malice:
 
 
 def other_version(path: Path) -> None:
-    held = torch.load(path, weights_only=True)
-    (name,) = (key for key, value in held.items() if isinstance(value, str) and "format" in value)
-    held[name] = held[name].replace('"format": 1', '"format": 99')
-    torch.save(held, path)
+    saved = torch.load(path, weights_only=True)
+    (name,) = (key for key, value in saved.items() if isinstance(value, str) and "format" in value)
+    saved[name] = saved[name].replace('"format": 1', '"format": 99')
+    torch.save(saved, path)
 
 
 SPOILERS: list[tuple[Callable[[Path], Any], str]] = [
@@ -137,13 +137,13 @@ def test_checkpoints(folder: Path, command: Command, stage: str) -> None:
     words = {"embed": ("corpus/genes.fa", *SAME), "show": ("pretrained",)}.get(stage, labels)
     path = folder / "pretrained/checkpoint.pt"
     shutil.copy(path, folder / "good.pt")
-    for spoil, said in SPOILERS:
+    for spoil, message in SPOILERS:
         shutil.copy(folder / "good.pt", path)
         spoil(path)
         before = left(folder)
         refused = command(stage, *words, check=3)
         assert "pretrained/checkpoint.pt" in refused.err
-        assert said in refused.err
+        assert message in refused.err
         assert left(folder) == before
         assert not (folder / "trace").exists()
 
@@ -175,11 +175,11 @@ def test_line_ends_change_nothing(folder: Path, command: Command) -> None:
 def test_ids_of_a_corpus_may_repeat_and_keep_their_rows(folder: Path, command: Command) -> None:
     (folder / "twice.fa").write_text(">a\nACGTACGTTT\n>a\nTTTTGGGGAC\n")
     command("embed", "twice.fa", *SAME)
-    held = pq.read_table(folder / "embeddings.parquet")
-    assert held["id"].to_pylist() == ["a", "a"]
-    assert held["row"].to_pylist() == [0, 1]
-    told = command("inspect", "twice.fa", "--json").json["files"][0]
-    assert told["duplicate_ids"]["count"] == 1
+    table = pq.read_table(folder / "embeddings.parquet")
+    assert table["id"].to_pylist() == ["a", "a"]
+    assert table["row"].to_pylist() == [0, 1]
+    entry = command("inspect", "twice.fa", "--json").json["files"][0]
+    assert entry["duplicate_ids"]["count"] == 1
 
 
 def limited(folder: Path, blocks: int, *words: str) -> "subprocess.CompletedProcess[str]":
@@ -204,10 +204,10 @@ def test_a_full_disk(folder: Path, command: Command, blocks: int, words: tuple[s
     done = limited(folder, blocks, *words)
     assert done.returncode == 4, done.stderr
     assert "Traceback" not in done.stderr
-    made = {path.name for path in left(folder)}
-    assert not made & {"other.parquet", "probe.json"}
+    names = {path.name for path in left(folder)}
+    assert not names & {"other.parquet", "probe.json"}
     assert not list((folder / "finetuned").rglob("checkpoint.pt"))
-    assert not [name for name in made if name.endswith(".part")]
+    assert not [name for name in names if name.endswith(".part")]
     command(*words)
 
 
@@ -237,10 +237,10 @@ def test_empty_files_are_passed_over_and_counted(
         (folder / f"b{number}{ending}").write_bytes(nothing)
     refused = command("build-vocab", "some", *more, "--threads", "1", check=3)
     assert f"some/b0{ending}" in refused.err
-    made = command("build-vocab", "some", *more, "--on-error", "skip", "--json").json
+    results = command("build-vocab", "some", *more, "--on-error", "skip", "--json").json
     same = ("files", "tokens", "distinct")
-    assert [made[key] for key in same] == [alone[key] for key in same]
-    assert made["empty_files"] == 3
+    assert [results[key] for key in same] == [alone[key] for key in same]
+    assert results["empty_files"] == 3
 
 
 def test_every_stage_passes_over_empty_files(folder: Path, command: Command) -> None:
@@ -251,8 +251,8 @@ def test_every_stage_passes_over_empty_files(folder: Path, command: Command) -> 
         assert "corpus/blank.fa.gz" in command(stage, "corpus", *more, "-o", "x", check=3).err
     command("pretrain", "corpus", *TINY, *SAME, *skip, "-o", "other")
     for stage in ("embed", "score"):
-        found = command(stage, "corpus", *SAME, *skip, "--json").json
-        assert (found["records"], found["bad"], found["empty_files"]) == (23, 0, 2)
+        results = command(stage, "corpus", *SAME, *skip, "--json").json
+        assert (results["records"], results["bad"], results["empty_files"]) == (23, 0, 2)
     # Where nothing is left there is nothing to do.
     for stage in ("embed", "score"):
         command(stage, corpus / "nothing.fa", *SAME, *skip, "-o", f"{stage}.parquet", check=3)

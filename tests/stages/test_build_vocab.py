@@ -36,18 +36,18 @@ def run(*arguments, cwd, **more):
 
 
 def table(path):
-    held = pq.read_table(path)
-    assert held["id"].to_pylist() == list(range(held.num_rows))
-    return list(zip(held["token"].to_pylist(), held["count"].to_pylist(), strict=True))
+    columns = pq.read_table(path)
+    assert columns["id"].to_pylist() == list(range(columns.num_rows))
+    return list(zip(columns["token"].to_pylist(), columns["count"].to_pylist(), strict=True))
 
 
 def expected(records, k):
-    found = collections.Counter()
+    counts = collections.Counter()
     for record in records:
         text = record.upper().replace("U", "T")
-        found.update(text[i : i + k] for i in range(len(text) - k + 1))
-    kept = {token: n for token, n in found.items() if not set(token) - set("ACGT")}
-    return sorted(kept.items(), key=lambda row: (-row[1], row[0]))
+        counts.update(text[i : i + k] for i in range(len(text) - k + 1))
+    valid = {token: n for token, n in counts.items() if not set(token) - set("ACGT")}
+    return sorted(valid.items(), key=lambda row: (-row[1], row[0]))
 
 
 def dna(length, seed, letters="ACGTacgtNnRyU"):
@@ -76,24 +76,24 @@ def test_counts_every_kmer_exactly(corpus, k):
     done = sslkit("corpus/", "--k", k, "--mem", "300M", "--json", cwd=folder)
     assert done.returncode == 0, done.stderr
     assert table(folder / "vocab.parquet") == expected(records, k)
-    told = json.loads(done.stdout)
+    results = json.loads(done.stdout)
     total = sum(count for _, count in expected(records, k))
     windows = sum(max(0, len(text) - k + 1) for text in records)
-    assert told["tokens"] == total
-    assert told["skipped_windows"] == windows - total
-    assert told["peak_bytes"] < 300 << 20
+    assert results["tokens"] == total
+    assert results["skipped_windows"] == windows - total
+    assert results["peak_bytes"] < 300 << 20
     assert sorted(p.name for p in folder.iterdir()) == ["corpus", "vocab.parquet"]
 
 
 def test_tells_the_next_stage_how_it_was_made(corpus):
     folder, _ = corpus
     assert sslkit("corpus/", "-q", cwd=folder).stderr == ""
-    made = json.loads(pq.read_schema(folder / "vocab.parquet").metadata[b"sslkit"])
-    assert made["stage"] == "build-vocab"
-    assert made["plugins"]["domain"]["name"] == "genome"
-    assert made["plugins"]["domain"]["settings"]["k"] == 6
-    assert [Path(held["path"]).name for held in made["inputs"]] == ["b.fna.gz", "a.fa"]
-    assert made["results"]["distinct"] == len(table(folder / "vocab.parquet"))
+    manifest = json.loads(pq.read_schema(folder / "vocab.parquet").metadata[b"sslkit"])
+    assert manifest["stage"] == "build-vocab"
+    assert manifest["plugins"]["domain"]["name"] == "genome"
+    assert manifest["plugins"]["domain"]["settings"]["k"] == 6
+    assert [Path(entry["path"]).name for entry in manifest["inputs"]] == ["b.fna.gz", "a.fa"]
+    assert manifest["results"]["distinct"] == len(table(folder / "vocab.parquet"))
 
 
 def test_a_finished_run_does_nothing_and_another_one_is_refused(corpus):
@@ -258,9 +258,9 @@ def test_bad_rows_of_a_column_are_told(tmp_path, command, rows):
     done = command("build-vocab", *options, check=3)
     assert "a.csv, row 1" in done.err
     done = command("build-vocab", *options, "--on-error", "skip", "--json")
-    told = json.loads(done.out)
-    assert told["bad_records"] == rows // 10
-    assert told["tokens"] == rows - rows // 10
+    results = json.loads(done.out)
+    assert results["bad_records"] == rows // 10
+    assert results["tokens"] == rows - rows // 10
 
 
 def test_text_is_counted_without_loading_pandas(tmp_path):

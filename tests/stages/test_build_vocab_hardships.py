@@ -21,12 +21,12 @@ OPTIONS = ["--mem", "256M", "--threads", "1", "--tmp", "scratch", "-q"]
 
 
 def rows(path):
-    held = pq.read_table(path)
-    return list(zip(held["token"].to_pylist(), held["count"].to_pylist(), strict=True))
+    table = pq.read_table(path)
+    return list(zip(table["token"].to_pylist(), table["count"].to_pylist(), strict=True))
 
 
-def ranked(found):
-    return sorted(found.items(), key=lambda row: (-row[1], row[0].encode()))
+def ranked(counts):
+    return sorted(counts.items(), key=lambda row: (-row[1], row[0].encode()))
 
 
 @pytest.fixture
@@ -42,13 +42,13 @@ def tiny(monkeypatch):
 @pytest.fixture
 def corpus(tmp_path):
     generator = random.Random(5)
-    found: collections.Counter = collections.Counter()
+    counts: collections.Counter = collections.Counter()
     for name in ("a.txt", "b.txt"):
         tokens = [f"w{int(generator.paretovariate(0.4)) % 9999}" for _ in range(12_000)]
         tokens += ["x" * generator.randint(1, 90) for _ in range(200)]
         (tmp_path / name).write_text("\n".join(tokens))
-        found.update(tokens)
-    return ranked(found)
+        counts.update(tokens)
+    return ranked(counts)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_damaged_spills_are_counted_again(tmp_path, command, monkeypatch, tiny, 
         headers = [path for path in spills if path.suffix == ".json"]
         chosen = (headers if "header" in hurt else spills)[3 + number]
         if hurt == "turn":
-            held = bytearray(chosen.read_bytes())
-            held[len(held) // 2] ^= 8
-            chosen.write_bytes(held)
+            content = bytearray(chosen.read_bytes())
+            content[len(content) // 2] ^= 8
+            chosen.write_bytes(content)
         elif "remove" in hurt:
             chosen.unlink()
         else:
@@ -150,10 +150,10 @@ def test_hostile_corpora(tmp_path, command, tiny, name):
     text = HOSTILE[name]()
     (tmp_path / "a.txt").write_bytes(text.encode())
     done = command("build-vocab", "a.txt", *OPTIONS, "--on-error", "skip", "--json")
-    found = collections.Counter(re.findall(r"\w+", text))
-    fits = {token: n for token, n in found.items() if len(token.encode()) <= 65_536}
+    counts = collections.Counter(re.findall(r"\w+", text))
+    fits = {token: n for token, n in counts.items() if len(token.encode()) <= 65_536}
     assert rows(tmp_path / "vocab.parquet") == ranked(fits)
-    assert done.json.get("too_long_tokens", 0) == found.total() - sum(fits.values())
+    assert done.json.get("too_long_tokens", 0) == counts.total() - sum(fits.values())
 
 
 def start(folder, *words, **more):
@@ -221,12 +221,12 @@ def test_a_process_killed_while_it_counts(tmp_path):
     process.kill()
     process.communicate()
     again = start(tmp_path, "build-vocab", "a.txt", *[word for word in OPTIONS if word != "-q"])
-    _, said = again.communicate()
+    _, errors = again.communicate()
     assert again.returncode == 0
-    assert b"goes on after" in said
-    held = pq.read_table(tmp_path / "vocab.parquet")
-    assert held.num_rows == 1_500_000
-    assert set(held["count"].to_pylist()) == {1}
+    assert b"goes on after" in errors
+    table = pq.read_table(tmp_path / "vocab.parquet")
+    assert table.num_rows == 1_500_000
+    assert set(table["count"].to_pylist()) == {1}
     assert not list((tmp_path / "scratch").iterdir())
 
 
@@ -239,16 +239,16 @@ def test_a_token_of_two_gigabytes(tmp_path):
             stream.write("x" * (1 << 20))
         stream.write(" behind")
     process = start(tmp_path, "build-vocab", "a.txt", *OPTIONS)
-    _, said = process.communicate()
+    _, errors = process.communicate()
     assert process.returncode == 3
-    assert b"longer than 65536 bytes" in said
-    assert b"a.txt, byte 8" in said
+    assert b"longer than 65536 bytes" in errors
+    assert b"a.txt, byte 8" in errors
     skip = ["-m", "sslkit", "build-vocab", "a.txt", *OPTIONS, "--json", "--on-error", "skip"]
     done = subprocess.run([sys.executable, *skip], cwd=tmp_path, capture_output=True, check=True)
     assert rows(tmp_path / "vocab.parquet") == [("before", 1), ("behind", 1)]
-    told = json.loads(done.stdout)
-    assert told["too_long_tokens"] == 1
-    assert told["peak_bytes"] <= 256 << 20
+    results = json.loads(done.stdout)
+    assert results["too_long_tokens"] == 1
+    assert results["peak_bytes"] <= 256 << 20
 
 
 def real(shared_data):
@@ -275,10 +275,10 @@ def test_real_genomes_against_jellyfish(tmp_path, command, shared_data, place, k
     copy = plain(tmp_path, real(shared_data)[place])
     count = ["jellyfish", "count", "-m", str(k), "-s", "5M", "-C", "-o", "out.jf", copy]
     subprocess.run(count, cwd=tmp_path, check=True)
-    said = subprocess.check_output(["jellyfish", "dump", "-c", "out.jf"], cwd=tmp_path, text=True)
-    found = {canonical(t): int(n) for t, n in (line.split() for line in said.splitlines())}
+    output = subprocess.check_output(["jellyfish", "dump", "-c", "out.jf"], cwd=tmp_path, text=True)
+    counts = {canonical(t): int(n) for t, n in (line.split() for line in output.splitlines())}
     command("build-vocab", copy, "--k", str(k), "--canonical", *OPTIONS)
-    assert rows(tmp_path / "vocab.parquet") == ranked(found)
+    assert rows(tmp_path / "vocab.parquet") == ranked(counts)
 
 
 @pytest.mark.skipif(not shutil.which("kmc"), reason="needs kmc")
@@ -290,9 +290,9 @@ def test_real_genomes_against_kmc(tmp_path, command, shared_data, place, k):
     dump = ["kmc_tools", "-t1", "transform", "out", "dump", "out.txt"]
     subprocess.run(dump, cwd=tmp_path, check=True, capture_output=True)
     lines = (tmp_path / "out.txt").read_text().splitlines()
-    found = {token: int(n) for token, n in (line.split() for line in lines)}
+    counts = {token: int(n) for token, n in (line.split() for line in lines)}
     command("build-vocab", copy, "--k", str(k), "--canonical", *OPTIONS)
-    assert rows(tmp_path / "vocab.parquet") == ranked(found)
+    assert rows(tmp_path / "vocab.parquet") == ranked(counts)
 
 
 def test_words_against_sort_and_uniq(tmp_path, command, shared_data):
@@ -300,10 +300,10 @@ def test_words_against_sort_and_uniq(tmp_path, command, shared_data):
     texts = texts or [shared_data / "README.md"]
     for number, path in enumerate(texts):
         # Other tools know ASCII letters only.
-        held = path.read_bytes().decode("utf-8", "replace").encode("ascii", "ignore")
-        (tmp_path / f"{number}.txt").write_bytes(held)
+        text = path.read_bytes().decode("utf-8", "replace").encode("ascii", "ignore")
+        (tmp_path / f"{number}.txt").write_bytes(text)
     pipe = "cat *.txt | LC_ALL=C tr -cs 'A-Za-z0-9_' '\\n' | grep . | LC_ALL=C sort | uniq -c"
-    said = subprocess.check_output(["bash", "-c", pipe], cwd=tmp_path, text=True)
-    found = {line.split()[1]: int(line.split()[0]) for line in said.splitlines()}
+    output = subprocess.check_output(["bash", "-c", pipe], cwd=tmp_path, text=True)
+    counts = {line.split()[1]: int(line.split()[0]) for line in output.splitlines()}
     command("build-vocab", ".", "--domain", "text", *OPTIONS)
-    assert rows(tmp_path / "vocab.parquet") == ranked(found)
+    assert rows(tmp_path / "vocab.parquet") == ranked(counts)

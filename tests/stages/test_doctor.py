@@ -23,7 +23,7 @@ def by_name(done: Any) -> dict[str, dict[str, str]]:
 def test_a_sound_machine(sslkit: Command) -> None:
     done = sslkit("doctor", "--full", "--json")
     assert done.json["ok"]
-    found = by_name(done)
+    findings = by_name(done)
     for name in (
         "python",
         "sslkit",
@@ -34,11 +34,11 @@ def test_a_sound_machine(sslkit: Command) -> None:
         "sorting",
         "torchrun",
     ):
-        assert found[name]["state"] == "ok", found[name]
-    assert {"processors", "memory", "temporary", "this folder", "extra zstd"} <= set(found)
-    assert "torch " in found["packages"]["text"]
-    assert "is faster here" in found["precision"]["text"]
-    assert "two processes work together" in found["torchrun"]["text"]
+        assert findings[name]["state"] == "ok", findings[name]
+    assert {"processors", "memory", "temporary", "this folder", "extra zstd"} <= set(findings)
+    assert "torch " in findings["packages"]["text"]
+    assert "is faster here" in findings["precision"]["text"]
+    assert "two processes work together" in findings["torchrun"]["text"]
 
 
 def test_torch_is_tried_where_that_is_asked_for(sslkit: Command, tmp_path: Path) -> None:
@@ -82,11 +82,11 @@ def test_what_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         run, "requires", lambda name: ["numpy>=2", "absent<9", "strange>=1; extra == 'odd'"]
     )
-    found = {finding.name: finding for finding in run._packages()}
-    assert found["packages"].state == "problem"
-    assert found["packages"].do == "pip install absent"
-    assert found["extra odd"].state == "ok"
-    assert "pip install 'sslkit[odd]'" in found["extra odd"].text
+    findings = {finding.name: finding for finding in run._packages()}
+    assert findings["packages"].state == "problem"
+    assert findings["packages"].do == "pip install absent"
+    assert findings["extra odd"].state == "ok"
+    assert "pip install 'sslkit[odd]'" in findings["extra odd"].text
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_processors(
 ) -> None:
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
     monkeypatch.setattr(limits, "processors", lambda: quota)
-    found = run._processors()
-    assert found.state == state
-    assert text in found.text
+    finding = run._processors()
+    assert finding.state == state
+    assert text in finding.text
 
 
 def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -148,8 +148,8 @@ def test_the_file_system_of_a_folder(tmp_path: Path) -> None:
     inner = tmp_path / "a b" / "c"
     inner.mkdir(parents=True)
     mounts = tmp_path / "mounts"
-    held = str(tmp_path / "a b").replace(" ", "\\040")
-    mounts.write_text(f"x / ext4 rw 0 0\ny {held} tmpfs rw 0 0\nz {tmp_path}/other nfs rw 0 0\n")
+    point = str(tmp_path / "a b").replace(" ", "\\040")
+    mounts.write_text(f"x / ext4 rw 0 0\ny {point} tmpfs rw 0 0\nz {tmp_path}/other nfs rw 0 0\n")
     assert folders.system(inner, mounts) == "tmpfs"
     assert folders.system(tmp_path, mounts) == "ext4"
     assert folders.system(tmp_path, tmp_path / "absent") == ""

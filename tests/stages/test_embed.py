@@ -50,7 +50,7 @@ def pretrained(folder: Path, seed: int = 1, blocks: int = 2) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(20 if parameter.ndim == 2 else 1)
-    made = manifest.make(
+    provenance = manifest.make(
         "pretrain",
         {"context": CONTEXT},
         plugins={
@@ -58,10 +58,13 @@ def pretrained(folder: Path, seed: int = 1, blocks: int = 2) -> Path:
             "model": manifest.plugin("transformer", transformer, shape),
         },
     )
-    held = checkpoint.Checkpoint(
-        made, {"encoder": model.state_dict()}, tuple(tokens), torch.from_numpy(vocabulary.counts)
+    saved = checkpoint.Checkpoint(
+        provenance,
+        {"encoder": model.state_dict()},
+        tuple(tokens),
+        torch.from_numpy(vocabulary.counts),
     )
-    checkpoint.save(folder / checkpoint.NAME, held)
+    checkpoint.save(folder / checkpoint.NAME, saved)
     return folder
 
 
@@ -92,19 +95,19 @@ SIZES = [40, 3, 200, 25, 12]
 
 
 def test_fasta_to_vectors(folder: Path, embed: Embed) -> None:
-    held = embed(fasta(folder / "genes.fa", SIZES))
-    assert held.ids == [f"s{n}" for n in range(5)]
-    assert held.rows.tolist() == [0, 1, 2, 3, 4]
-    assert held.lengths.tolist() == [size - K + 1 for size in SIZES]
-    assert held.vectors.shape == (5, WIDTH)
-    assert held.present.all()
-    assert not held.truncated.any()
-    assert held.labels is None
-    assert held.starts is None
-    assert held.manifest.stage == "embed"
-    assert held.manifest.settings["layer"] == 2
-    assert held.manifest.results["records"] == 5
-    assert [one.path for one in held.manifest.inputs] == [str(folder / "genes.fa")]
+    table = embed(fasta(folder / "genes.fa", SIZES))
+    assert table.ids == [f"s{n}" for n in range(5)]
+    assert table.rows.tolist() == [0, 1, 2, 3, 4]
+    assert table.lengths.tolist() == [size - K + 1 for size in SIZES]
+    assert table.vectors.shape == (5, WIDTH)
+    assert table.present.all()
+    assert not table.truncated.any()
+    assert table.labels is None
+    assert table.starts is None
+    assert table.manifest.stage == "embed"
+    assert table.manifest.settings["layer"] == 2
+    assert table.manifest.results["records"] == 5
+    assert [one.path for one in table.manifest.inputs] == [str(folder / "genes.fa")]
 
 
 def test_every_format_gives_the_same_vectors(folder: Path, embed: Embed) -> None:
@@ -139,16 +142,16 @@ def test_every_format_gives_the_same_vectors(folder: Path, embed: Embed) -> None
         "crlf.fa": [],
         "a.bed": ["--reference", "reference.fa"],
     }.items():
-        held = embed(name, *words, "--force")
-        np.testing.assert_array_equal(held.vectors, wanted)
-        assert held.ids == [f"s{n}" for n in range(5)], name
-        assert held.labels == (list("xyxyx") if words == columns else None)
+        table = embed(name, *words, "--force")
+        np.testing.assert_array_equal(table.vectors, wanted)
+        assert table.ids == [f"s{n}" for n in range(5)], name
+        assert table.labels == (list("xyxyx") if words == columns else None)
         if name == "a.bed":
-            assert held.ends is not None
-            assert held.ends.tolist() == ends.tolist()
-    held = embed("-", "--force", stdin=(folder / "a.fa").read_bytes())
-    np.testing.assert_array_equal(held.vectors, wanted)
-    assert [one.path for one in held.manifest.inputs] == ["-"]
+            assert table.ends is not None
+            assert table.ends.tolist() == ends.tolist()
+    table = embed("-", "--force", stdin=(folder / "a.fa").read_bytes())
+    np.testing.assert_array_equal(table.vectors, wanted)
+    assert [one.path for one in table.manifest.inputs] == ["-"]
 
 
 def test_per_token_rows_have_the_mean_of_the_record(folder: Path, embed: Embed) -> None:
@@ -173,12 +176,12 @@ def test_options_that_change_vectors(folder: Path, embed: Embed) -> None:
     seen = [embed(path).vectors]
     for words in (["--pooling", "max"], ["--pooling", "first"], ["--layer", "0"],
                   ["--window", "12"], ["--overlap", "20"], ["--truncate"]):  # fmt: skip
-        held = embed(path, *words, "--force")
-        assert not any(np.allclose(held.vectors, other) for other in seen)
-        assert held.truncated.tolist() == (
+        table = embed(path, *words, "--force")
+        assert not any(np.allclose(table.vectors, other) for other in seen)
+        assert table.truncated.tolist() == (
             [True] * 2 if words[-1] in {"first", "--truncate"} else [False] * 2
         )
-        seen.append(held.vectors)
+        seen.append(table.vectors)
     same = embed(path, "--layer", "-1", "--batch-tokens", "1", "--force")
     np.testing.assert_allclose(same.vectors, seen[0], atol=1e-5 * float(np.abs(seen[0]).max()))
 
@@ -204,17 +207,17 @@ def test_bad_input_stops_before_anything_is_written(
 
 def test_bad_records_are_null_rows_where_they_are_passed_over(folder: Path, embed: Embed) -> None:
     (folder / "a.fa").write_text(">a\nACGTACGT\n>b\nMKLVEEFF\n>c\n>d\nAC\n>e\nACGTTGCA\n")
-    held = embed("a.fa", "--on-error", "skip")
-    assert held.ids == list("abcde")
-    assert held.present.tolist() == [True, False, False, False, True]
-    counts = held.manifest.results
+    table = embed("a.fa", "--on-error", "skip")
+    assert table.ids == list("abcde")
+    assert table.present.tolist() == [True, False, False, False, True]
+    counts = table.manifest.results
     assert (counts["records"], counts["bad"], counts["too_short"]) == (5, 2, 1)
 
 
 def test_usage_that_cannot_work(folder: Path) -> None:
     fasta(folder / "a.fa", [30])
     (folder / "a.bed").write_text("chr1\t0\t9\n")
-    for words, said in {
+    for words, message in {
         ("a.fa", "--layer", "3"): "there is no layer 3",
         ("a.fa", "--window", "25"): "that was 24 tokens",
         ("a.fa", "--window", "8", "--overlap", "8"): "cannot overlap",
@@ -225,7 +228,7 @@ def test_usage_that_cannot_work(folder: Path) -> None:
     }.items():
         done = command(*words)
         assert done.exit_code == 2, done.output
-        assert said in done.output
+        assert message in done.output
     done = command("a.fa", "--label-column", "label")
     assert done.exit_code == 3
     assert "--label-column" in done.output
@@ -239,14 +242,14 @@ def test_a_finished_table_is_left_alone(folder: Path, embed: Embed) -> None:
     assert done.exit_code == 0
     assert "nothing to do" in done.output
     assert Path("embeddings.parquet").stat().st_mtime_ns == before.st_mtime_ns
-    for words, said in {
+    for words, message in {
         ("--layer", "1"): "layer was 2 and is 1",
         ("--pooling", "max"): "pooling",
         ("--label-column", "x"): "label_column",
     }.items():
         done = command(path, *words)
         assert done.exit_code == 2
-        assert said in done.output
+        assert message in done.output
     pretrained(folder / "pretrained", seed=2)
     done = command(path)
     assert done.exit_code == 2
@@ -349,14 +352,14 @@ def test_killed_runs_end_in_the_same_bytes(
             time.sleep(0.001)
         time.sleep(draw.uniform(0, 0.5) if number == signal.SIGKILL else 0)
         process.send_signal(number)
-        _, said = process.communicate()
+        _, errors = process.communicate()
         if number != signal.SIGKILL:
-            assert process.returncode == 75, said
-            assert number.name in said
+            assert process.returncode == 75, errors
+            assert number.name in errors
             assert list(parts.glob("*.arrow"))
     process = start(*more)
-    _, said = process.communicate()
-    assert process.returncode == 0, said
+    _, errors = process.communicate()
+    assert process.returncode == 0, errors
     assert Path("embeddings.parquet").read_bytes() == Path("whole.parquet").read_bytes()
     assert not parts.exists()
     left = {path.name for path in folder.iterdir()}

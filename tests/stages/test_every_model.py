@@ -29,17 +29,17 @@ def test_the_chain(
 ) -> None:
     fields = {field.name for field in dataclasses.fields(catalog.load("model", model).Settings)}
     depth = ("--set", "blocks=2") if "blocks" in fields else ()
-    said = command(
+    messages = command(
         "pretrain", "--model", model, "--objective", objective, *SHAPE, *depth, "--steps", "3",
         "--window", "32", "--batch-tokens", "256", "--precision", "fp32",
     ).err  # fmt: skip
-    held = checkpoint.load(tmp_path / "pretrained" / checkpoint.NAME).manifest.plugins["model"]
-    assert held["name"] == model
+    plugin = checkpoint.load(tmp_path / "pretrained" / checkpoint.NAME).manifest.plugins["model"]
+    assert plugin["name"] == model
     if "causal" in fields:
-        assert held["settings"]["causal"] == (objective == "clm")
+        assert plugin["settings"]["causal"] == (objective == "clm")
     # Kernels of 5 taps, 1 and 2 tokens apart.
-    told = {"mlm": "a state depends on 6 tokens to each side", "clm": "on 12 tokens back"}
-    assert (told[objective] in said) == (model == "conv")
+    remarks = {"mlm": "a state depends on 6 tokens to each side", "clm": "on 12 tokens back"}
+    assert (remarks[objective] in messages) == (model == "conv")
     common = ("--threads", "1", "--device", "cpu")
     command("embed", "corpus/genes.fa", *common)
     assert pq.read_table(tmp_path / "embeddings.parquet").num_rows == 20

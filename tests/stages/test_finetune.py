@@ -36,8 +36,8 @@ def rows(run: Path) -> list[dict[str, float]]:
 
 
 def table(run: Path) -> dict[str, list[Any]]:
-    held: dict[str, list[Any]] = pq.read_table(run / "predictions.parquet").to_pydict()
-    return held
+    columns: dict[str, list[Any]] = pq.read_table(run / "predictions.parquet").to_pydict()
+    return columns
 
 
 def equal(one: Path, other: Path) -> bool:
@@ -69,34 +69,34 @@ def test_what_it_says_and_leaves(folder: Path, command: Command) -> None:
     assert {path.name for path in run.iterdir()} == {
         "checkpoint.pt", "metrics.jsonl", "config.toml", "run.json", "predictions.parquet",
     }  # fmt: skip
-    held = checkpoint.load(run).manifest
-    assert held.stage == "finetune"
-    assert held.plugins["task"]["name"] == "promoter"
-    assert held.plugins["model"]["settings"]["blocks"] == 2
-    assert list(held.parents) == ["pretrained/checkpoint.pt"]
+    manifest = checkpoint.load(run).manifest
+    assert manifest.stage == "finetune"
+    assert manifest.plugins["task"]["name"] == "promoter"
+    assert manifest.plugins["model"]["settings"]["blocks"] == 2
+    assert list(manifest.parents) == ["pretrained/checkpoint.pt"]
 
 
 def test_predictions_stand_with_their_ids(folder: Path, command: Command) -> None:
     command(*TINY)
-    held = table(folder / "finetuned/promoter")
-    assert held["id"] == [f"s{n}" for n in range(80)]
-    assert held["row"] == list(range(80))
-    assert held["label"] == [str(n % 2) for n in range(80)]
-    assert {part: held["split"].count(part) for part in ("train", "valid", "test")} == {
+    columns = table(folder / "finetuned/promoter")
+    assert columns["id"] == [f"s{n}" for n in range(80)]
+    assert columns["row"] == list(range(80))
+    assert columns["label"] == [str(n % 2) for n in range(80)]
+    assert {part: columns["split"].count(part) for part in ("train", "valid", "test")} == {
         "train": 56, "valid": 8, "test": 16,
     }  # fmt: skip
-    sums = np.add(held["probability_0"], held["probability_1"])
+    sums = np.add(columns["probability_0"], columns["probability_1"])
     np.testing.assert_allclose(sums, 1, rtol=1e-6)
-    said = [str(int(a < b)) for a, b in zip(held["probability_0"], held["probability_1"],
+    classes = [str(int(a < b)) for a, b in zip(columns["probability_0"], columns["probability_1"],
                                             strict=True)]  # fmt: skip
-    assert held["prediction"] == said
+    assert columns["prediction"] == classes
 
 
 def test_metrics_are_those_of_the_test_part(folder: Path, command: Command) -> None:
     result = command(*TINY, "--json").json
-    held = table(folder / "finetuned/promoter")
-    test = [n for n in range(80) if held["split"][n] == "test"]
-    right = sum(held["label"][n] == held["prediction"][n] for n in test)
+    columns = table(folder / "finetuned/promoter")
+    test = [n for n in range(80) if columns["split"][n] == "test"]
+    right = sum(columns["label"][n] == columns["prediction"][n] for n in test)
     accuracy = result["metrics"]["accuracy"]
     assert accuracy["value"] == pytest.approx(right / len(test))
     assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
@@ -163,10 +163,10 @@ def test_from_scratch_starts_elsewhere_at_the_same_budget(folder: Path, command:
     done = command(*words, "--from-scratch", "-o", "scratch")
     assert "from scratch: the same shape with fresh weights" in done.err
     before = checkpoint.load(folder / "pretrained").tensors["encoder"]
-    kept = checkpoint.load(folder / "finetuned/promoter").tensors["encoder"]
+    pretrained = checkpoint.load(folder / "finetuned/promoter").tensors["encoder"]
     fresh = checkpoint.load(folder / "scratch").tensors["encoder"]
     name = "blocks.0.qkv.weight"
-    torch.testing.assert_close(kept[name], before[name], rtol=0, atol=1e-6)
+    torch.testing.assert_close(pretrained[name], before[name], rtol=0, atol=1e-6)
     assert (fresh[name] - before[name]).abs().max() > 0.01
     for run in ("scratch", "finetuned/promoter"):
         assert [row["step"] for row in rows(folder / run)] == [1, 2]
@@ -191,11 +191,11 @@ def test_three_classes(folder: Path, command: Command) -> None:
     words = [word if word != "promoter" else "classification" for word in TINY]
     result = command(*words, "--labels", "own.csv", "--json").json
     assert list(result["metrics"]) == ["macro_f1", "accuracy", "mcc", "auc"]
-    held = table(folder / "finetuned/classification")
-    assert {"probability_high", "probability_low", "probability_mid"} <= set(held)
+    columns = table(folder / "finetuned/classification")
+    assert {"probability_high", "probability_low", "probability_mid"} <= set(columns)
     for part in ("train", "valid", "test"):
-        found = [held["label"][n] for n in range(90) if held["split"][n] == part]
-        assert set(found) == {"low", "mid", "high"}
+        present = [columns["label"][n] for n in range(90) if columns["split"][n] == part]
+        assert set(present) == {"low", "mid", "high"}
 
 
 def test_regression_answers_in_the_units_of_the_labels(folder: Path, command: Command) -> None:
@@ -209,9 +209,9 @@ def test_regression_answers_in_the_units_of_the_labels(folder: Path, command: Co
     result = command(
         *words, "--labels", "own.csv", "--steps", "60", "--learning-rate", "0.005", "--json"
     ).json
-    held = table(folder / "finetuned/regression")
-    assert not [name for name in held if name.startswith("probability")]
-    assert 1000 < np.mean(held["prediction"]) < 1300
+    columns = table(folder / "finetuned/regression")
+    assert not [name for name in columns if name.startswith("probability")]
+    assert 1000 < np.mean(columns["prediction"]) < 1300
     assert result["metrics"]["spearman"]["value"] > 0.3
     assert checkpoint.load(folder / "finetuned/regression").tensors["head"]["out.weight"].shape == (
         1, 16,
@@ -239,17 +239,17 @@ def test_the_best_weights_are_kept(folder: Path, command: Command) -> None:
         "--patience", "2", "--json",
     ).json  # fmt: skip
     run = folder / "finetuned/promoter"
-    judged = {row["step"]: row["heldout_loss"] for row in rows(run) if "heldout_loss" in row}
-    best = min(judged, key=lambda step: judged[step])
+    losses = {row["step"]: row["heldout_loss"] for row in rows(run) if "heldout_loss" in row}
+    best = min(losses, key=lambda step: losses[step])
     assert result["step"] == best
-    assert result["heldout_loss"] == judged[best]
+    assert result["heldout_loss"] == losses[best]
     assert rows(run)[-1]["step"] < 300
-    assert [*judged][-2:] == [step for step in judged if step > best]
+    assert [*losses][-2:] == [step for step in losses if step > best]
     # The table is of the weights that were kept.
-    held = table(run)
-    valid = [n for n in range(len(held["id"])) if held["split"][n] == "valid"]
-    loss = -np.mean([np.log(held[f"probability_{held['label'][n]}"][n]) for n in valid])
-    assert loss == pytest.approx(judged[best], rel=1e-4)
+    columns = table(run)
+    valid = [n for n in range(len(columns["id"])) if columns["split"][n] == "valid"]
+    loss = -np.mean([np.log(columns[f"probability_{columns['label'][n]}"][n]) for n in valid])
+    assert loss == pytest.approx(losses[best], rel=1e-4)
 
 
 def test_too_few_validation_records_choose_nothing(folder: Path, command: Command) -> None:
@@ -264,9 +264,9 @@ def test_given_parts_are_used_as_they_are(folder: Path, command: Command) -> Non
         (folder / f"{name}.csv").write_text("\n".join([lines[0], *part]))
     words = (*TINY, "--labels", "train.csv", "--valid", "dev.csv", "--test", "held.csv")
     assert "split (as given): train 60, valid 10, test 10" in command(*words).err
-    held = table(folder / "finetuned/promoter")
-    assert held["split"] == ["train"] * 60 + ["valid"] * 10 + ["test"] * 10
-    assert held["row"] == [*range(60), *range(10), *range(10)]
+    columns = table(folder / "finetuned/promoter")
+    assert columns["split"] == ["train"] * 60 + ["valid"] * 10 + ["test"] * 10
+    assert columns["row"] == [*range(60), *range(10), *range(10)]
     swapped = (*TINY, "--labels", "train.csv", "--valid", "held.csv", "--test", "dev.csv")
     assert "valid was" in command(*swapped, check=2).err
 
@@ -286,16 +286,16 @@ def test_duplicates_and_reverse_complements_stay_on_one_side(
     (folder / "own.csv").write_text("\n".join(lines))
     done = command(*TINY, "--labels", "own.csv")
     assert "180 records have duplicates" in done.err
-    held = table(folder / "finetuned/promoter")
+    columns = table(folder / "finetuned/promoter")
     for n in range(60):
-        assert len(set(held["split"][3 * n : 3 * n + 3])) == 1
+        assert len(set(columns["split"][3 * n : 3 * n + 3])) == 1
     # Where the parts are given, copies are dropped from training.
     (folder / "test.csv").write_text("\n".join([lines[0], "x" + lines[2], "x" + lines[6]]))
     done = command(*TINY, "--labels", "own.csv", "--test", "test.csv", "-o", "given")
     assert "6 dropped from train" in done.err
-    held = table(folder / "given")
-    assert not {"r0-0", "r0-1", "r1-2"} & set(held["id"])
-    assert held["split"].count("test") == 2
+    columns = table(folder / "given")
+    assert not {"r0-0", "r0-1", "r1-2"} & set(columns["id"])
+    assert columns["split"].count("test") == 2
 
 
 def test_constant_predictions_are_told(folder: Path, command: Command) -> None:
@@ -383,8 +383,8 @@ def test_killed_and_continued_ends_in_the_same_bytes(
                     break
                 time.sleep(0.01)
             process.send_signal(number)
-            _, said = process.communicate()
-        assert process.returncode == code, said.decode()
+            _, errors = process.communicate()
+        assert process.returncode == code, errors.decode()
         assert not (run / "checkpoint.pt").exists()
     assert "continuing parts at step" in command(*parts).err
     assert equal(folder / "whole", run)
@@ -430,12 +430,12 @@ def test_places_count_where_all_records_are_equally_long(folder: Path, command: 
     texts = ["".join(rng.choice(list("ACGT"), 30)) for _ in range(240)]
     rows = [f"r{n},{text},{int(text[11] in 'AG')}" for n, text in enumerate(texts)]
     (folder / "own.csv").write_text("\n".join(["id,sequence,label", *rows]) + "\n")
-    asked = ("finetune", "--task", "promoter", "--labels", "own.csv", "--steps", "150", "--json",
+    words = ("finetune", "--task", "promoter", "--labels", "own.csv", "--steps", "150", "--json",
              "--learning-rate", "0.01", "--precision", "fp32", "--threads", "1")  # fmt: skip
-    found = {}
+    scores = {}
     for name, more in (("placed", ()), ("pooled", ("--set", "positions=0"))):
-        done = command(*asked, *more, "-o", name)
-        found[name] = json.loads(done.out)["metrics"]["auc"]["value"]
+        done = command(*words, *more, "-o", name)
+        scores[name] = json.loads(done.out)["metrics"]["auc"]["value"]
         assert ("all records have 30 letters" in done.err) == (name == "placed")
-    assert found["placed"] > 0.95
-    assert found["pooled"] < 0.85
+    assert scores["placed"] > 0.95
+    assert scores["pooled"] < 0.85

@@ -57,9 +57,9 @@ def test_lora_writes_a_plain_checkpoint(folder: Path, command: Command) -> None:
     head = sum(t.numel() for t in checkpoint.load(folder / "tuned").tensors["head"].values())
     trainable = f"block 1 {UPDATE:,}, block 2 {UPDATE:,}, head {head:,}"
     assert f"trainable {2 * UPDATE + head:,}: {trainable}" in done.err
-    held = checkpoint.load(folder / "tuned").manifest.plugins["adaptation"]
-    assert held["name"] == "lora"
-    assert held["settings"] == {"rank": 2, "alpha": 16.0, "targets": "*"}
+    plugin = checkpoint.load(folder / "tuned").manifest.plugins["adaptation"]
+    assert plugin["name"] == "lora"
+    assert plugin["settings"] == {"rank": 2, "alpha": 16.0, "targets": "*"}
     # What reads checkpoints knows nothing of it; the plain encoder says what was predicted.
     common = ("--threads", "1", "--device", "cpu")
     command("embed", "labels/promoter.csv", "--checkpoint", "tuned", *common)
@@ -134,12 +134,12 @@ def test_killed_and_continued_ends_in_the_same_bytes(
 def test_samples_of_the_posterior_are_plain_checkpoints(folder: Path, command: Command) -> None:
     sampling = ("--optimizer", "sgld", "--set", "samples=2", "--steps", "20")
     command(*LORA, *sampling, "--learning-rate", "1e-4", "-o", "tuned")
-    kept = [path for path in (folder / "tuned").rglob("*.pt") if path.name != "checkpoint.pt"]
-    assert len(kept) == 2
+    samples = [path for path in (folder / "tuned").rglob("*.pt") if path.name != "checkpoint.pt"]
+    assert len(samples) == 2
     before = weights(folder / "pretrained")
-    for path in kept:
-        held = checkpoint.load(path).tensors["encoder"]
-        assert {n: t.shape for n, t in held.items()} == {n: t.shape for n, t in before.items()}
+    for path in samples:
+        tensors = checkpoint.load(path).tensors["encoder"]
+        assert {n: t.shape for n, t in tensors.items()} == {n: t.shape for n, t in before.items()}
 
 
 @pytest.mark.slow

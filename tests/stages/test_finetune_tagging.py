@@ -52,11 +52,11 @@ def test_it_learns_and_says_every_unit_of_the_test_records(folder: Path, command
         assert text in done.err
     assert "known units of 24" in " ".join(done.out.split())
     run = folder / "finetuned/tagging"
-    held = checkpoint.load(run).manifest
-    assert held.plugins["objective"]["name"] == "supervised-units"
-    assert held.plugins["objective"]["settings"]["outputs"] == 2
+    manifest = checkpoint.load(run).manifest
+    assert manifest.plugins["objective"]["name"] == "supervised-units"
+    assert manifest.plugins["objective"]["settings"]["outputs"] == 2
     # A token of three bases holds the one before it.
-    assert held.results["metrics"]["accuracy"]["value"] > 0.9
+    assert manifest.results["metrics"]["accuracy"]["value"] > 0.9
     table = pq.read_table(run / "predictions.parquet").to_pydict()
     assert "model" not in table
     assert table["split"] == ["test"] * 24
@@ -67,14 +67,14 @@ def test_it_learns_and_says_every_unit_of_the_test_records(folder: Path, command
         )
     }
     right = total = 0
-    for name, label, said in zip(table["id"], table["label"], table["prediction"], strict=True):
+    for name, label, units in zip(table["id"], table["label"], table["prediction"], strict=True):
         assert label == given[name]
-        assert len(said) == len(label)
-        assert set(said) <= {"n", "y"}
-        known = [a == b for a, b in zip(label, said, strict=True) if a != "?"]
+        assert len(units) == len(label)
+        assert set(units) <= {"n", "y"}
+        known = [a == b for a, b in zip(label, units, strict=True) if a != "?"]
         right, total = right + sum(known), total + len(known)
-    assert held.results["test_units"] == total
-    assert held.results["metrics"]["accuracy"]["value"] == pytest.approx(right / total)
+    assert manifest.results["test_units"] == total
+    assert manifest.results["metrics"]["accuracy"]["value"] == pytest.approx(right / total)
 
 
 def test_two_runs_write_equal_bytes_and_a_third_has_nothing_to_do(
@@ -107,7 +107,7 @@ def test_given_parts_and_records_of_which_nothing_is_known(folder: Path, command
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (("--class-weights", "some"), 2, "--class-weights is none or balanced, not 'some'"),
         (("--set", "positions=3"), 2, "--set knows no 'positions' here"),
@@ -115,17 +115,17 @@ def test_given_parts_and_records_of_which_nothing_is_known(folder: Path, command
     ],
 )
 def test_refusals(
-    folder: Path, command: Command, words: tuple[str, ...], code: int, said: str
+    folder: Path, command: Command, words: tuple[str, ...], code: int, message: str
 ) -> None:
     assert folder.is_dir()
-    assert said in " ".join(command(*TINY, *words, check=code).err.split())
+    assert message in " ".join(command(*TINY, *words, check=code).err.split())
 
 
 def test_a_label_of_another_length_stops_or_is_skipped(folder: Path, command: Command) -> None:
     write(folder, more="bad,ACGTA,nnnn\n")
-    told = command(*TINY, check=3).err
-    assert "labels/tagging.csv, row 121 (bad)" in told
-    assert "its label has 4 letters, and its sequence 5 units" in told
+    errors = command(*TINY, check=3).err
+    assert "labels/tagging.csv, row 121 (bad)" in errors
+    assert "its label has 4 letters, and its sequence 5 units" in errors
     done = command(*TINY, "--steps", "2", "--on-error", "skip")
     assert "120 records, 1 skipped" in done.err
 
@@ -133,5 +133,5 @@ def test_a_label_of_another_length_stops_or_is_skipped(folder: Path, command: Co
 def test_a_part_without_known_labels_is_refused(folder: Path, command: Command) -> None:
     other = folder / "other.csv"
     other.write_text("id,sequence,label\nx,ACGTACG,???????\n")
-    told = " ".join(command(*TINY, "--test", other, check=3).err.split())
-    assert "no known label is left for the test part" in told
+    errors = " ".join(command(*TINY, "--test", other, check=3).err.split())
+    assert "no known label is left for the test part" in errors

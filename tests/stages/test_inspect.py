@@ -26,8 +26,8 @@ DNA = ">a one\nACGTNN\nacgt\n>b\nTTTT\n>c\nAAAA\n>a\nACGTNNACGT\n>e\nGGR\n"
 
 
 def one(done: Any) -> Any:
-    (told,) = done.json["files"]
-    return told
+    (entry,) = done.json["files"]
+    return entry
 
 
 def letters(size: int, seed: int) -> str:
@@ -36,19 +36,19 @@ def letters(size: int, seed: int) -> str:
 
 def test_fasta(command: Command, tmp_path: Path) -> None:
     (tmp_path / "x.fa").write_text(DNA)
-    told = one(command("inspect", "x.fa", "--json"))
-    assert (told["kind"], told["domain"], told["rna"]) == ("FASTA", "genome", False)
-    assert (told["records"], told["letters"], told["empty"]) == (5, 31, 0)
-    assert told["length"] == {"min": 3, "median": 4, "mean": 6.2, "max": 10, "n50": 10}
-    assert told["gc"] == pytest.approx(10 / 26)
-    assert told["n"] == pytest.approx(4 / 31)
-    assert told["ambiguous"] == pytest.approx(1 / 31)
-    assert told["lower_case"] == pytest.approx(4 / 31)
-    assert told["duplicates"]["exact"] == {"count": 1, "estimated": False, "example": [4, 1]}
+    entry = one(command("inspect", "x.fa", "--json"))
+    assert (entry["kind"], entry["domain"], entry["rna"]) == ("FASTA", "genome", False)
+    assert (entry["records"], entry["letters"], entry["empty"]) == (5, 31, 0)
+    assert entry["length"] == {"min": 3, "median": 4, "mean": 6.2, "max": 10, "n50": 10}
+    assert entry["gc"] == pytest.approx(10 / 26)
+    assert entry["n"] == pytest.approx(4 / 31)
+    assert entry["ambiguous"] == pytest.approx(1 / 31)
+    assert entry["lower_case"] == pytest.approx(4 / 31)
+    assert entry["duplicates"]["exact"] == {"count": 1, "estimated": False, "example": [4, 1]}
     mirrored = {"count": 1, "estimated": False, "example": [3, 2]}
-    assert told["duplicates"]["reverse_complement"] == mirrored
-    assert told["duplicate_ids"]["example"] == [4, 1]
-    assert told["refused"] == {"count": 0, "first": []}
+    assert entry["duplicates"]["reverse_complement"] == mirrored
+    assert entry["duplicate_ids"]["example"] == [4, 1]
+    assert entry["refused"] == {"count": 0, "first": []}
 
 
 def test_a_person_reads_the_same_and_quiet_says_nothing(command: Command, tmp_path: Path) -> None:
@@ -71,9 +71,9 @@ def test_line_ends_and_compression_do_not_matter(
     (tmp_path / "x.fa").write_text(DNA)
     (tmp_path / "y.fa").write_bytes(pack(DNA.replace("\n", ends).encode()))
     plain, other = command("inspect", "x.fa", "y.fa", "--json").json["files"]
-    for told in (plain, other):
+    for entry in (plain, other):
         for name in ("file", "bytes", "compression"):
-            told.pop(name)
+            entry.pop(name)
     assert plain == other
 
 
@@ -110,17 +110,17 @@ def test_kinds(
     command: Command, tmp_path: Path, name: str, text: str, wanted: dict[str, Any]
 ) -> None:
     (tmp_path / name).write_bytes(text.encode())
-    told = one(command("inspect", name, "--json"))
-    assert {key: told[key] for key in wanted} == wanted
+    entry = one(command("inspect", name, "--json"))
+    assert {key: entry[key] for key in wanted} == wanted
 
 
 def test_intervals_of_a_reference(command: Command, tmp_path: Path) -> None:
     (tmp_path / "x.bed").write_text("chr1\t0\t4\nchr1\t2\t99\n")
     (tmp_path / "g.fa").write_text(">chr1\nACGTAC\n")
     done = command("inspect", "x.bed", "--reference", "g.fa", "--json", check=3)
-    told = one(done)
-    assert told["letters"] == 4
-    assert told["refused"]["first"][0]["where"] == "x.bed, record 2 (chr1:2-99)"
+    entry = one(done)
+    assert entry["letters"] == 4
+    assert entry["refused"]["first"][0]["where"] == "x.bed, record 2 (chr1:2-99)"
     assert done.json["next"][0].startswith("sslkit embed x.bed --reference g.fa --on-error skip")
 
 
@@ -129,19 +129,19 @@ def test_genbank(command: Command, tmp_path: Path) -> None:
         "LOCUS       X            8 bp    DNA     linear   BCT 01-JAN-2000\nACCESSION   X\nORIGIN\n"
     )
     (tmp_path / "x.gb").write_text(record + "        1 acgtacgt\n//\n")
-    told = one(command("inspect", "x.gb", "--json"))
-    assert (told["kind"], told["letters"], told["lower_case"]) == ("GenBank", 8, 0)
+    entry = one(command("inspect", "x.gb", "--json"))
+    assert (entry["kind"], entry["letters"], entry["lower_case"]) == ("GenBank", 8, 0)
 
 
 def test_labels(command: Command, tmp_path: Path) -> None:
     rows = ["a,ACGTAA,yes,train", "b,TTACGT,no,train", "c,ACGTAA,no,test", "d,GGGG,yes,dev"]
     (tmp_path / "x.csv").write_text("\n".join(["id,sequence,label,split", *rows]) + "\n")
     done = command("inspect", "x.csv", "--json")
-    told = one(done)
-    assert told["labels"]["classes"] == {"no": 2, "yes": 2}
-    assert told["labels"]["duplicates_of_another_label"] == 1
-    assert told["parts"] == {"dev": 1, "test": 1, "train": 2}
-    assert told["columns"]["label"] == {"missing": 0}
+    entry = one(done)
+    assert entry["labels"]["classes"] == {"no": 2, "yes": 2}
+    assert entry["labels"]["duplicates_of_another_label"] == 1
+    assert entry["parts"] == {"dev": 1, "test": 1, "train": 2}
+    assert entry["columns"]["label"] == {"missing": 0}
     (line,) = done.json["next"]
     assert line.startswith("sslkit finetune --task promoter --labels x.csv")
     pq.write_table(
@@ -176,19 +176,19 @@ MOLECULES = "name,smiles,label\na,OCC,1\nb,C1CC,0\nc,CCO,0\nd,c1ccccc1,1\ne,C1CC
 def test_tables_of_molecules(command: Command, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text(MOLECULES)
     done = command("inspect", "x.csv", "--json", check=3)
-    told = one(done)
-    assert (told["kind"], told["domain"], told["records"]) == ("table", "molecule", 5)
-    (refused,) = told["refused"]["first"]
+    entry = one(done)
+    assert (entry["kind"], entry["domain"], entry["records"]) == ("table", "molecule", 5)
+    (refused,) = entry["refused"]["first"]
     assert refused["where"] == "x.csv, record 2 (b)"
     assert refused["why"] == "RDKit cannot read 'C1CC': unclosed ring"
     # One molecule written in two ways is told; benzene is no cyclohexane.
-    assert told["duplicates"]["exact"] == {"count": 1, "estimated": False, "example": [3, 1]}
-    assert told["labels"]["duplicates_of_another_label"] == 1
+    assert entry["duplicates"]["exact"] == {"count": 1, "estimated": False, "example": [3, 1]}
+    assert entry["labels"]["duplicates_of_another_label"] == 1
     assert "finetune --task classification --labels x.csv --on-error skip" in done.json["next"][0]
     (tmp_path / "y.csv").write_text(MOLECULES.replace("smiles", "drug").replace("label", "other"))
     words = ("--domain", "molecule", "--sequence-column", "drug")
-    told = one(command("inspect", "y.csv", *words, "--json", check=3))
-    assert (told["domain"], told["refused"]["count"]) == ("molecule", 1)
+    entry = one(command("inspect", "y.csv", *words, "--json", check=3))
+    assert (entry["domain"], entry["refused"]["count"]) == ("molecule", 1)
 
 
 def test_files_of_molecules(command: Command, tmp_path: Path) -> None:
@@ -199,9 +199,9 @@ def test_files_of_molecules(command: Command, tmp_path: Path) -> None:
     block = "a\n\n\n  1  0  0  0  0  0  0  0  0  0999 V2000\n"
     block += "    0.0000    0.0000    0.0000 C   0  0\nM  END\n"
     (tmp_path / "x.sdf").write_text(f"{block}$$$$\n{block[:40]}")
-    told = one(command("inspect", "x.sdf", "--json", check=3))
-    assert (told["kind"], told["domain"], told["records"]) == ("SDF", "molecule", 2)
-    assert told["refused"]["first"][0]["where"] == "x.sdf, record 2 (a)"
+    entry = one(command("inspect", "x.sdf", "--json", check=3))
+    assert (entry["kind"], entry["domain"], entry["records"]) == ("SDF", "molecule", 2)
+    assert entry["refused"]["first"][0]["where"] == "x.sdf, record 2 (a)"
 
 
 BAD = [
@@ -267,9 +267,9 @@ def test_the_suggested_commands_run(
 
     def follow(*words: str, more: tuple[str, ...] = ()) -> str:
         (line,) = command("inspect", *words, "--json").json["next"]
-        _, *told = shlex.split(line, comments=True)
-        command(*told, *more)
-        return told[0]
+        _, *arguments = shlex.split(line, comments=True)
+        command(*arguments, *more)
+        return arguments[0]
 
     steps = ("--steps", "2")
     assert follow("corpus") == "build-vocab"
@@ -283,14 +283,18 @@ def test_the_suggested_commands_run(
 
 @given(st.lists(st.integers(0, 40), min_size=1))
 def test_lengths_against_a_sorted_list(sizes: list[int]) -> None:
-    told = spread(Counter(sizes))
-    assert told["median"] == np.median(sizes)
-    assert told["mean"] == pytest.approx(np.mean(sizes))
+    spread_of_sizes = spread(Counter(sizes))
+    assert spread_of_sizes["median"] == np.median(sizes)
+    assert spread_of_sizes["mean"] == pytest.approx(np.mean(sizes))
     half = next(
         size for size in sorted(set(sizes), reverse=True)
         if sum(other for other in sizes if other >= size) * 2 >= sum(sizes)
     )  # fmt: skip
-    assert (told["min"], told["max"], told["n50"]) == (min(sizes), max(sizes), half)
+    assert (spread_of_sizes["min"], spread_of_sizes["max"], spread_of_sizes["n50"]) == (
+        min(sizes),
+        max(sizes),
+        half,
+    )
 
 
 def test_records_in_pieces() -> None:
@@ -334,9 +338,9 @@ def test_a_300_mb_line_in_bounded_memory(tmp_path: Path) -> None:
 
 def test_pairs_of_texts(tmp_path: Path, command: Command) -> None:
     (tmp_path / "pairs.tsv").write_text("a cat\tun chat\nthe dog\tle chien noir\n", "utf-8")
-    found = command("inspect", "pairs.tsv", "--json").json
-    assert found["files"][0]["pairs"] == {"count": 2, "words": [4, 5]}
-    assert found["next"] == ["sslkit build-vocab pairs.tsv --domain text"]
+    results = command("inspect", "pairs.tsv", "--json").json
+    assert results["files"][0]["pairs"] == {"count": 2, "words": [4, 5]}
+    assert results["next"] == ["sslkit build-vocab pairs.tsv --domain text"]
     assert "pairs of text" in command("inspect", "pairs.tsv").out
     command("build-vocab", "pairs.tsv", "--domain", "text", "-q")
     following = command("inspect", "pairs.tsv", "--json").json["next"]

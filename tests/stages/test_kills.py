@@ -140,9 +140,9 @@ class Place:
         assert self.server.stdin is not None
         assert self.server.stdout is not None
         print(json.dumps(request), file=self.server.stdin, flush=True)
-        answer = json.loads(self.server.stdout.readline())
-        assert answer["code"] == (-signal.SIGKILL if at else 0), answer["said"]
-        operations: list[str] = answer["operations"]
+        reply = json.loads(self.server.stdout.readline())
+        assert reply["code"] == (-signal.SIGKILL if at else 0), reply["said"]
+        operations: list[str] = reply["operations"]
         return operations
 
     def files(self) -> dict[str, bytes | None]:

@@ -27,28 +27,28 @@ TINY = (
 def folder(tmp_path: Path, command: Command) -> Path:
     """The sample data and a vocabulary of its corpus."""
     shutil.copytree(SAMPLE, tmp_path / "molecule")
-    (told,) = command("inspect", "molecule/corpus.smi", "--json").json["next"]
-    assert told == "sslkit build-vocab molecule/corpus.smi"
-    command(*told.split()[1:])
+    (next_command,) = command("inspect", "molecule/corpus.smi", "--json").json["next"]
+    assert next_command == "sslkit build-vocab molecule/corpus.smi"
+    command(*next_command.split()[1:])
     return tmp_path
 
 
 def test_the_chain(folder: Path, command: Command) -> None:
     command(*TINY, "--objective", "mlm")
-    held = checkpoint.load(folder / "pretrained").manifest.plugins["domain"]
-    assert (held["name"], held["settings"]["canonical"]) == ("molecule", True)
+    plugin = checkpoint.load(folder / "pretrained").manifest.plugins["domain"]
+    assert (plugin["name"], plugin["settings"]["canonical"]) == ("molecule", True)
 
     words = ("--task", "classification", "--labels", "molecule/labels.csv", "--device", "cpu")
     done = command("probe", *words)
     assert "114 families of look-alikes, each on one side" in done.err
     report = json.loads((folder / "probed/classification/probe.json").read_text())
-    found = {m["name"]: m["metrics"]["auc"]["value"] for m in report["results"]["models"]}
-    assert list(found) == [
+    aucs = {m["name"]: m["metrics"]["auc"]["value"] for m in report["results"]["models"]}
+    assert list(aucs) == [
         "majority", "composition logistic", "fingerprint logistic", "descriptors logistic",
         "untrained logistic", "untrained k-NN", "pretrained logistic", "pretrained k-NN",
     ]  # fmt: skip
     # Both classes have the same atoms; what stands beside what is in a fingerprint.
-    assert found["fingerprint logistic"] > 0.9 > found["composition logistic"]
+    assert aucs["fingerprint logistic"] > 0.9 > aucs["composition logistic"]
     assert report["settings"]["families"] is True
 
     tested = pq.read_table(folder / "probed/classification/predictions.parquet")["id"].to_pylist()
@@ -71,8 +71,8 @@ def test_the_chain(folder: Path, command: Command) -> None:
 @pytest.mark.parametrize("objective", ["contrastive", "mlm+contrastive", "clm"])
 def test_objectives_of_molecules(folder: Path, command: Command, objective: str) -> None:
     command(*TINY, "--objective", objective, "--set", "randomise=true")
-    held = checkpoint.load(folder / "pretrained").manifest.plugins["domain"]
-    assert held["settings"]["randomise"] is True
+    plugin = checkpoint.load(folder / "pretrained").manifest.plugins["domain"]
+    assert plugin["settings"]["randomise"] is True
 
 
 def test_bad_rows_have_no_vector(folder: Path, command: Command) -> None:
@@ -84,8 +84,8 @@ def test_bad_rows_have_no_vector(folder: Path, command: Command) -> None:
     assert "x.csv, record 2 (b)" in done.err
     assert "unclosed ring" in done.err
     command("embed", "x.csv", "--device", "cpu", "--on-error", "skip", "--label-column", "label")
-    held = pq.read_table(folder / "embeddings.parquet")
-    vectors = held["embedding"].to_pylist()
+    table = pq.read_table(folder / "embeddings.parquet")
+    vectors = table["embedding"].to_pylist()
     assert [vector is None for vector in vectors] == [False, True, True, False]
     # One molecule has one vector, however it is written.
     assert vectors[0] == vectors[3]
@@ -107,5 +107,5 @@ def test_blocks_from_standard_input(sslkit: Command, tmp_path: Path) -> None:
     block += "    0.0000    0.0000    0.0000 {}   0  0\nM  END\n$$$$\n"
     text = "".join(block.format(n, atom) for n, atom in enumerate("CNOCC"))
     sslkit("build-vocab", "-", "--domain", "molecule", stdin=text.encode())
-    held = pq.read_table(tmp_path / "vocab.parquet").to_pydict()
-    assert dict(zip(held["token"], held["count"], strict=True)) == {"C": 3, "N": 1, "O": 1}
+    columns = pq.read_table(tmp_path / "vocab.parquet").to_pydict()
+    assert dict(zip(columns["token"], columns["count"], strict=True)) == {"C": 3, "N": 1, "O": 1}

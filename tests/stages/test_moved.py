@@ -81,8 +81,8 @@ def test_a_project_seen_from_another_folder(
     tmp_path: Path, tiny_vocab: Path, command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = pq.read_table(tiny_vocab)
-    made = json.loads(table.schema.metadata[b"sslkit"])
-    assert [Path(entry["path"]).is_absolute() for entry in made["inputs"]] == [False, False]
+    manifest = json.loads(table.schema.metadata[b"sslkit"])
+    assert [Path(entry["path"]).is_absolute() for entry in manifest["inputs"]] == [False, False]
     (tmp_path / "away").mkdir()
     monkeypatch.chdir(tmp_path / "away")
     command(*PRETRAIN, *ONE, "--vocab", "../vocab.parquet", "--steps", "1")
@@ -108,8 +108,8 @@ def test_threads_of_a_run_that_goes_on(
         assert [one["threads"] for one in settings.get("rounding", [])] == parts
         assert ("threads was 1 and is 2" in done.err) == bool(parts)
         assert f"bytes depend on: seed 1, threads {threads}, device cpu" in done.err
-    whole, kept = (tmp_path / name / "checkpoint.pt" for name in ("whole", "kept"))
-    assert whole.read_bytes() == kept.read_bytes()
+    whole, resumed = (tmp_path / name / "checkpoint.pt" for name in ("whole", "kept"))
+    assert whole.read_bytes() == resumed.read_bytes()
 
 
 def test_a_vocabulary_of_a_corpus_that_was_moved(

@@ -49,7 +49,7 @@ def _run(**changed: Any) -> Any:
 
 
 def _table(folder: Path, labels: list[str] | None, vectors: Any, ids: list[str]) -> Path:
-    made = manifest.make(
+    provenance = manifest.make(
         "embed",
         {"pooling": "mean", "layer": 2},
         plugins={"domain": manifest.plugin("genome", genome, genome.Settings(k=_K))},
@@ -62,7 +62,7 @@ def _table(folder: Path, labels: list[str] | None, vectors: Any, ids: list[str])
     ]
     columns = embeddings.schema(vectors.shape[1], labels=labels is not None, spans=False)
     path = folder / "embeddings.parquet"
-    embeddings.write(path, [embeddings.table(blocks, columns)], columns, made)
+    embeddings.write(path, [embeddings.table(blocks, columns)], columns, provenance)
     return path
 
 
@@ -85,14 +85,14 @@ def test_report_and_predictions_hold_every_model_on_the_same_records(folder: Pat
         "majority", "composition logistic", "places logistic", "untrained logistic",
         "untrained k-NN", "pretrained logistic", "pretrained k-NN",
     ]  # fmt: skip
-    held, made = predictions.load(Path("probed/promoter/predictions.parquet"))
-    assert held.models is not None
-    assert len(held.ids) == len(names) * report["test_records"] == 7 * 20
-    assert made.parents == {"pretrained/checkpoint.pt": manifest.describe(
+    table, provenance = predictions.load(Path("probed/promoter/predictions.parquet"))
+    assert table.models is not None
+    assert len(table.ids) == len(names) * report["test_records"] == 7 * 20
+    assert provenance.parents == {"pretrained/checkpoint.pt": manifest.describe(
         [Path("pretrained/checkpoint.pt")]
     )[0].sha256}  # fmt: skip
-    pretrained = [row for row, name in enumerate(held.models) if name == "pretrained logistic"]
-    accuracy = (held.predicted[pretrained].argmax(1) == held.labels[pretrained]).mean()
+    pretrained = [row for row, name in enumerate(table.models) if name == "pretrained logistic"]
+    accuracy = (table.predicted[pretrained].argmax(1) == table.labels[pretrained]).mean()
     assert report["models"][5]["metrics"]["accuracy"]["value"] == pytest.approx(accuracy)
     assert [d["baseline"] for d in report["differences"]] == names[1:4]
 
@@ -122,8 +122,8 @@ def test_equal_runs_give_equal_bytes(folder: Path) -> None:
 def test_folds_predict_every_record_once(folder: Path) -> None:
     report = _run(folds=4)["results"]
     assert report["test_records"] == 80
-    held, _ = predictions.load(Path("probed/promoter/predictions.parquet"))
-    assert sorted(held.ids[:80]) == sorted(f"s{n}" for n in range(80))
+    table, _ = predictions.load(Path("probed/promoter/predictions.parquet"))
+    assert sorted(table.ids[:80]) == sorted(f"s{n}" for n in range(80))
     assert "4-fold cross-validation, stratified by class" in report["title"]
     assert len(report["models"][1]["chosen"]) == 4
 
@@ -187,10 +187,10 @@ def test_constant_predictions_are_told(folder: Path, capsys: pytest.CaptureFixtu
     labels = [str(int(n % 6 == 0)) for n in range(90)]
     vectors = np.random.default_rng(0).normal(size=(90, 3)).astype(np.float32)
     _run(embeddings=_table(folder, labels, vectors, [f"r{n}" for n in range(90)]))
-    told = capsys.readouterr().err
-    assert "embeddings logistic gives all test records the same prediction" in told
-    assert "majority gives" not in told
-    assert "class 1 has 4 test records only" in told
+    errors = capsys.readouterr().err
+    assert "embeddings logistic gives all test records the same prediction" in errors
+    assert "majority gives" not in errors
+    assert "class 1 has 4 test records only" in errors
 
 
 def test_bad_labels_are_refused_with_file_and_row(folder: Path, sslkit: Callable[..., Any]) -> None:

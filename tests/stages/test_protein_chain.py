@@ -38,12 +38,15 @@ def family(tmp_path: Path) -> Path:
 def test_the_family_tells_which_variants_do_harm(
     command: Command, tmp_path: Path, family: Path
 ) -> None:
-    (told,) = command("inspect", "family.sto", "--json").json["next"]
-    assert told == "sslkit build-vocab family.sto"
-    said = command("build-vocab", "family.sto", "--json").json
-    assert said["tokens"] == 300 * (SITES - 1)
-    told = command("inspect", "family.sto", "--json").json["next"]
-    assert told == ["sslkit pretrain", "sslkit pretrain --model factored --set aligned=true"]
+    (next_command,) = command("inspect", "family.sto", "--json").json["next"]
+    assert next_command == "sslkit build-vocab family.sto"
+    results = command("build-vocab", "family.sto", "--json").json
+    assert results["tokens"] == 300 * (SITES - 1)
+    next_command = command("inspect", "family.sto", "--json").json["next"]
+    assert next_command == [
+        "sslkit pretrain",
+        "sslkit pretrain --model factored --set aligned=true",
+    ]
     command("pretrain", *SMALL, *TRAINED)
     wild = "".join(a if at % 2 == 0 else "L" for at, a in enumerate("MKWDHCYEFRGP" * 2))
     (tmp_path / "wild.fasta").write_text(f">wild\n{wild}\n")
@@ -56,8 +59,8 @@ def test_the_family_tells_which_variants_do_harm(
         csv.writer(stream).writerows([("sequence", "fitness"), *variants])
     words = ("--wild-type", "wild.fasta", "--label-column", "fitness", "--device", "cpu")
     command("score", "variants.csv", *words, "--marginal", "--out", "fast.parquet")
-    held = pq.read_table(tmp_path / "fast.parquet").to_pydict()
-    delta, free = np.array(held["delta"]), np.array(held["label"], float) == 1
+    columns = pq.read_table(tmp_path / "fast.parquet").to_pydict()
+    delta, free = np.array(columns["delta"]), np.array(columns["label"], float) == 1
     # Where the family varies, every variant is more plausible than any where it does not.
     assert delta[free].min() > delta[~free].max()
     command("score", "variants.csv", *words, "--out", "slow.parquet")
@@ -87,11 +90,13 @@ def test_probe_and_finetune_read_tables_of_proteins(command: Command, tmp_path: 
         for _ in range(120):
             letters = "".join(draw.choice(list(RESIDUES), 30))
             writer.writerow((letters, letters.count("W") + letters.count("K")))
-    held = command("probe", "--task", "regression", "--device", "cpu", "--json").json
-    found = {model["name"]: model["metrics"]["spearman"]["value"] for model in held["models"]}
+    results = command("probe", "--task", "regression", "--device", "cpu", "--json").json
+    correlations = {
+        model["name"]: model["metrics"]["spearman"]["value"] for model in results["models"]
+    }
     # What is the sum of two shares of residues is found in them.
-    assert found["composition ridge"] > 0.8
-    assert {"places ridge", "untrained ridge", "pretrained ridge"} <= set(found)
+    assert correlations["composition ridge"] > 0.8
+    assert {"places ridge", "untrained ridge", "pretrained ridge"} <= set(correlations)
     words = ("--task", "regression", "--steps", "4", "--device", "cpu", "--json")
     assert "spearman" in command("finetune", *words).json["metrics"]
 
@@ -120,20 +125,20 @@ def test_bad_records_stop_or_get_null_rows(command: Command, tmp_path: Path) -> 
     assert "x.fasta, record 2 (b)" in refused
     assert "'7' at residue 3 is not a letter of a protein" in refused
     command("embed", "x.fasta", "--device", "cpu", "--on-error", "skip")
-    held = pq.read_table(tmp_path / "embeddings.parquet").to_pydict()
-    assert held["id"] == ["a", "b", "c", "d"]
-    assert [vector is None for vector in held["embedding"]] == [False, True, True, False]
+    columns = pq.read_table(tmp_path / "embeddings.parquet").to_pydict()
+    assert columns["id"] == ["a", "b", "c", "d"]
+    assert [vector is None for vector in columns["embedding"]] == [False, True, True, False]
 
 
 def test_ragged_alignments_are_refused(command: Command, tmp_path: Path) -> None:
     (tmp_path / "x.sto").write_text("# STOCKHOLM 1.0\na MK-V\nb MKV\n//\n")
     for words in (("inspect", "x.sto"), ("build-vocab", "x.sto", "--domain", "protein")):
-        told = command(*words, check=3)
-        assert "row 2 (b)" in told.out + told.err
+        outcome = command(*words, check=3)
+        assert "row 2 (b)" in outcome.out + outcome.err
     (tmp_path / "x.a3m").write_text(">a\nMK-V\n>b\nMKgsV-\n>c\nMKgV\n")
-    told = command("inspect", "x.a3m", check=3)
-    assert "record 3 (c)" in told.out + told.err
-    assert "it has 3 columns, and the first row of the alignment has 4" in told.out + told.err
+    outcome = command("inspect", "x.a3m", check=3)
+    assert "record 3 (c)" in outcome.out + outcome.err
+    assert "it has 3 columns, and the first row of the alignment has 4" in outcome.out + outcome.err
 
 
 def test_variants_of_beta_lactamase(command: Command, tmp_path: Path, shared_data: Path) -> None:
@@ -148,11 +153,11 @@ def test_variants_of_beta_lactamase(command: Command, tmp_path: Path, shared_dat
     corpus = shared_data / "proteins/stockholm_hmmer/Pkinase.sto"
     command("pretrain", corpus, *SMALL, *TRAINED, "--steps", "3")
     words = ("--wild-type", folder / "wt.fasta", "--marginal", "--label-column", "log_fitness")
-    said = command("score", "data.csv", *words, "--device", "cpu", "--json").json
-    held = pq.read_table(tmp_path / "scores.parquet").to_pydict()
-    assert said["records"] == len(rows)
-    assert np.isfinite(held["delta"]).all()
-    assert held["label"] == [row["log_fitness"] for row in rows]
+    results = command("score", "data.csv", *words, "--device", "cpu", "--json").json
+    columns = pq.read_table(tmp_path / "scores.parquet").to_pydict()
+    assert results["records"] == len(rows)
+    assert np.isfinite(columns["delta"]).all()
+    assert columns["label"] == [row["log_fitness"] for row in rows]
 
 
 def test_an_alignment_in_its_columns(command: Command, tmp_path: Path, family: Path) -> None:
@@ -164,8 +169,8 @@ def test_an_alignment_in_its_columns(command: Command, tmp_path: Path, family: P
     aligned = ("--set", "aligned=true", "--set", "heads=2", "--set", "sites=100")
     command(*factored, *aligned, "--objective", "clm", check=2)
     assert "one residue a token" in command(*factored, *aligned, "--set", "k=2", check=2).err
-    told = command("plan", "--mem", "4G", "--model", "factored", *aligned, "--device", "cpu")
-    assert "fits" in told.out
+    outcome = command("plan", "--mem", "4G", "--model", "factored", *aligned, "--device", "cpu")
+    assert "fits" in outcome.out
     command(*factored, *aligned, "--objective", "mlm+contrastive")
     command("embed", family, "--device", "cpu")
     embedded = pq.read_table(tmp_path / "embeddings.parquet")

@@ -17,8 +17,10 @@ def written(path: Path, rows: int, seed: int) -> Path:
     generator = np.random.default_rng(seed)
     lines = []
     for _ in range(rows):
-        held = generator.integers(0, WORDS, generator.integers(3, 8))
-        lines.append(" ".join(f"w{n}" for n in held) + "\t" + " ".join(f"v{n}" for n in held[::-1]))
+        sentence = generator.integers(0, WORDS, generator.integers(3, 8))
+        lines.append(
+            " ".join(f"w{n}" for n in sentence) + "\t" + " ".join(f"v{n}" for n in sentence[::-1])
+        )
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
@@ -40,19 +42,19 @@ def trained(tmp_path: Path, command: Command) -> Path:
 def test_translations_are_found(trained: Path, command: Command) -> None:
     done = command("retrieve", "test.tsv", "--threads", "1", "--json").json
     assert done["pairs"] == 60
-    found = done["models"]
+    models = done["models"]
     for way in ("first to second", "second to first"):
-        assert found["pretrained"][way]["top-1"]["low"] > 0.5
-        assert found["untrained"][way]["top-1"]["high"] < 0.3
+        assert models["pretrained"][way]["top-1"]["low"] > 0.5
+        assert models["untrained"][way]["top-1"]["high"] < 0.3
         # The languages have no word in common, so all candidates are as near.
-        assert found["shared tokens"][way]["top-1"]["value"] == 0
-        assert found["token by token"][way]["mrr"]["value"] > 0.2
+        assert models["shared tokens"][way]["top-1"]["value"] == 0
+        assert models["token by token"][way]["mrr"]["value"] > 0.2
     table = pq.read_table("retrieval.parquet").to_pydict()
     assert table["id"] == [str(n) for n in range(1, 61)]
     hits = np.mean(
         [one == rank for one, rank in zip(table["id"], table["nearest_second"], strict=True)]
     )
-    assert hits == pytest.approx(found["pretrained"]["first to second"]["top-1"]["value"])
+    assert hits == pytest.approx(models["pretrained"]["first to second"]["top-1"]["value"])
     before = Path("retrieval.parquet").stat()
     assert command("retrieve", "test.tsv", "--threads", "1", "--json").json == done
     assert Path("retrieval.parquet").stat() == before
@@ -69,8 +71,8 @@ def test_columns_of_a_table_are_pairs(trained: Path, command: Command) -> None:
     (trained / "test.csv").write_text("\n".join(["key,one,other", *rows]) + "\n", "utf-8")
     words = ("--sequence-column", "one", "--label-column", "other", "--threads", "1", "--json")
     plain = command("retrieve", "test.tsv", "--threads", "1", "--json").json
-    found = command("retrieve", "test.csv", *words, "--id-column", "key", "-o", "t.parquet").json
-    assert found["models"] == plain["models"]
+    results = command("retrieve", "test.csv", *words, "--id-column", "key", "-o", "t.parquet").json
+    assert results["models"] == plain["models"]
     assert pq.read_table("t.parquet")["id"].to_pylist() == [f"k{n}" for n in range(60)]
     rows[1] = rows[1].replace("k1,", "k0,")
     (trained / "test.csv").write_text("\n".join(["key,one,other", *rows]) + "\n", "utf-8")

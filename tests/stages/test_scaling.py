@@ -38,9 +38,9 @@ def write(
     (run / "metrics.jsonl").write_text("".join(lines))
     (run / "log.jsonl").write_text(json.dumps({"step": 10 * points, "seconds": 12.0}) + "\n")
     if finished:
-        made = manifest.make("pretrain", {}, results={"stopped": stopped} if stopped else {})
+        provenance = manifest.make("pretrain", {}, results={"stopped": stopped} if stopped else {})
         tensors = {"encoder": {"weight": torch.zeros(size)}, "head": {}}
-        checkpoint.save(run / "checkpoint.pt", Checkpoint(made, tensors, (), torch.zeros(0)))
+        checkpoint.save(run / "checkpoint.pt", Checkpoint(provenance, tensors, (), torch.zeros(0)))
 
 
 @pytest.fixture
@@ -57,24 +57,24 @@ def test_the_table_and_what_machines_read(command: Command, runs: list[str]) -> 
     for text in ("heldout_loss by flops", "probe_auc by flops", "best of all runs", "s1600"):
         assert text in done.out
     assert "s100: 20.0k tokens, 12.0M FLOPs, 12 s; stopped: twice is little" in done.err
-    told = command("scaling", *runs, "--json").json
-    assert [run["parameters"] for run in told["runs"]] == [100, 200, 400, 800, 1600]
-    held = {(c["curve"], c["metric"]): c for c in told["curves"]}
-    assert len(held) == 12
-    gain = held["s400", "heldout_loss"]["gain_of_doubling"]
+    results = command("scaling", *runs, "--json").json
+    assert [run["parameters"] for run in results["runs"]] == [100, 200, 400, 800, 1600]
+    curves = {(c["curve"], c["metric"]): c for c in results["curves"]}
+    assert len(curves) == 12
+    gain = curves["s400", "heldout_loss"]["gain_of_doubling"]
     wanted = 0.2 - 0.2 * 2**-0.7
     assert gain["low"] <= wanted <= gain["high"]
-    assert held["s400", "probe_auc"]["gain_of_doubling"]["value"] == pytest.approx(
+    assert curves["s400", "probe_auc"]["gain_of_doubling"]["value"] == pytest.approx(
         wanted / 10, rel=0.1
     )
-    law = held["s400", "heldout_loss"]["law"]
+    law = curves["s400", "heldout_loss"]["law"]
     assert law["exponent"]["low"] <= 0.7 <= law["exponent"]["high"]
-    assert len(held["s400", "heldout_loss"]["spent"]) == 20
+    assert len(curves["s400", "heldout_loss"]["spent"]) == 20
 
 
 def test_by_parameters_the_ends_of_runs_are_compared(command: Command, runs: list[str]) -> None:
-    told = command("scaling", *runs, "--by", "parameters", "--json").json
-    loss = next(c for c in told["curves"] if c["metric"] == "heldout_loss")
+    results = command("scaling", *runs, "--by", "parameters", "--json").json
+    loss = next(c for c in results["curves"] if c["metric"] == "heldout_loss")
     assert loss["curve"] == "ends of runs"
     assert loss["spent"] == [100, 200, 400, 800, 1600]
     assert loss["law"]["exponent"]["low"] <= 0.5 <= loss["law"]["exponent"]["high"]
@@ -86,12 +86,12 @@ def test_by_parameters_the_ends_of_runs_are_compared(command: Command, runs: lis
 @pytest.mark.parametrize("by", ["flops", "tokens", "parameters"])
 def test_the_picture(command: Command, runs: list[str], tmp_path: Path, by: str) -> None:
     pytest.importorskip("matplotlib")
-    said = command("scaling", *runs, "--by", by, "--plot", "scaling.png").err
-    made = (tmp_path / "scaling.png").read_bytes()
-    assert "wrote scaling.png" in said
-    assert made.startswith(b"\x89PNG")
+    messages = command("scaling", *runs, "--by", by, "--plot", "scaling.png").err
+    picture = (tmp_path / "scaling.png").read_bytes()
+    assert "wrote scaling.png" in messages
+    assert picture.startswith(b"\x89PNG")
     command("scaling", *runs, "--by", by, "--plot", "again.png")
-    assert (tmp_path / "again.png").read_bytes() == made
+    assert (tmp_path / "again.png").read_bytes() == picture
 
 
 def test_one_run_that_goes_on(command: Command, tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_a_real_run_can_be_read(command: Command, tmp_path: Path, tiny_vocab: Pa
         "pretrain", "--set", "blocks=1", "--set", "width=16", "--set", "heads=2", "--steps", "250",
         "--window", "16", "--batch-tokens", "32", "--precision", "fp32", "--threads", "1",
     )  # fmt: skip
-    told = command("scaling", "pretrained", "--json").json
-    assert told["curves"][0]["law"]["points"] == 5
-    assert told["runs"][0]["tokens"] > 0
+    results = command("scaling", "pretrained", "--json").json
+    assert results["curves"][0]["law"]["points"] == 5
+    assert results["runs"][0]["tokens"] > 0
 
 
 def test_a_run_on_an_equation_has_read_points(command: Command, tmp_path: Path) -> None:

@@ -62,11 +62,11 @@ def pretrained(
     torch.manual_seed(seed)
     model = transformer.Model(shape, domain.spec)
     named = {module.__name__.rpartition(".")[2]: module for module in modules}
-    made = {
+    entries = {
         name: module.Objective(module.Settings(), domain.spec, vocabulary.counts)
         for name, module in named.items()
     }
-    head = Mixture(made).head(16) if len(made) > 1 else next(iter(made.values())).head(16)
+    head = Mixture(entries).head(16) if len(entries) > 1 else next(iter(entries.values())).head(16)
     with torch.no_grad():
         for parameter in [*model.parameters(), *head.parameters()]:
             parameter.add_(0.2 * torch.randn_like(parameter))
@@ -77,13 +77,13 @@ def pretrained(
     }
     for kind, (name, module) in zip(kinds, named.items(), strict=True):
         plugins[kind] = manifest.plugin(name, module, module.Settings())
-    held = checkpoint.Checkpoint(
+    content = checkpoint.Checkpoint(
         manifest.make(stage, {"context": CONTEXT}, plugins=plugins),
         {"encoder": dict(model.state_dict()), "head": dict(head.state_dict())},
         tuple(tokens),
         torch.from_numpy(vocabulary.counts),
     )
-    checkpoint.save(folder / checkpoint.NAME, held)
+    checkpoint.save(folder / checkpoint.NAME, content)
     return folder
 
 
@@ -104,25 +104,25 @@ SOME = {"a": letters(40, 1), "b": letters(3, 2), "c": letters(100, 3), "d": lett
 def test_a_row_a_record(tmp_path: Path, command: Command, score: Score, module: Any) -> None:
     pretrained(tmp_path / "pretrained", module)
     path = fasta(tmp_path / "v.fa", SOME)
-    held = score(path)
-    assert held.column_names == ["id", "row", "length", "tokens", "log_likelihood", "perplexity"]
-    assert held["id"].to_pylist() == list(SOME)
-    assert held["row"].to_pylist() == [0, 1, 2, 3]
-    assert held["tokens"].to_pylist() == [39, 2, 99, 24]
-    mean = held["log_likelihood"].to_numpy() / held["tokens"].to_numpy()
-    np.testing.assert_allclose(held["perplexity"].to_numpy(), np.exp(-mean))
+    scored = score(path)
+    assert scored.column_names == ["id", "row", "length", "tokens", "log_likelihood", "perplexity"]
+    assert scored["id"].to_pylist() == list(SOME)
+    assert scored["row"].to_pylist() == [0, 1, 2, 3]
+    assert scored["tokens"].to_pylist() == [39, 2, 99, 24]
+    mean = scored["log_likelihood"].to_numpy() / scored["tokens"].to_numpy()
+    np.testing.assert_allclose(scored["perplexity"].to_numpy(), np.exp(-mean))
     done = command("score", path, *FIXED, "--force", "--json").json
     assert done["records"] == 4
     assert done["tokens"] == 164
     assert done["perplexity"] == pytest.approx(
-        math.exp(-held["log_likelihood"].to_numpy().sum() / 164)
+        math.exp(-scored["log_likelihood"].to_numpy().sum() / 164)
     )
-    assert done["mean_perplexity"] == pytest.approx(held["perplexity"].to_numpy().mean())
+    assert done["mean_perplexity"] == pytest.approx(scored["perplexity"].to_numpy().mean())
     each = score(path, "--per-position", "--force")
     for row in range(4):
         mine = each.filter(pa.compute.equal(each["row"], row))
         total = mine["log_p"].to_numpy().astype(float).sum()
-        assert total == pytest.approx(held["log_likelihood"][row].as_py(), abs=1e-4)
+        assert total == pytest.approx(scored["log_likelihood"][row].as_py(), abs=1e-4)
         assert mine["start"].to_pylist() == list(range(len(mine)))
         text = list(SOME.values())[row]
         assert mine["token"].to_pylist() == [text[i : i + 2] for i in range(len(text) - 1)]
@@ -144,8 +144,8 @@ def test_mutants_of_what_was_learned_are_less_plausible(tmp_path: Path, command:
     unit = "".join(generator.choice(list("ACGT"), 17))
     copies = np.array(list(unit * 600))
     # Held-out windows must not stand in the rest to the letter.
-    places = generator.random(len(copies)) < 0.03
-    copies[places] = generator.choice(list("ACGT"), places.sum())
+    is_mutated = generator.random(len(copies)) < 0.03
+    copies[is_mutated] = generator.choice(list("ACGT"), is_mutated.sum())
     fasta(tmp_path / "rep.fa", {"r": "".join(copies)})
     wild = unit * 4
     mutants = {}
@@ -163,8 +163,8 @@ def test_mutants_of_what_was_learned_are_less_plausible(tmp_path: Path, command:
         for words in ((), ("--marginal",)) if objective == "mlm" else ((),):
             command("score", "v.fa", "--checkpoint", objective, "--wild-type-id", "wild", *FIXED,
                     "--force", *words)  # fmt: skip
-            held, _ = scores.read(Path(scores.NAME))
-            delta = held["delta"].to_numpy()
+            table, _ = scores.read(Path(scores.NAME))
+            delta = table["delta"].to_numpy()
             assert abs(delta[0]) < 1e-3
             assert (delta[1:] < -1).all(), (objective, words)
         command("score", "v.fa", "--checkpoint", objective, "--per-position", *FIXED, "--force")
@@ -187,16 +187,16 @@ def test_beside_a_wild_type(tmp_path: Path, score: Score) -> None:
     path = fasta(tmp_path / "v.fa", variants)
     fasta(tmp_path / "wild.fa", {"w": wild})
     fasta(tmp_path / "several.fa", {"x": letters(30, 1), "w": wild})
-    held = score(path, "--wild-type", "wild.fa")
-    total = held["log_likelihood"].to_numpy()
+    table = score(path, "--wild-type", "wild.fa")
+    total = table["log_likelihood"].to_numpy()
     wanted = total - total[0]
-    np.testing.assert_allclose(held["delta"].to_pylist()[:3], wanted[:3], atol=1e-4)
+    np.testing.assert_allclose(table["delta"].to_pylist()[:3], wanted[:3], atol=1e-4)
     # Of what is ambiguous fewer tokens are judged: the sums cannot be compared.
-    assert held["delta"][3].as_py() is None
+    assert table["delta"][3].as_py() is None
     for words in (("--wild-type", "several.fa", "--wild-type-id", "w"), ("--wild-type-id", "same")):
         again = score(path, *words, "--force")
         np.testing.assert_allclose(
-            again["delta"].to_pylist()[:3], held["delta"].to_pylist()[:3], atol=1e-4
+            again["delta"].to_pylist()[:3], table["delta"].to_pylist()[:3], atol=1e-4
         )
 
 
@@ -211,19 +211,19 @@ def test_marginals_are_sums_of_effects_in_the_wild_type(
     variants |= {"hole": wild[:20] + "N" + wild[21:], "short": wild[:-1]}
     fasta(tmp_path / "wild.fa", {"w": wild})
     table = score("wild.fa", "--per-position", "--effects")
-    held = table.to_pylist()
+    rows = table.to_pylist()
     path = fasta(tmp_path / "v.fa", variants)
     words = ("score", path, "--wild-type", "wild.fa", "--marginal", "--force", *FIXED)
     done = command(*words, check=3)
     assert "v.fa, record 13 (short)" in done.err
     assert "place by place" in done.err
     done = command(*words, "--on-error", "skip", "--json")
-    found, _ = scores.read(Path(scores.NAME))
-    assert found.column_names == ["id", "row", "length", "tokens", "delta"]
+    marginals, _ = scores.read(Path(scores.NAME))
+    assert marginals.column_names == ["id", "row", "length", "tokens", "delta"]
     assert done.json["bad"] == 1
-    for row in found.to_pylist():
+    for row in marginals.to_pylist():
         text = variants[row["id"]]
-        changed = [r for r in held if text[r["start"] : r["end"]] != r["token"]]
+        changed = [r for r in rows if text[r["start"] : r["end"]] != r["token"]]
         if row["id"] in {"hole", "short"}:
             assert row["delta"] is None
             continue
@@ -238,11 +238,11 @@ def test_bad_records(tmp_path: Path, command: Command, score: Score) -> None:
     done = command("score", "v.fa", *FIXED, check=3)
     assert "record 2 (b)" in done.err
     assert not Path(scores.NAME).exists()
-    held = score("v.fa", "--on-error", "skip")
-    assert held["id"].to_pylist() == list("abcdef")
-    assert held["tokens"].to_pylist() == [7, 0, 0, 0, 0, 3]
-    assert held["length"].to_pylist() == [7, 0, 0, 0, 3, 3]
-    assert [v is None for v in held["perplexity"].to_pylist()] == [False, *[True] * 4, False]
+    table = score("v.fa", "--on-error", "skip")
+    assert table["id"].to_pylist() == list("abcdef")
+    assert table["tokens"].to_pylist() == [7, 0, 0, 0, 0, 3]
+    assert table["length"].to_pylist() == [7, 0, 0, 0, 3, 3]
+    assert [v is None for v in table["perplexity"].to_pylist()] == [False, *[True] * 4, False]
     counts = scores.read_manifest(Path(scores.NAME)).results
     assert (counts["records"], counts["bad"], counts["too_short"]) == (6, 2, 1)
     each = score("v.fa", "--on-error", "skip", "--per-position", "--force")
@@ -260,12 +260,12 @@ def test_tables_and_their_labels(tmp_path: Path, score: Score) -> None:
     rows = [f"{name},{text},{n / 2}" for n, (name, text) in enumerate(SOME.items())]
     (tmp_path / "v.csv").write_text("\n".join(["who,what,fitness", *rows]) + "\n")
     plain = score(fasta(tmp_path / "v.fa", SOME))
-    held = score(
+    table = score(
         "v.csv", "--sequence-column", "what", "--id-column", "who", "--label-column", "fitness",
         "--force",
     )  # fmt: skip
-    assert held["label"].to_pylist() == ["0.0", "0.5", "1.0", "1.5"]
-    assert held["log_likelihood"].to_pylist() == plain["log_likelihood"].to_pylist()
+    assert table["label"].to_pylist() == ["0.0", "0.5", "1.0", "1.5"]
+    assert table["log_likelihood"].to_pylist() == plain["log_likelihood"].to_pylist()
 
 
 class ToyEnergy:
@@ -296,12 +296,12 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_energies(tmp_path: Path, score: Score, command: Command, toy: Any) -> None:
     pretrained(tmp_path / "pretrained", toy)
     path = fasta(tmp_path / "v.fa", SOME)
-    held = score(path, "--wild-type-id", "c")
-    assert held.column_names == ["id", "row", "length", "tokens", "energy", "delta"]
-    energy = held["energy"].to_numpy()
+    table = score(path, "--wild-type-id", "c")
+    assert table.column_names == ["id", "row", "length", "tokens", "energy", "delta"]
+    energy = table["energy"].to_numpy()
     assert len(set(energy)) == 4
     # Lower energies are more plausible, and so are higher deltas.
-    np.testing.assert_allclose(held["delta"].to_numpy(), energy[2] - energy, atol=1e-6)
+    np.testing.assert_allclose(table["delta"].to_numpy(), energy[2] - energy, atol=1e-6)
     for words in (("--per-position",), ("--marginal", "--wild-type-id", "a"), ("--spacing", "8")):
         done = command("score", path, *words, *FIXED, "--force", check=2)
         assert "judges whole records" in done.err
@@ -313,8 +313,8 @@ def test_the_objective_of_several(tmp_path: Path, score: Score, command: Command
     pretrained(tmp_path / "pretrained", toy, mlm)
     path = fasta(tmp_path / "v.fa", SOME)
     assert "energy" in score(path).column_names
-    held = score(path, "--objective", "mlm", "--force")
-    assert "perplexity" in held.column_names
+    table = score(path, "--objective", "mlm", "--force")
+    assert "perplexity" in table.column_names
     done = command("score", path, "--objective", "clm", *FIXED, "--force", check=2)
     assert "there is: toy, mlm" in done.err
 
@@ -337,7 +337,7 @@ def test_usage_that_cannot_work(tmp_path: Path, command: Command) -> None:
     pretrained(tmp_path / "wide", mlm, k=5, stride=3)
     fasta(tmp_path / "v.fa", SOME)
     fasta(tmp_path / "short.fa", {"s": "A"})
-    for words, said in {
+    for words, message in {
         ("--marginal",): "--wild-type",
         ("--per-position", "--wild-type-id", "a"): "no difference",
         ("--effects",): "--per-position",
@@ -354,7 +354,7 @@ def test_usage_that_cannot_work(tmp_path: Path, command: Command) -> None:
         ("--checkpoint", "nothing"): "sslkit pretrain",
     }.items():
         done = command("score", "v.fa", *words, *FIXED, check=2)
-        assert said in done.err, words
+        assert message in done.err, words
     done = command("score", "v.fa", "--wild-type", "short.fa", *FIXED, check=3)
     assert "shorter than one token" in done.err
 
@@ -375,12 +375,12 @@ def test_a_finished_table_is_left_alone(tmp_path: Path, score: Score, command: C
     score(path)
     first = Path(scores.NAME).read_bytes()
     assert "nothing to do" in command("score", path, *FIXED).err
-    for words, said in {
+    for words, message in {
         ("--spacing", "8"): "spacing",
         ("--wild-type-id", "a"): "wild_type",
         ("--per-position",): "per_position",
     }.items():
-        assert said in command("score", path, *words, *FIXED, check=2).err
+        assert message in command("score", path, *words, *FIXED, check=2).err
     score(path, "--force")
     assert Path(scores.NAME).read_bytes() == first
     Path(scores.NAME).write_text("something else")
@@ -407,14 +407,14 @@ def test_a_stopped_run_goes_on_and_ends_in_the_same_bytes(
     for calls in (40, 160, 160):
         left = [calls]
 
-        def asked(stop: Stop, kept: str, left: list[int] = left) -> None:
+        def stop_later(stop: Stop, state: str, left: list[int] = left) -> None:
             left[0] -= 1
             if not left[0]:
                 stop.hear(signal.SIGTERM, None)
-            check(stop, kept)
+            check(stop, state)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Stop, "check", asked)
+            patch.setattr(Stop, "check", stop_later)
             done = command(*fixed, check=75)
         assert "stopped by SIGTERM" in done.err
         assert not Path(scores.NAME).exists()
@@ -436,9 +436,9 @@ def test_a_signal_stops_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert process.stderr is not None
     assert any(line.startswith("every token") for line in process.stderr)
     process.send_signal(signal.SIGUSR1)
-    _, said = process.communicate()
-    assert process.returncode == 75, said
-    assert "SIGUSR1" in said
+    _, errors = process.communicate()
+    assert process.returncode == 75, errors
+    assert "SIGUSR1" in errors
     assert not Path(scores.NAME).exists()
 
 

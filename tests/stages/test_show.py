@@ -69,11 +69,11 @@ def test_an_unknown_plug_in_lists_those_there_are(shown: Shown) -> None:
 
 
 def test_checkpoint_from_folder_and_file(shown: Shown, tmp_path: Path) -> None:
-    made = Checkpoint(
+    saved = Checkpoint(
         described(), {"encoder": {"w": torch.zeros(3, 4)}}, ("AC",), torch.tensor([1])
     )
     file = tmp_path / "pretrained" / checkpoint.NAME
-    checkpoint.save(file, made)
+    checkpoint.save(file, saved)
     text = shown("checkpoint", tmp_path / "pretrained")
     assert text == shown(file) == shown(tmp_path / "pretrained") == shown("artifact", file)
     for part in ("1 tensors, 12 numbers", "genome, version 1, k=6, stride=2", "12,345 bytes",
@@ -103,6 +103,6 @@ def test_what_is_no_artifact_is_refused(shown: Shown, tmp_path: Path) -> None:
 
 
 def test_the_command(sslkit: Callable[..., Any]) -> None:
-    held = json.loads(sslkit("show", "objective", "mlm", "--json").out)
-    assert held["needs"] == ["tokens"]
-    assert {"name", "type", "default", "help"} == set(held["settings"][0])
+    shown = json.loads(sslkit("show", "objective", "mlm", "--json").out)
+    assert shown["needs"] == ["tokens"]
+    assert {"name", "type", "default", "help"} == set(shown["settings"][0])

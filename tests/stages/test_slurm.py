@@ -108,20 +108,20 @@ def rows(run: Path) -> int:
 
 def doing(work: str) -> str:
     """A job with other work than sslkit's."""
-    lines = slurm.script(asked()).splitlines()
+    lines = slurm.script(options_of()).splitlines()
     return "\n".join(f"command=({work})" if x.startswith("command=") else x for x in lines)
 
 
-def asked(**changes: Any) -> slurm.Options:
-    held = {
+def options_of(**changes: Any) -> slurm.Options:
+    defaults = {
         "command": ["pretrain"], "time": "1:00:00", "notice": 180, "mem": None, "cpus": None,
         "gpus": 0, "nodes": 1, "processes": None, "partition": None, "account": None,
         "name": None, "array": None,
     }  # fmt: skip
-    return slurm.Options(**(held | changes))
+    return slurm.Options(**(defaults | changes))
 
 
-def told(script: str) -> list[str]:
+def directives(script: str) -> list[str]:
     head = "#SBATCH --"
     return [line.removeprefix(head) for line in script.splitlines() if line.startswith(head)]
 
@@ -182,7 +182,7 @@ def test_a_signal_that_comes_before_the_work_is_known(tmp_path: Path) -> None:
 @settings(max_examples=40)
 @given(words=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"))))
 def test_words_reach_the_command_as_they_are(words: list[str]) -> None:
-    script = slurm.script(asked(command=["pretrain", *words]))
+    script = slurm.script(options_of(command=["pretrain", *words]))
     begin = script.index("command=(")
     end = script.index("\n\n# B: above")
     print_all = f"{script[begin:end]}\nprintf '%s\\0' \"${{command[@]}}\""
@@ -207,8 +207,8 @@ def test_words_reach_the_command_as_they_are(words: list[str]) -> None:
     ],
 )  # fmt: skip
 def test_what_the_scheduler_is_told(changes: dict[str, Any], lines: list[str]) -> None:
-    script = slurm.script(asked(**changes))
-    assert set(lines) <= set(told(script))
+    script = slurm.script(options_of(**changes))
+    assert set(lines) <= set(directives(script))
     done = subprocess.run(["bash", "-n"], input=script.encode(), capture_output=True, check=True)
     assert not done.stderr
     if "array" in changes:
@@ -221,9 +221,9 @@ def test_what_the_scheduler_is_told(changes: dict[str, Any], lines: list[str]) -
      ("2-00:00:10", 172_810)],
 )  # fmt: skip
 def test_times(time: str, seconds: int) -> None:
-    slurm.script(asked(time=time, notice=seconds - 1))
+    slurm.script(options_of(time=time, notice=seconds - 1))
     with pytest.raises(slurm.UsageError, match="is over before --notice"):
-        slurm.script(asked(time=time, notice=seconds))
+        slurm.script(options_of(time=time, notice=seconds))
 
 
 @pytest.mark.parametrize(

@@ -27,8 +27,8 @@ def written(path: Path, header: str, rows: list[list[str]], mark: str = ",") -> 
 
 
 def counted(path: Path) -> dict[str, int]:
-    held, _ = vocabulary.load(path)
-    return dict(zip(held.tokens, held.counts.tolist(), strict=True))
+    table, _ = vocabulary.load(path)
+    return dict(zip(table.tokens, table.counts.tolist(), strict=True))
 
 
 def kmers(sequence: str, k: int = 6) -> str:
@@ -53,9 +53,9 @@ def test_a_vocabulary_counts_the_column_of_a_table_and_not_its_header(
     command("build-vocab", "a.csv", *named, "-o", "guessed.parquet")
     command("build-vocab", "a.csv", *named, "--sequence-column", column, "-o", "named.parquet")
     command("build-vocab", "a.csv", *named, "--column", column, "-o", "old.parquet")
-    found = counted(tmp_path / "guessed.parquet")
-    assert found == counted(tmp_path / "named.parquet") == counted(tmp_path / "old.parquet")
-    assert not {"n", "smiles", "sequence", "id", ","} & set(found)
+    counts = counted(tmp_path / "guessed.parquet")
+    assert counts == counted(tmp_path / "named.parquet") == counted(tmp_path / "old.parquet")
+    assert not {"n", "smiles", "sequence", "id", ","} & set(counts)
 
 
 def test_the_column_of_a_vocabulary_is_that_of_the_stages_behind_it(
@@ -70,8 +70,8 @@ def test_the_column_of_a_vocabulary_is_that_of_the_stages_behind_it(
             "--sequence-column", "upstream")  # fmt: skip
     command("pretrain", "-q", "--steps", "2", "--window", "16", "--batch-tokens", "64",
             "--set", "transformer.blocks=1", "--set", "width=16", "--set", "heads=2")  # fmt: skip
-    made = checkpoint.load(tmp_path / "pretrained" / checkpoint.NAME).manifest
-    assert made.settings["sequence_column"] == "upstream"
+    manifest = checkpoint.load(tmp_path / "pretrained" / checkpoint.NAME).manifest
+    assert manifest.settings["sequence_column"] == "upstream"
     for name in ("a.csv", "upstream.fa"):
         command("embed", name, "-q", "-o", f"{name}.parquet")
     labels = [[*row, str(n % 2)] for n, row in enumerate(rows * 2)]
@@ -96,8 +96,8 @@ def test_a_corpus_counted_with_skip_is_trained_on_with_skip(
     command("build-vocab", "a.fa", "--domain", "genome", "--k", "3", "-q", "--on-error", "skip")
     command(*words, "--on-error", "stop", check=3)
     done = command(*words)
-    made = checkpoint.load(tmp_path / "pretrained" / checkpoint.NAME).manifest
-    assert made.settings["on_error"] == "skip"
+    manifest = checkpoint.load(tmp_path / "pretrained" / checkpoint.NAME).manifest
+    assert manifest.settings["on_error"] == "skip"
     assert "skip" in done.err
 
 
@@ -141,8 +141,8 @@ def test_kmers_with_blanks_are_refused_everywhere_and_blocks_are_read(
             assert "--on-error skip" not in done.err
     for stage in ("probe", "finetune"):
         command(stage, "--task", "promoter", "--labels", "k.csv", check=3)
-    found = command("build-vocab", "blocks.fa", "--domain", "genome", "--json", "-q").json
-    assert found["letters"] == 12 * 60
+    results = command("build-vocab", "blocks.fa", "--domain", "genome", "--json", "-q").json
+    assert results["letters"] == 12 * 60
 
 
 def test_guessed_ids_that_repeat_are_numbers_in_embed_and_probe_alike(
@@ -155,8 +155,8 @@ def test_guessed_ids_that_repeat_are_numbers_in_embed_and_probe_alike(
     written(tmp_path / "a.csv", "name,sequence,label", rows)
     done = command("embed", "a.csv")
     assert "numbered" in done.err
-    held = embeddings.read(tmp_path / "embeddings.parquet")
-    assert held.ids == [str(n + 1) for n in range(60)]
+    table = embeddings.read(tmp_path / "embeddings.parquet")
+    assert table.ids == [str(n + 1) for n in range(60)]
     words = ("probe", "--task", "classification", "--labels", "a.csv")
     command(*words, "--embeddings", "embeddings.parquet", "-q")
     command(*words, "--id-column", "name", check=3)
@@ -176,8 +176,8 @@ def test_all_that_a_table_lacks_is_told_at_once(
         assert "--sequence-column" in done.err
         assert "--label-column" in done.err
         assert "bases, kind" in done.err
-    found = command("embed", "a.csv", "--sequence-column", "bases", "--label-column", "kind")
-    assert found.code == 0
+    outcome = command("embed", "a.csv", "--sequence-column", "bases", "--label-column", "kind")
+    assert outcome.code == 0
 
 
 def test_columns_have_options_where_labels_are_read(
@@ -203,10 +203,10 @@ def test_a_table_as_r_writes_it_has_the_names_of_its_rows_as_ids(
     rows = [[f'"g{n}"', f'"{text}"', str(n % 2)] for n, text in enumerate(letters(6))]
     written(tmp_path / "a.txt", '"sequence"\t"label"', rows, "\t")
     command("embed", "a.txt", "--label-column", "label", "-q")
-    held = embeddings.read(tmp_path / "embeddings.parquet")
-    assert held.ids == [f"g{n}" for n in range(6)]
-    assert held.labels == ["0", "1"] * 3
-    assert held.lengths.tolist() == [58] * 6
+    table = embeddings.read(tmp_path / "embeddings.parquet")
+    assert table.ids == [f"g{n}" for n in range(6)]
+    assert table.labels == ["0", "1"] * 3
+    assert table.lengths.tolist() == [58] * 6
 
 
 def test_bytes_and_floats_of_parquet_are_sequences_and_ids(
@@ -217,9 +217,9 @@ def test_bytes_and_floats_of_parquet_are_sequences_and_ids(
     columns = {"id": [1.0, 2.0, 3.0], "sequence": [text.encode() for text in texts]}
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
     command("embed", "a.parquet", "-q")
-    held = embeddings.read(tmp_path / "embeddings.parquet")
-    assert held.ids == ["1", "2", "3"]
-    assert held.lengths.tolist() == [58] * 3
+    table = embeddings.read(tmp_path / "embeddings.parquet")
+    assert table.ids == ["1", "2", "3"]
+    assert table.lengths.tolist() == [58] * 3
 
 
 def test_tables_without_ids_are_told_apart_by_their_names(
@@ -230,5 +230,5 @@ def test_tables_without_ids_are_told_apart_by_their_names(
     written(tmp_path / "a.csv", "sequence", [[text] for text in texts[:2]])
     written(tmp_path / "b.csv", "sequence", [[text] for text in texts[2:]])
     command("embed", "a.csv", "b.csv", "-q")
-    held = embeddings.read(tmp_path / "embeddings.parquet")
-    assert held.ids == ["a.csv:1", "a.csv:2", "b.csv:1", "b.csv:2"]
+    table = embeddings.read(tmp_path / "embeddings.parquet")
+    assert table.ids == ["a.csv:1", "a.csv:2", "b.csv:1", "b.csv:2"]

@@ -24,8 +24,8 @@ def local() -> Iterator[Any]:
     with distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0",
         memory_limit=0,
-    ) as made:  # fmt: skip
-        yield made
+    ) as cluster:  # fmt: skip
+        yield cluster
 
 
 @pytest.fixture
@@ -45,16 +45,16 @@ def test_one_run_and_shares_and_dask_make_the_same_bytes(
 ) -> None:
     words = ("corpus", "--k", "5", "--canonical", "--min-count", "2")
     done = on_dask(*words, "--tasks", "3", "--json")
-    made = (tmp_path / "vocab.parquet").read_bytes()
+    expected = (tmp_path / "vocab.parquet").read_bytes()
     assert done.json["tokens"]
     assert done.json["vocab"] == "vocab.parquet"
     assert not list(tmp_path.glob("*.parts"))
     command("build-vocab", *words, "-o", "one.parquet")
-    assert (tmp_path / "one.parquet").read_bytes() == made
+    assert (tmp_path / "one.parquet").read_bytes() == expected
     for number in (1, 2):
         command("build-vocab", *words, "--shard", f"{number}/2")
     command("merge-vocab", "part-1-of-2", "part-2-of-2", "-o", "two.parquet")
-    assert (tmp_path / "two.parquet").read_bytes() == made
+    assert (tmp_path / "two.parquet").read_bytes() == expected
     assert "finished already" in on_dask(*words, "--tasks", "3").err
 
 
@@ -67,8 +67,8 @@ def test_subwords_and_pictures_come_the_same_way(
     assert "COUNT" in done.out
     command("build-vocab", *words, "-o", "one.parquet")
     for end in ("parquet", "tokenizer.json", "png"):
-        held = (tmp_path / f"vocab.{end}").read_bytes()
-        assert held == (tmp_path / f"one.{end}").read_bytes()
+        content = (tmp_path / f"vocab.{end}").read_bytes()
+        assert content == (tmp_path / f"one.{end}").read_bytes()
 
 
 def test_what_is_finished_is_not_counted_again(
@@ -76,10 +76,10 @@ def test_what_is_finished_is_not_counted_again(
 ) -> None:
     run = tasks.run
 
-    def ended_before_the_merge(client: Any, held: Any, check: Any, done: Any) -> Any:
-        if held and held[0].words[0] == "merge-vocab":
+    def ended_before_the_merge(client: Any, tasks: Any, check: Any, done: Any) -> Any:
+        if tasks and tasks[0].words[0] == "merge-vocab":
             raise RequeueError("stopped")
-        return run(client, held, check, done)
+        return run(client, tasks, check, done)
 
     with monkeypatch.context() as patch:
         patch.setattr(tasks, "run", ended_before_the_merge)
@@ -123,8 +123,8 @@ def test_a_killed_workers_task_starts_again(
             time.sleep(0.02)
         assert busy, process.stderr and process.stderr.read()
         os.kill(busy[0], signal.SIGKILL)
-        _, said = process.communicate(timeout=200)
-    assert process.returncode == 0, said
+        _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors
     assert (tmp_path / "vocab.parquet").read_bytes() == (tmp_path / "one.parquet").read_bytes()
 
 
@@ -138,7 +138,7 @@ def counting(worker: int) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["corpus", "--engine", "dask"], "DASK_SCHEDULER_ADDRESS"),
         (["corpus", "--tasks", "3"], "--engine dask"),
@@ -147,10 +147,10 @@ def counting(worker: int) -> bool:
     ],
 )
 def test_what_does_not_fit_is_refused(
-    command: Run, tiny_genome: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], said: str
+    command: Run, tiny_genome: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
 ) -> None:
     monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
-    assert said in command("build-vocab", *words, check=2).err
+    assert message in command("build-vocab", *words, check=2).err
 
 
 def test_a_missing_library_is_named_with_its_extra(

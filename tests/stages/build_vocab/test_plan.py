@@ -25,10 +25,10 @@ def packed(tmp_path: Path) -> list[Path]:
 
 def test_many_threads_do_not_ask_for_more_than_there_is(packed: list[Path]) -> None:
     for total in (512 * MIB, 1024 * MIB, 8192 * MIB):
-        plan, lanes = plan_for(total, SCHEME, packed, 16)
+        plan, workers = plan_for(total, SCHEME, packed, 16)
         assert plan.planned <= total
-        assert plan.rest >= budget.BASE + lanes * 64 * MIB
-        assert plan.counts >= lanes * budget.LANE or lanes == 1
+        assert plan.rest >= budget.BASE + workers * 64 * MIB
+        assert plan.counts >= workers * budget.LANE or workers == 1
     assert plan_for(512 * MIB, SCHEME, packed, 16)[1] == 1
     assert plan_for(8192 * MIB, SCHEME, packed, 16)[1] > 4
 

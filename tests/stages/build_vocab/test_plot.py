@@ -14,27 +14,27 @@ def test_the_picture_and_the_histogram_follow_from_the_table(
 ) -> None:
     pytest.importorskip("matplotlib")
     first = command("build-vocab", "corpus", "--k", "4", "--plot")
-    made = (tmp_path / "vocab.png").read_bytes()
-    assert made.startswith(b"\x89PNG")
+    picture = (tmp_path / "vocab.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
     assert "COUNT" in first.out
     (tmp_path / "vocab.png").unlink()
     again = command("build-vocab", "corpus", "--k", "4", "--plot")
     assert "finished already" in again.err
     assert again.out == first.out
-    assert (tmp_path / "vocab.png").read_bytes() == made
-    told = command("build-vocab", "corpus", "--k", "4", "--plot", "--json").json
-    assert told["plot"] == "vocab.png"
-    assert told["zipf"] is None
+    assert (tmp_path / "vocab.png").read_bytes() == picture
+    results = command("build-vocab", "corpus", "--k", "4", "--plot", "--json").json
+    assert results["plot"] == "vocab.png"
+    assert results["zipf"] is None
     for number in (1, 2):
         command("build-vocab", "corpus", "--k", "4", "--shard", f"{number}/2")
     merged = command("merge-vocab", "part-1-of-2", "part-2-of-2", "-o", "m.parquet", "--plot")
     assert merged.out == first.out
-    assert (tmp_path / "m.png").read_bytes() == made
+    assert (tmp_path / "m.png").read_bytes() == picture
 
 
 def test_a_share_is_not_drawn(command: Run, tmp_path: Path, tiny_genome: Path) -> None:
-    said = command("build-vocab", "corpus", "--plot", "--shard", "1/2", check=2).err
-    assert "merge-vocab" in said
+    message = command("build-vocab", "corpus", "--plot", "--shard", "1/2", check=2).err
+    assert "merge-vocab" in message
     assert not list(tmp_path.glob("part-*"))
 
 

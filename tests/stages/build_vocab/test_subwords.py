@@ -36,11 +36,11 @@ def table(path: Path) -> list[dict[str, Any]]:
 
 def encoded(tokenizer: Path, files: list[Path]) -> Counter[int]:
     """The ids that the library finds in the raw text."""
-    made = pytest.importorskip("tokenizers").Tokenizer.from_file(str(tokenizer))
-    found: Counter[int] = Counter()
+    library = pytest.importorskip("tokenizers").Tokenizer.from_file(str(tokenizer))
+    counts: Counter[int] = Counter()
     for path in files:
-        found.update(made.encode(path.read_text("utf-8")).ids)
-    return found
+        counts.update(library.encode(path.read_text("utf-8")).ids)
+    return counts
 
 
 @pytest.mark.parametrize("method", ["bpe", "unigram"])
@@ -51,16 +51,16 @@ def test_the_library_finds_in_the_corpus_what_the_table_counts(
         "build-vocab", "corpus", "--subword", method, "--max-size", "320",
         "--special", "<mask>", "--special", "<pad>", "--json",
     )  # fmt: skip
-    held = table(tmp_path / "vocab.parquet")
-    assert len(held) == done.json["size"] == 320
-    assert [row["token"] for row in held[:2]] == ["<mask>", "<pad>"]
-    rest = [(-row["count"], row["token"].encode()) for row in held[2:]]
+    rows = table(tmp_path / "vocab.parquet")
+    assert len(rows) == done.json["size"] == 320
+    assert [row["token"] for row in rows[:2]] == ["<mask>", "<pad>"]
+    rest = [(-row["count"], row["token"].encode()) for row in rows[2:]]
     assert rest == sorted(rest)
-    found = encoded(tmp_path / "vocab.tokenizer.json", sorted(corpus.iterdir()))
-    assert {row["id"]: row["count"] for row in held if row["count"]} == found
-    assert sum(found.values()) == done.json["subwords"]
-    made = json.loads((tmp_path / "vocab.tokenizer.json").read_text("utf-8"))
-    assert {entry["content"]: entry["id"] for entry in made["added_tokens"]} == {
+    counts = encoded(tmp_path / "vocab.tokenizer.json", sorted(corpus.iterdir()))
+    assert {row["id"]: row["count"] for row in rows if row["count"]} == counts
+    assert sum(counts.values()) == done.json["subwords"]
+    tokenizer = json.loads((tmp_path / "vocab.tokenizer.json").read_text("utf-8"))
+    assert {entry["content"]: entry["id"] for entry in tokenizer["added_tokens"]} == {
         "<mask>": 0, "<pad>": 1,
     }  # fmt: skip
 
@@ -84,12 +84,12 @@ def test_shards_threads_and_budgets_make_the_same_bytes(
 def test_code_is_cut_where_its_tokens_are(command: Run, tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("def parsed(value):\n    return parsed(value) + 'x' # no\n" * 9)
     command("build-vocab", "a.py", "--subword", "bpe", "--max-size", "270", "--min-count", "2")
-    made = pytest.importorskip("tokenizers").Tokenizer.from_file(
+    tokenizer = pytest.importorskip("tokenizers").Tokenizer.from_file(
         str(tmp_path / "vocab.tokenizer.json")
     )
-    held = {row["id"]: row["count"] for row in table(tmp_path / "vocab.parquet") if row["count"]}
+    counts = {row["id"]: row["count"] for row in table(tmp_path / "vocab.parquet") if row["count"]}
     tokens = 'def parsed ( value ) : return parsed ( value ) + "'
-    assert Counter(made.encode(" ".join([tokens] * 9)).ids) == held
+    assert Counter(tokenizer.encode(" ".join([tokens] * 9)).ids) == counts
 
 
 def test_a_finished_one_is_known_and_its_tokenizer_is_part_of_it(
@@ -119,7 +119,7 @@ def test_a_special_token_that_is_a_word_is_not_cut(command: Run, tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (["a.fa", "--subword", "bpe"], 2, "one length"),
         (["a.txt", "--subword", "bpe", "--max-size", "200"], 2, "--max-size 200"),
@@ -128,12 +128,12 @@ def test_a_special_token_that_is_a_word_is_not_cut(command: Run, tmp_path: Path)
     ],
 )
 def test_what_does_not_fit_is_refused_at_once(
-    command: Run, tmp_path: Path, words: list[str], code: int, said: str
+    command: Run, tmp_path: Path, words: list[str], code: int, message: str
 ) -> None:
     (tmp_path / "a.fa").write_text(">a\nACGTACGTAC\n")
     with gzip.open(tmp_path / "a.txt", "wt") as stream:
         stream.write("some words")
-    assert said in command("build-vocab", *words, check=code).err
+    assert message in command("build-vocab", *words, check=code).err
 
 
 def test_the_library_is_not_needed(sslkit: Run, tmp_path: Path) -> None:
@@ -152,11 +152,11 @@ def test_the_library_is_not_needed(sslkit: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("method", ["bpe", "unigram"])
 def test_pieces_give_the_text_back(command: Run, corpus: Path, tmp_path: Path, method: str) -> None:
     command("build-vocab", "corpus", "--subword", method, "--set", "split=pieces")
-    made = pytest.importorskip("tokenizers").Tokenizer.from_file(
+    tokenizer = pytest.importorskip("tokenizers").Tokenizer.from_file(
         str(tmp_path / "vocab.tokenizer.json")
     )
     for path in corpus.iterdir():
         raw = path.read_text("utf-8")
-        assert made.decode(made.encode(raw).ids) == raw
-    held = {row["id"]: row["count"] for row in table(tmp_path / "vocab.parquet") if row["count"]}
-    assert encoded(tmp_path / "vocab.tokenizer.json", list(corpus.iterdir())) == held
+        assert tokenizer.decode(tokenizer.encode(raw).ids) == raw
+    counts = {row["id"]: row["count"] for row in table(tmp_path / "vocab.parquet") if row["count"]}
+    assert encoded(tmp_path / "vocab.tokenizer.json", list(corpus.iterdir())) == counts

@@ -62,7 +62,7 @@ def write_model(
     torch.manual_seed(0)
     model = module.Model(shape, domain.spec)
     name = module.__name__.rpartition(".")[2]
-    made = manifest.make(
+    provenance = manifest.make(
         "pretrain",
         {"context": context},
         plugins={
@@ -70,9 +70,9 @@ def write_model(
             "model": manifest.plugin(name, module, shape),
         },
     )
-    held = {"encoder": dict(model.state_dict())}
-    kept = Checkpoint(made, held, tuple(tokens), torch.tensor(counts))
-    checkpoint.save(folder / "pretrained" / checkpoint.NAME, kept)
+    tensors = {"encoder": dict(model.state_dict())}
+    model_checkpoint = Checkpoint(provenance, tensors, tuple(tokens), torch.tensor(counts))
+    checkpoint.save(folder / "pretrained" / checkpoint.NAME, model_checkpoint)
 
 
 @pytest.fixture
@@ -100,18 +100,18 @@ def test_the_command_as_a_user_runs_it(folder: Path, sslkit: Command) -> None:
     assert "1 of 4 families judged, seed 1" in done.out
     assert (folder / "contacts.png").read_bytes().startswith(b"\x89PNG")
     report = json.loads((folder / "probed" / "contacts" / "probe.json").read_text())
-    held = report["results"]
-    models = {model["name"]: model for model in held["models"]}
+    results = report["results"]
+    models = {model["name"]: model for model in results["models"]}
     value = {name: m["metrics"]["long_range_P@L/5"]["value"] for name, m in models.items()}
     assert value["Potts model"] > 0.7
     assert value["mutual information, corrected"] > 0.7
     assert value["chance"] < 0.2
-    assert held["families"][0]["residues"] == LENGTH
-    assert held["families"][0]["sequences"] == 60
-    baselines = [each["baseline"] for each in held["differences"]]
+    assert results["families"][0]["residues"] == LENGTH
+    assert results["families"][0]["sequences"] == 60
+    baselines = [each["baseline"] for each in results["differences"]]
     assert baselines == [name for name in models if name != "attention, pretrained"]
     again = sslkit(*WORDS, "--set", "depth=60", "--json", "-q")
-    assert again.json == held
+    assert again.json == results
 
 
 def test_who_is_learned_from_and_who_is_judged(folder: Path, command: Command) -> None:
@@ -204,7 +204,7 @@ def test_rows_of_a_picture_are_the_best_pairs(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "message"),
     [
         (("--pooling", "max"), 2, "--pooling has no meaning for contacts"),
         (("--labels", "labels/none.csv"), 2, "there is no file"),
@@ -213,9 +213,9 @@ def test_rows_of_a_picture_are_the_best_pairs(folder: Path) -> None:
     ],
 )
 def test_what_is_asked_for_in_vain(
-    folder: Path, command: Command, words: tuple[str, ...], code: int, said: str
+    folder: Path, command: Command, words: tuple[str, ...], code: int, message: str
 ) -> None:
-    assert said in command(*QUICK, *words, check=code).err
+    assert message in command(*QUICK, *words, check=code).err
 
 
 def test_encoders_and_vocabularies_that_do_not_fit(folder: Path, command: Command) -> None:

@@ -48,8 +48,8 @@ def write_near(folder: Path, count: int = 60, more: str = "") -> Path:
     return path
 
 
-def values(held: Any, metric: str = "accuracy") -> dict[str, float]:
-    return {model["name"]: model["metrics"][metric]["value"] for model in held["models"]}
+def values(results: Any, metric: str = "accuracy") -> dict[str, float]:
+    return {model["name"]: model["metrics"][metric]["value"] for model in results["models"]}
 
 
 def test_an_encoder_knows_what_no_window_shows(sslkit: Command, tmp_path: Path) -> None:
@@ -71,32 +71,32 @@ def test_an_encoder_knows_what_no_window_shows(sslkit: Command, tmp_path: Path) 
     assert "fitted to 3,008 of 3,008 known units, of 64 of 64 training records" in done.err
     assert "pretrained logistic less window of 15 logistic, accuracy: +0." in done.err
     report = json.loads((tmp_path / "probed/secondary-structure/probe.json").read_text())
-    held = report["results"]
-    found = values(held)
-    assert list(found) == [
+    results = report["results"]
+    accuracies = values(results)
+    assert list(accuracies) == [
         "majority", "unit logistic", "window of 15 logistic", "untrained logistic",
         "pretrained logistic",
     ]  # fmt: skip
-    assert found["window of 15 logistic"] < 0.65
-    assert found["pretrained logistic"] > max(0.95, found["untrained logistic"])
-    assert [each["baseline"] for each in held["differences"]] == list(found)[:-1]
+    assert accuracies["window of 15 logistic"] < 0.65
+    assert accuracies["pretrained logistic"] > max(0.95, accuracies["untrained logistic"])
+    assert [each["baseline"] for each in results["differences"]] == list(accuracies)[:-1]
     again = sslkit(*PROTEIN, "--json", "-q")
-    assert again.json == held
+    assert again.json == results
     assert "holds another run" in sslkit(*PROTEIN, "--seed", "2", check=2).err
-    check_predictions(tmp_path, held)
+    check_predictions(tmp_path, results)
     assert "model" in sslkit("show", "probed/secondary-structure/predictions.parquet").out
 
 
-def check_predictions(folder: Path, held: Any) -> None:
+def check_predictions(folder: Path, results: Any) -> None:
     """The table says for every unit what the report sums up."""
     table = pq.read_table(folder / "probed/secondary-structure/predictions.parquet").to_pylist()
     given = {}
     for line in (folder / "labels/secondary-structure.csv").read_text().splitlines()[1:]:
         name, _, label = line.split(",")
         given[name] = label
-    for model in held["models"]:
+    for model in results["models"]:
         rows = [row for row in table if row["model"] == model["name"]]
-        assert len(rows) == held["test_records"]
+        assert len(rows) == results["test_records"]
         right = total = 0
         for row in rows:
             assert row["label"] == given[row["id"]]
@@ -105,7 +105,7 @@ def check_predictions(folder: Path, held: Any) -> None:
                      if a != "?"]  # fmt: skip
             right += sum(a == b for a, b in known)
             total += len(known)
-        assert total == held["test_units"]
+        assert total == results["test_units"]
         assert model["metrics"]["accuracy"]["value"] == pytest.approx(right / total)
 
 
@@ -117,12 +117,12 @@ def test_a_window_knows_what_a_unit_does_not(
     write_near(tmp_path)
     done = command(*GENOME, "--json")
     assert f"the next begins {stride} later: for each unit speaks the token" in done.err
-    found = values(done.json)
-    assert found["window of 15 logistic"] > found["unit logistic"] + 0.1
-    assert found["window of 15 logistic"] > 0.95
-    assert found["untrained logistic"] > found["majority"]
+    accuracies = values(done.json)
+    assert accuracies["window of 15 logistic"] > accuracies["unit logistic"] + 0.1
+    assert accuracies["window of 15 logistic"] > 0.95
+    assert accuracies["untrained logistic"] > accuracies["majority"]
     small = command(*GENOME, "--json", "--set", "around=3", "-o", "small").json
-    assert found["unit logistic"] < values(small)["window of 3 logistic"] < 0.95
+    assert accuracies["unit logistic"] < values(small)["window of 3 logistic"] < 0.95
     alone = command(*GENOME, "--json", "--set", "around=1", "-o", "alone").json
     assert [n for n in values(alone) if "window" in n] == []
 
@@ -198,9 +198,9 @@ def test_words_have_names(command: Command, tmp_path: Path) -> None:
     shape = ("--set", "blocks=1", "--set", "width=16", "--set", "heads=2", "--window", "16")
     command("pretrain", *shape, "--steps", "2", "--batch-tokens", "256", "--device", "cpu")
     words = ("--labels", "t.csv", "--set", "separator=blank")
-    held = command(*GENOME, *words, "--json").json
-    assert held["classes"] == ["D", "N", "V"]
-    assert values(held)["unit logistic"] == 1
+    results = command(*GENOME, *words, "--json").json
+    assert results["classes"] == ["D", "N", "V"]
+    assert values(results)["unit logistic"] == 1
     table = pq.read_table(tmp_path / "probed/tagging/predictions.parquet").to_pydict()
     assert set(table["label"]) == {"D N V ? N"}
     assert table["prediction"][-1] == "D N V D N"
@@ -220,17 +220,17 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("words", "row", "code", "said"), BAD)
+@pytest.mark.parametrize(("words", "row", "code", "message"), BAD)
 def test_what_cannot_be_done_is_refused(
     command: Command, tmp_path: Path, pretrained: Pretrained, words: tuple[str, ...], row: str,
-    code: int, said: str,
+    code: int, message: str,
 ) -> None:  # fmt: skip
     pretrained(tmp_path)
     write_near(tmp_path, 40, row)
-    told = " ".join(command(*GENOME, *words, check=code).err.split())
-    assert said in told
+    errors = " ".join(command(*GENOME, *words, check=code).err.split())
+    assert message in errors
     if row:
-        assert "labels/tagging.csv, row 41" in told
+        assert "labels/tagging.csv, row 41" in errors
         skipped = command(*GENOME, "--on-error", "skip", "--json")
         assert "40 records, 1 skipped" in skipped.err
 
@@ -240,6 +240,6 @@ def test_other_commands_and_other_domains_say_where_it_belongs(
 ) -> None:
     pretrained(tmp_path)
     path = write_near(tmp_path, 40)
-    told = command(*PROTEIN, "--labels", path, check=2).err
-    assert "task secondary-structure is about protein" in told
+    errors = command(*PROTEIN, "--labels", path, check=2).err
+    assert "task secondary-structure is about protein" in errors
     assert "sequence and label" in command("show", "task", "tagging").out
