@@ -31,7 +31,7 @@ _SORTED_BATCHES = 256
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 #: Hears how many more tokens have been judged; may raise to stop the work.
-Told: TypeAlias = Callable[[int], None]
+Report: TypeAlias = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Scorer:
             found.append(arrays["tokens"][0, : int(arrays["length"][0])])
         return found
 
-    def totals(self, records: Sequence[Array], told: Told) -> Totals:
+    def totals(self, records: Sequence[Array], report: Report) -> Totals:
         """What the model says of whole records, in memory that does not grow with their length.
 
         Args:
@@ -102,12 +102,17 @@ class Scorer:
                 log_p = answer.log_p.gather(1, answer.own[:, None])[:, 0].double().cpu().numpy()
                 scored += np.bincount(answer.record, np.isfinite(log_p), count).astype(np.int64)
                 total += np.bincount(answer.record, log_p, count)
-                told(len(answer.place))
+                report(len(answer.place))
         total[scored == 0] = np.nan
         return Totals(np.maximum(length, 0), scored, total)
 
     def scores(
-        self, records: Sequence[Array], told: Told, *, detail: bool = False, effects: bool = False
+        self,
+        records: Sequence[Array],
+        report: Report,
+        *,
+        detail: bool = False,
+        effects: bool = False,
     ) -> list[Scores]:
         """What the model says of every token of the records.
 
@@ -133,7 +138,7 @@ class Scorer:
                     mine = answer.record == record
                     for name, each in held.items():
                         getattr(found[record], name)[answer.place[mine]] = each[mine]
-                told(len(answer.place))
+                report(len(answer.place))
         return found
 
     def changes(
@@ -141,7 +146,7 @@ class Scorer:
         record: Array,
         place: npt.NDArray[np.int64],
         token: npt.NDArray[np.int64],
-        told: Told,
+        report: Report,
     ) -> npt.NDArray[np.float64]:
         """Log p of other tokens less that of the record's own, in the record's own context; [P].
 
@@ -166,10 +171,10 @@ class Scorer:
                 pair = np.arange(len(row)) + np.repeat(first - np.cumsum(counts) + counts, counts)
                 row, pair = row[known[pair]], pair[known[pair]]
                 found[pair] = gain.cpu().numpy()[row, token[pair]]
-                told(len(answer.place))
+                report(len(answer.place))
         return found
 
-    def energies(self, records: Sequence[Array], told: Told) -> npt.NDArray[np.float64]:
+    def energies(self, records: Sequence[Array], report: Report) -> npt.NDArray[np.float64]:
         """The energy of each record, [records]; NaN where it has no token.
 
         That of several windows is their mean, each weighted with the tokens it keeps.
@@ -184,7 +189,7 @@ class Scorer:
                     kept = piece.window.keep_stop - piece.window.keep
                     total[piece.record] += kept * energy
                     weight[piece.record] += kept
-                    told(kept)
+                    report(kept)
         found = np.full(len(records), np.nan)
         np.divide(total, weight, out=found, where=weight > 0)
         return found

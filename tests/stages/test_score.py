@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,6 +24,7 @@ from sslkit.artifacts.kinds import parts_of
 from sslkit.domains import genome
 from sslkit.engine.mixture import Mixture
 from sslkit.engine.signals import Stop
+from sslkit.inference.scoring import Scorer
 from sslkit.models import transformer
 from sslkit.objectives import clm, mlm, supervised
 from sslkit.stages.score import tables
@@ -467,3 +469,30 @@ def test_a_summary_is_of_the_rows_and_takes_them_as_they_come(
     # The rows of a block and of two of the tables, 24 bytes and three bits each.
     assert max(taken) - taken[0] < 100_000
     assert tables.summary(copies(40_000)) == tables.summary(copies(999)) == summary
+
+
+def test_marginals_hold_changes_and_no_variants(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size, counts = 20_000, (1, 2, 300)  # the first loads what is imported late
+    pretrained(tmp_path / "pretrained", mlm, k=1)
+    wild = letters(size, 9)
+    fasta(tmp_path / "wild.fa", {"w": wild})
+    traced: list[int] = []
+
+    def changes(self: Scorer, record: Any, position: Any, *_: Any) -> Any:
+        traced.append(tracemalloc.get_traced_memory()[0])
+        return np.zeros(len(position))
+
+    monkeypatch.setattr(Scorer, "changes", changes)
+    tracemalloc.start()
+    try:
+        for count in counts:
+            fasta(tmp_path / f"{count}.fa", {f"v{n}": substituted(wild, n) for n in range(count)})
+            words = ("--wild-type", "wild.fa", "--marginal", "--out", f"{count}.parquet", *FIXED)
+            command("score", f"{count}.fa", *words)
+            table, _ = scores.read(Path(f"{count}.parquet"))
+            assert table["tokens"].to_pylist() == [1] * count
+    finally:
+        tracemalloc.stop()
+    assert traced[2] - traced[1] < size * counts[2] / 4

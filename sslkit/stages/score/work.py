@@ -1,10 +1,11 @@
-"""Scoring lots of whole records into parts that outlive the process."""
+"""Scoring chunks of whole records into parts that outlive the process."""
 
 import itertools
 import math
 import time
+from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from sslkit.data.reading import Reading, empty_files
 from sslkit.engine import assemble
 from sslkit.engine.signals import Stop
 from sslkit.errors import DataError, RequeueError
-from sslkit.inference.scoring import Scorer, Told
+from sslkit.inference.scoring import Report, Scorer
 from sslkit.stages.score.scorer import Wild
 from sslkit.stages.score.tables import Beside, Example, Form
 from sslkit.types import Record
 
 #: Tokens that the encoder reads between two places where a run may be continued, in batches.
-_LOT_BATCHES = 64
+_CHUNK_BATCHES = 64
 #: A part is written when its writing costs little beside the work that it saves.
 _KEEP_SECONDS = 10.0
 _NOTHING = np.empty(0, np.uint8)
@@ -100,98 +101,118 @@ def score(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console) 
     """Add to ``parts`` the rows that they do not hold yet.
 
     Raises:
-        RequeueError: somebody asked to stop; all whole lots were kept.
+        RequeueError: somebody asked to stop; all whole chunks were kept.
     """
     if parts.chunks:
-        console.say(f"continuing {job.out}, of which some is done")
-    held: list[pa.Table] = []
+        console.say(f"continuing {job.out}, part of which is done")
+    pending: list[pa.Table] = []
     row, last = parts.chunks, time.monotonic()
     seen = parts.state.get("seen", 0)
 
     def keep() -> None:
-        parts.append(pa.concat_tables(held), row, {"seen": seen})
-        held.clear()
+        parts.append(pa.concat_tables(pending), row, {"seen": seen})
+        pending.clear()
 
     total = None if job.form.marginal else survey.length
     with console.progress("score", total, "tokens") as bar:
         bar.start_at(seen)
 
-        def told(tokens: int) -> None:
+        def report(tokens: int) -> None:
             bar.advance(tokens, f"{human(row)} of {human(survey.records)} sequences")
             stop.check(f"{row} records are done")
 
         try:
-            beside = _beside(job, lambda _: stop.check(f"{row} records are done"))
-            for chunk in _lots(job, row):
-                held.append(_table(job, chunk, beside, told))
-                row += len(chunk)
-                seen += sum(job.length(example) for example in chunk)
+            for table, records, tokens in _tables(job, row, report):
+                pending.append(table)
+                row += records
+                seen += tokens
                 if time.monotonic() - last > _KEEP_SECONDS:
                     keep()
                     last = time.monotonic()
                 stop.check(f"{row} records are done")
         except RequeueError:
-            if held:
+            if pending:
                 keep()
             raise
-    if held:
+    if pending:
         keep()
 
 
-def _lots(job: Job, begin: int) -> Iterator[list[Example]]:
-    """Whole records that are scored together; what is together depends on the records alone."""
+def _tables(job: Job, begin: int, report: Report) -> Iterator[tuple[pa.Table, int, int]]:
+    """Rows of whole records that are scored together, and how many records and tokens these are."""
+    if job.form.marginal and job.wild is not None:
+        yield from _marginals(job, begin, job.wild, report)
+        return
+    baseline = _wild_score(job, job.wild, report) if job.wild is not None else None
+    for chunk in _chunks(job, begin):
+        tokens = sum(job.length(example) for example in chunk)
+        yield _table(job, chunk, baseline, report), len(chunk), tokens
+
+
+def _chunks(job: Job, begin: int) -> Iterator[list[Example]]:
+    """Whole records that are scored together; which are together depends on the records alone."""
     chunk: list[Example] = []
     reads = 0
     for example in job.examples(begin):
         chunk.append(example)
         # A record without tokens takes memory all the same.
         reads += 1 + job.scorer.reads(job.length(example))
-        # The places of the wild type that differ are judged once for all records.
-        if not job.form.marginal and reads >= _LOT_BATCHES * job.scorer.plan.batch_tokens:
+        if reads >= _CHUNK_BATCHES * job.scorer.plan.batch_tokens:
             yield chunk
             chunk, reads = [], 0
     if chunk:
         yield chunk
 
 
-def _beside(job: Job, told: Told) -> Beside | None:
-    """The score of the wild type, where records are compared with one."""
-    if job.wild is None or job.form.marginal:
-        return None
+def _wild_score(job: Job, wild: Wild, report: Report) -> Beside:
+    """The score of the wild type, with which whole records are compared."""
     if job.form.energy:
-        return Beside(-float(job.scorer.energies([job.wild.units], told)[0]))
-    total = job.scorer.totals([job.wild.units], told)
+        return Beside(-float(job.scorer.energies([wild.units], report)[0]))
+    total = job.scorer.totals([wild.units], report)
     return Beside(float(total.log_likelihood[0]), int(total.length[0] - total.scored[0]))
 
 
-def _table(job: Job, chunk: Sequence[Example], beside: Beside | None, told: Told) -> pa.Table:
-    """The rows of a lot."""
-    if job.form.marginal and job.wild is not None:
-        return _changes(job, chunk, job.wild, told)
+def _table(job: Job, chunk: Sequence[Example], baseline: Beside | None, report: Report) -> pa.Table:
+    """The rows of records that are scored whole."""
     units = [example.units for example in chunk]
     if job.form.energy:
         lengths = [job.length(example) for example in chunk]
-        return job.form.of_energies(chunk, lengths, job.scorer.energies(units, told), beside)
+        energies = job.scorer.energies(units, report)
+        return job.form.of_energies(chunk, lengths, energies, baseline)
     if job.form.per_token:
-        scores = job.scorer.scores(units, told, detail=True, effects=job.form.effects)
+        scores = job.scorer.scores(units, report, detail=True, effects=job.form.effects)
         return job.form.of_tokens(chunk, scores, job.model.domain.units)
-    return job.form.of_records(chunk, job.scorer.totals(units, told), beside)
+    return job.form.of_records(chunk, job.scorer.totals(units, report), baseline)
 
 
-def _changes(job: Job, chunk: Sequence[Example], wild: Wild, told: Told) -> pa.Table:
-    """The rows of a lot in which only what differs from the wild type is judged."""
-    (own,) = job.scorer.tokens([wild.units])
-    places, tokens = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for example in chunk:
-        (ids,) = job.scorer.tokens([wild.units if example.bad else example.units])
-        places.append(np.flatnonzero(ids != own))
-        tokens.append(ids[places[-1]])
-    counts = np.array([len(each) for each in places[1:]], np.int64)
-    place, token = np.concatenate(places), np.concatenate(tokens)
-    order = place.argsort(kind="stable")
-    gains = np.empty(len(place))
-    gains[order] = job.scorer.changes(wild.units, place[order], token[order], told)
-    row = np.repeat(np.arange(len(chunk)), counts)
-    delta = np.bincount(row, gains, minlength=len(chunk)).astype(np.float64)
-    delta[[example.bad for example in chunk]] = math.nan
-    return job.form.of_changes(chunk, len(own), counts, delta)
+def _marginals(
+    job: Job, begin: int, wild: Wild, report: Report
+) -> Iterator[tuple[pa.Table, int, int]]:
+    """The rows of all records, of which only what differs from the wild type is judged.
+
+    Each position of the wild type is judged once for all records. Of a record only its changes
+    stay in memory.
+    """
+    (wild_tokens,) = job.scorer.tokens([wild.units])
+    chunk: list[Example] = []
+    positions, tokens, counts = array("q"), array("q"), array("q")
+    for example in job.examples(begin):
+        (own,) = job.scorer.tokens([wild.units if example.bad else example.units])
+        changed = np.flatnonzero(own != wild_tokens)
+        positions.frombytes(changed.tobytes())
+        tokens.frombytes(own[changed].tobytes())
+        counts.append(len(changed))
+        chunk.append(replace(example, units=_NOTHING))
+        report(0)
+    if not chunk:
+        return
+    position, token, count = (np.frombuffer(each, np.int64) for each in (positions, tokens, counts))
+    order = position.argsort(kind="stable")
+    gains = np.empty(len(position))
+    gains[order] = job.scorer.changes(wild.units, position[order], token[order], report)
+    delta = np.bincount(np.repeat(np.arange(len(chunk)), count), gains, minlength=len(chunk))
+    bad = np.array([example.bad for example in chunk])
+    table = job.form.of_changes(
+        chunk, len(wild_tokens), count, np.where(bad, math.nan, delta.astype(np.float64))
+    )
+    yield table, len(chunk), len(wild_tokens) * int((~bad).sum())
