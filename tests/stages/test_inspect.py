@@ -279,6 +279,13 @@ def test_the_suggested_commands_run(
     assert follow("embeddings.parquet") == "show"
     (tmp_path / "x.smi").write_text("CCO\nCl\n")
     assert follow("x.smi") == "build-vocab"
+    fasta = f">a\n{'ACGTTGCA' * 9}\n"
+    for file in (tmp_path / "all" / "plain.fa", tmp_path / "all" / ".hidden" / "more.fa"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(fasta)
+    (following,) = command("inspect", "all", "--all-files", "--json").json["next"]
+    done = command(*shlex.split(following)[1:], "--out", "all.parquet", "--json", *tiny)
+    assert done.json["records"] == 2
 
 
 @given(st.lists(st.integers(0, 40), min_size=1))

@@ -29,7 +29,12 @@ Found = Mapping[str, Any]
 
 
 def commands(
-    asked: Sequence[Path], reference: Path | None, names: Columns, found: Sequence[Found]
+    asked: Sequence[Path],
+    reference: Path | None,
+    names: Columns,
+    found: Sequence[Found],
+    *,
+    all_files: bool = False,
 ) -> list[str]:
     """A command line for each kind of file; none for what cannot be used."""
     usable = [entry for entry in found if "error" not in entry]
@@ -46,16 +51,23 @@ def commands(
             lines += _of_table(entry, names)
         elif entry["domain"]:
             corpora.setdefault(entry["domain"], []).append(entry)
-    wholes = [each for domain, held in corpora.items() for each in _of_corpus(asked, domain, held)]
+    wholes = [
+        each
+        for domain, held in corpora.items()
+        for each in _of_corpus(asked, domain, held, all_files)
+    ]
     return wholes + lines
 
 
-def _of_corpus(asked: Sequence[Path], domain: str, found: Sequence[Found]) -> list[str]:
+def _of_corpus(
+    asked: Sequence[Path], domain: str, found: Sequence[Found], all_files: bool
+) -> list[str]:
     files = [Path(entry["file"]) for entry in found]
     # A folder stands for its files, as the user named it.
     whole = [next((a for a in asked if a == file or a in file.parents), file) for file in files]
     paths = list(dict.fromkeys(whole))
-    words = shlex.join(map(str, paths)) + _skip(found)
+    every = " --all-files" if all_files and any(path.is_dir() for path in paths) else ""
+    words = shlex.join(map(str, paths)) + every + _skip(found)
     if domain == _pretrained():
         return [f"sslkit embed {words}"]
     can_train = hasattr(catalog.load("domain", domain), "Domain")
@@ -67,7 +79,7 @@ def _of_corpus(asked: Sequence[Path], domain: str, found: Sequence[Found]) -> li
         in_columns = f"sslkit pretrain --model factored --set aligned=true{_skip(found)}"
         return [plain, in_columns] if _are_alignments(domain, files) else [plain]
     other = " --out other.parquet" if _VOCABULARY.exists() else ""
-    return [f"sslkit build-vocab {words}{_named(paths, domain)}{other}"]
+    return [f"sslkit build-vocab {words}{_named(paths, domain, all_files)}{other}"]
 
 
 def _are_alignments(domain: str, files: Sequence[Path]) -> bool:
@@ -75,10 +87,10 @@ def _are_alignments(domain: str, files: Sequence[Path]) -> bool:
     return all(source.plain_name(file).lower().endswith(endings) for file in files)
 
 
-def _named(paths: list[Path], domain: str) -> str:
+def _named(paths: list[Path], domain: str, all_files: bool) -> str:
     """``--domain``, where the names of the files do not tell."""
     try:
-        plain = recognition.recognise(paths, None, Columns())[0] == domain
+        plain = recognition.recognise(paths, None, Columns(), all_files=all_files)[0] == domain
     except SslkitError:
         plain = False
     return "" if plain else f" --domain {domain}"

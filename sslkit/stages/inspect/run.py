@@ -94,7 +94,9 @@ def run(options: Options, console: Console) -> None:
         with console.progress(f"inspect {path}", None, "letters") as progress:
             found.append(_held(path, options, schemes, progress))
         console.show(report.text(found[-1]) + "\n")
-    following = next_command.commands(options.input, options.reference, options.names, found)
+    following = next_command.commands(
+        options.input, options.reference, options.names, found, all_files=options.all_files
+    )
     told = "\n".join(f"next: {visible(command)}" for command in following)
     if listing.left_out:
         console.say(str(listing))
