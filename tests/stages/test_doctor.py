@@ -65,7 +65,7 @@ def torch_works(monkeypatch: pytest.MonkeyPatch) -> None:
     facts: dict[str, Any] = {"fp32_seconds": 1e-3, "bf16_seconds": 2e-3, "processes": 2}
     facts |= {"quick_products": True, "allocator": {"M_MMAP_MAX": 0}}
     gpu = {"name": "A card", "memory": 2**34}
-    monkeypatch.setattr(run, "_asked", lambda words: {**facts, "gpus": [gpu]})
+    monkeypatch.setattr(run, "_output", lambda words: {**facts, "gpus": [gpu]})
 
 
 @pytest.mark.usefixtures("torch_works")
@@ -136,7 +136,7 @@ def test_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(fcntl, "flock", refused)
     unlocked = folders.working(tmp_path)
     assert unlocked.state == "warning"
-    assert "knows no locks" in unlocked.text
+    assert "supports no locks" in unlocked.text
     usage = shutil.disk_usage(tmp_path)._replace(free=2**20)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     for examine in (folders.scratch, folders.working):

@@ -233,9 +233,9 @@ def test_times(time: str, seconds: int) -> None:
         (("--", "slurm"), "no command 'slurm'"),
         (("--", "pretrain", "--kk", "3"), "No such option: --kk"),
         (("--", "pretrain", "--k", "x"), "should be a valid integer"),
-        (("--time", "soon", "--", "pretrain"), "no time that SLURM takes"),
-        (("--mem", "lots", "--", "pretrain"), "no memory that SLURM takes"),
-        (("--name", "a\n#SBATCH", "--", "pretrain"), "no word that SLURM takes"),
+        (("--time", "soon", "--", "pretrain"), "no time that SLURM accepts"),
+        (("--mem", "lots", "--", "pretrain"), "no size that SLURM accepts"),
+        (("--name", "a\n#SBATCH", "--", "pretrain"), "no name that SLURM accepts"),
         (("--processes", "2", "--", "embed", "x.fa"), "embed is one process"),
         (("--nodes", "2", "--", "build-vocab", "x"), "build-vocab is one process"),
         (("--gpus", "1", "--processes", "2", "--", "pretrain"), "cannot share 1 GPU"),
@@ -255,6 +255,6 @@ def test_a_file_or_stdout(command: Command, tmp_path: Path) -> None:
     shown = command("slurm", *words).out
     command("slurm", "--out", "job.sh", *words)
     assert (tmp_path / "job.sh").read_text() == shown
-    assert "job.sh is there" in command("slurm", "--out", "job.sh", *words, check=2).err
+    assert "job.sh exists" in command("slurm", "--out", "job.sh", *words, check=2).err
     command("slurm", "--out", "job.sh", "--force", *words)
     assert json.loads(command("slurm", "--json", *words).out) == {"script": shown}

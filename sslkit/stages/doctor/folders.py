@@ -1,4 +1,4 @@
-"""What doctor says of folders: whether they can be written, have room, and know locks."""
+"""Findings of doctor about folders: whether they can be written, have space, and support locks."""
 
 import fcntl
 import os
@@ -17,7 +17,7 @@ _MOUNTS = Path("/proc/mounts")
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report; ``do`` says what helps where it is not ok."""
+    """One line of the report; ``do`` is what helps where the state is not ok."""
 
     name: str
     state: Literal["ok", "warning", "problem"]
@@ -25,7 +25,7 @@ class Finding:
     do: str = ""
 
     def line(self) -> str:
-        """As a person reads it."""
+        """The finding as text for people."""
         return f"{self.state:8} {self.name:11} {self.text}" + (f"; {self.do}" if self.do else "")
 
 
@@ -52,24 +52,24 @@ def working(folder: Path) -> Finding:
     if free < _LITTLE_SPACE:
         return Finding(name, "warning", text, do)
     if problem := _unlockable(folder):
-        text += f", which knows no locks ({problem})"
+        text += f", which supports no locks ({problem})"
         return Finding(name, "warning", text, "never start two runs in one folder at once")
     return Finding(name, "ok", text)
 
 
 def system(folder: Path, mounts: Path = _MOUNTS) -> str:
-    """The kind of file system that a folder is on; empty where that is not known."""
+    """The kind of file system that a folder is on; empty where it is unknown."""
     try:
         lines = mounts.read_text("utf-8").splitlines()
     except OSError:
         return ""
     best, kind = "", ""
     for line in lines:
-        _, point, found = [*line.split(), "", "", ""][:3]
+        _, point, kind_here = [*line.split(), "", "", ""][:3]
         # Blanks in names are written as octal numbers.
         point = point.replace("\\040", " ")
         if point and folder.resolve().is_relative_to(point) and len(point) >= len(best):
-            best, kind = point, found
+            best, kind = point, kind_here
     return kind
 
 

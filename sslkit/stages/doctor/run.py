@@ -1,8 +1,10 @@
-"""doctor: whether this machine, this installation and this folder are fit for the work.
+"""doctor: check this machine, this installation and this folder.
 
-The story: packages, processors, memory, folders, plug-ins; with --full torch, a GPU, two processes
-under torchrun; each gets a line that says ok, warning or problem, and what to do. Torch is tried in
-processes of its own, so that a broken one is reported like anything else.
+    sslkit doctor --full
+
+Packages, processors, memory, folders and plug-ins are checked; with --full also torch, GPUs, and
+two processes under torchrun. Each gets a line with ok, warning or problem, and what to do. Torch is
+tried in processes of its own, so that a broken one is reported like anything else.
 """
 
 import json
@@ -29,6 +31,7 @@ from sslkit.stages.doctor import folders
 from sslkit.stages.doctor.folders import Finding
 
 _TORCH_SECONDS = 300
+#: Packages whose versions are shown.
 _SHOWN = ("torch", "numpy", "pyarrow")
 _LITTLE_MEMORY = 2 * 2**30
 _SORT = "NPY_DISABLE_CPU_FEATURES"
@@ -42,20 +45,20 @@ class Options:
 
 
 def run(options: Options, console: Console) -> None:
-    """Examine, and say what was found line by line.
+    """Check everything, and show each finding as a line.
 
     Raises:
-        SslkitError: something is broken.
+        SslkitError: there is a problem.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for finding in _findings(options.full):
-        found.append(finding)
+        findings.append(finding)
         console.show(finding.line())
-    broken = [finding for finding in found if finding.state == "problem"]
-    console.result({"ok": not broken, "findings": [asdict(finding) for finding in found]})
+    broken = [finding for finding in findings if finding.state == "problem"]
+    console.result({"ok": not broken, "findings": [asdict(finding) for finding in findings]})
     if broken:
         raise SslkitError(
-            f"{len(broken)} of {len(found)} things are broken",
+            f"{len(broken)} of {len(findings)} things are broken",
             where=", ".join(finding.name for finding in broken),
             why=broken[0].text,
             do=broken[0].do,
@@ -82,7 +85,7 @@ def _findings(full: bool) -> Iterator[Finding]:
 
 
 def _plugins() -> Iterator[Finding]:
-    """Plug-ins of other packages; one that is broken is left out, and all else works."""
+    """Plug-ins of other packages; a broken one is left out, and all else works."""
     name, do = "plug-ins", "update that package, or uninstall it"
     broken = [reason for kind in catalog.FOLDERS for reason in catalog.left_out(kind)]
     yield from (Finding(name, "warning", reason, do) for reason in broken)
@@ -92,7 +95,7 @@ def _plugins() -> Iterator[Finding]:
 
 
 def _packages() -> Iterator[Finding]:
-    """sslkit, what it needs, and what only some need."""
+    """sslkit, the packages that it needs, and those of extras."""
     try:
         needed = requires("sslkit") or []
         yield Finding("sslkit", "ok", version("sslkit"))
@@ -100,24 +103,25 @@ def _packages() -> Iterator[Finding]:
         do = "pip install -c constraints.txt . in the folder of its source"
         yield Finding("sslkit", "warning", "it runs from its source, not installed", do)
         needed = list(_SHOWN)
-    there, missing = [], []
+    installed, missing = [], []
     for name, extra in map(_requirement, needed):
-        held = _version(name)
+        installed_version = _version(name)
         if extra == "dev":
             continue
         if extra:
             pip = f"pip install 'sslkit[{extra}]'"
-            text = f"{name} {held}" if held else f"{name} is not installed; for it: {pip}"
+            text = f"{name} {installed_version}"
+            text = text if installed_version else f"{name} is not installed; for it: {pip}"
             yield Finding(f"extra {extra}", "ok", text)
-        elif not held:
+        elif not installed_version:
             missing.append(name)
         elif name in _SHOWN:
-            there.append(f"{name} {held}")
+            installed.append(f"{name} {installed_version}")
     if missing:
         do = f"pip install {' '.join(missing)}"
         yield Finding("packages", "problem", f"missing: {', '.join(missing)}", do)
     else:
-        yield Finding("packages", "ok", ", ".join(sorted(there)))
+        yield Finding("packages", "ok", ", ".join(sorted(installed)))
 
 
 def _requirement(text: str) -> tuple[str, str]:
@@ -135,12 +139,12 @@ def _version(name: str) -> str:
 
 
 def _processors() -> Finding:
-    """How many there are, how many the process may use, and how many it will."""
-    quota, given = limits.processors(), os.environ.get("SLURM_CPUS_PER_TASK", "")
+    """How many processors the machine has, the process may use, and threads will use."""
+    quota, slurm = limits.processors(), os.environ.get("SLURM_CPUS_PER_TASK", "")
     text = f"{os.cpu_count()} in the machine, {processors()} for this process"
     text += f", {quota:g} by its control group" if quota is not None else ""
-    text += f", SLURM_CPUS_PER_TASK {given}" if given else ""
-    if given and not given.isdecimal():
+    text += f", SLURM_CPUS_PER_TASK {slurm}" if slurm else ""
+    if slurm and not slurm.isdecimal():
         do = "unset SLURM_CPUS_PER_TASK, or make it a number"
         return Finding("processors", "problem", f"{text}, which is no number", do)
     threads = thread_count(None)
@@ -153,10 +157,10 @@ def _processors() -> Finding:
 
 
 def _memory() -> Finding:
-    limit, held = limits.memory(), psutil.virtual_memory()
-    text = f"{sizes.show(held.available)} free of {sizes.show(held.total)}"
+    limit, memory = limits.memory(), psutil.virtual_memory()
+    text = f"{sizes.show(memory.available)} free of {sizes.show(memory.total)}"
     text += f", {sizes.show(limit)} by the control group" if limit is not None else ""
-    if min(held.available, limit or held.available) < _LITTLE_MEMORY:
+    if min(memory.available, limit or memory.available) < _LITTLE_MEMORY:
         do = "give build-vocab a small --mem, and pretrain a small --micro-tokens"
         return Finding("memory", "warning", text, do)
     return Finding("memory", "ok", text)
@@ -169,31 +173,31 @@ def _sorting() -> Finding:
 
 
 def _torch() -> Iterator[Finding]:
-    """Number formats, GPUs and processes; all of it depends on whether torch can be used."""
+    """Number formats, GPUs and processes; none of these where torch cannot be used."""
     if not _version("torch"):
         return
     alone = [sys.executable, "-m", "sslkit.stages.doctor.torchrun"]
-    found = _asked(alone)
-    if isinstance(found, str):
+    facts = _output(alone)
+    if isinstance(facts, str):
         do = "install it again: pip install --force-reinstall -c constraints.txt torch"
-        yield Finding("torch", "problem", f"it cannot be used: {found}", do)
+        yield Finding("torch", "problem", f"it cannot be used: {facts}", do)
         return
-    slow, fast = found["fp32_seconds"] * 1e3, found["bf16_seconds"] * 1e3
-    chosen = "bf16" if fast < slow else "fp32"
-    text = f"{chosen} is faster here (a product takes {slow:.1f} ms in fp32, {fast:.1f} in bf16)"
-    text += ", fp32 by oneDNN, as exact as others" if found["quick_products"] else ""
+    fp32, bf16 = facts["fp32_seconds"] * 1e3, facts["bf16_seconds"] * 1e3
+    faster = "bf16" if bf16 < fp32 else "fp32"
+    text = f"{faster} is faster here (a product takes {fp32:.1f} ms in fp32, {bf16:.1f} in bf16)"
+    text += ", fp32 by oneDNN, as exact as others" if facts["quick_products"] else ""
     yield Finding("precision", "ok", text)
-    settings = ", ".join(f"{name} {value}" for name, value in found["allocator"].items())
-    kept = f"large buffers are kept for the next step: {settings}"
-    yield Finding("allocator", "ok", kept if settings else "as the system has it")
-    looks = os.environ.get(processor.SPIN)
-    text = f"{looks} looks, then sleep ({processor.SPIN})" if looks else "as the library has it"
+    settings = ", ".join(f"{name} {value}" for name, value in facts["allocator"].items())
+    text = f"large buffers are kept for the next step: {settings}"
+    yield Finding("allocator", "ok", text if settings else "as the system has it")
+    spins = os.environ.get(processor.SPIN)
+    text = f"{spins} looks, then sleep ({processor.SPIN})" if spins else "as the library has it"
     yield Finding("waiting threads", "ok", text)
-    gpus = ", ".join(f"{gpu['name']}, {sizes.show(gpu['memory'])}" for gpu in found["gpus"])
+    gpus = ", ".join(f"{gpu['name']}, {sizes.show(gpu['memory'])}" for gpu in facts["gpus"])
     none = "none that torch can use: the processors do the work"
     yield Finding("GPU", "ok", gpus or none)
     two = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    joined = _asked([*two, *alone[1:]])
+    joined = _output([*two, *alone[1:]])
     if isinstance(joined, str) or joined.get("processes") != 2:
         do = "use one process; where host names do not resolve, GLOO_SOCKET_IFNAME=lo may help"
         yield Finding("torchrun", "problem", f"two processes cannot work together: {joined}", do)
@@ -201,17 +205,17 @@ def _torch() -> Iterator[Finding]:
         yield Finding("torchrun", "ok", "two processes work together, by gloo")
 
 
-def _asked(words: list[str]) -> dict[str, Any] | str:
-    """What a process prints as JSON, or why it does not."""
+def _output(words: list[str]) -> dict[str, Any] | str:
+    """The JSON that a process prints, or why it prints none."""
     environment = os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     try:
-        done = subprocess.run(
+        process = subprocess.run(
             words, capture_output=True, text=True, check=False, timeout=_TORCH_SECONDS,
             env=environment,
         )  # fmt: skip
-        held: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-        return held
+        output: dict[str, Any] = json.loads(process.stdout.strip().splitlines()[-1])
+        return output
     except subprocess.TimeoutExpired:
         return f"no answer within {_TORCH_SECONDS} s"
     except (OSError, ValueError, IndexError):
-        return (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        return (process.stderr.strip().splitlines() or [f"exit code {process.returncode}"])[-1]

@@ -1,6 +1,6 @@
-"""What torch can do here, printed as JSON: run by doctor in processes of their own.
+"""What torch can do here, printed as JSON; doctor runs it in processes of their own.
 
-Alone it tells of this machine; under torchrun the processes add up how many they are.
+Alone it reports on this machine; under torchrun the processes count how many they are.
 """
 
 import json
@@ -16,7 +16,7 @@ from sslkit.options import thread_count
 
 
 def facts() -> dict[str, Any]:
-    """Version, GPUs, settings, and the seconds of a matrix product in either number format."""
+    """Version, GPUs, settings, and the seconds of a matrix product in fp32 and bf16."""
     torch.set_num_threads(thread_count(None))
     devices = range(torch.cuda.device_count() if torch.cuda.is_available() else 0)
     return {
@@ -37,7 +37,7 @@ def facts() -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print what there is to tell."""
+    """Print the facts, or under torchrun the number of processes."""
     if "WORLD_SIZE" not in os.environ:
         print(json.dumps(facts()))
         return

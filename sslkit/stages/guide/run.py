@@ -1,6 +1,6 @@
-"""guide: the pages of the guide, listed or shown.
+"""guide: list the pages of the guide, or show one.
 
-Usage: sslkit guide [NAME]
+sslkit guide training
 """
 
 import difflib

@@ -1,4 +1,8 @@
-"""show: what plug-ins there are, what can be set of one, what an artifact says of its making."""
+"""show: list plug-ins, the settings of one, or the manifest of an artifact.
+
+sslkit show objective mlm
+sslkit show pretrained
+"""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +24,7 @@ from sslkit.vocab.subwords import tokenizer
 #: Words that may stand before the path of an artifact.
 _ARTIFACTS = ("checkpoint", "vocab", "embeddings", "predictions", "artifact")
 _DIGEST_SHOWN = 12
-#: What a plug-in's module says of it besides its settings, and how that is put.
+#: What a plug-in's module declares besides its settings, and how it is shown.
 _PROMISES = {
     "GIVES": "gives",
     "NEEDS": "needs",
@@ -28,7 +32,7 @@ _PROMISES = {
     "OVERLAP_NEEDS": "needs where tokens overlap",
     "METRICS": "metrics",
 }
-_JUDGED = {"UNIT": "loss in", "BASELINE": "baseline"}
+_LOSS = {"UNIT": "loss in", "BASELINE": "baseline"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +44,11 @@ class Options:
 
 
 def run(options: Options, console: Console) -> None:
-    """Show what was asked for; see the command's help.
+    """Show plug-ins or an artifact; see the command's help.
 
     Raises:
-        UsageError: neither a kind of plug-in nor an artifact.
-        DataError: an artifact that cannot be read.
+        UsageError: there is neither a kind of plug-in nor an artifact of this name.
+        DataError: the artifact cannot be read.
     """
     what, name = options.what, options.name
     if what in catalog.FOLDERS:
@@ -63,90 +67,91 @@ def run(options: Options, console: Console) -> None:
 
 
 def _kinds(kinds: Sequence[str], console: Console) -> None:
-    found = {kind: {n: catalog.summary(kind, n) for n in catalog.names(kind)} for kind in kinds}
-    rows = [(kind, name, text) for kind, names in found.items() for name, text in names.items()]
-    console.result(found, "\n".join(_aligned([("KIND", "NAME", ""), *rows])))
+    plugins = {kind: {n: catalog.summary(kind, n) for n in catalog.names(kind)} for kind in kinds}
+    rows = [(kind, name, text) for kind, names in plugins.items() for name, text in names.items()]
+    console.result(plugins, "\n".join(_aligned([("KIND", "NAME", ""), *rows])))
 
 
 def _plugin(kind: str, name: str, console: Console) -> None:
     module = catalog.load(kind, name)
     options = catalog.options(module)
     promises = {w: sorted(getattr(module, w)) for w in _PROMISES if hasattr(module, w)}
-    judged = {w: getattr(module, w) for w in _JUDGED if hasattr(module, w)}
-    said = [f"{_PROMISES[word]}: {', '.join(values)}" for word, values in promises.items()]
-    said += [f"{_JUDGED[word]}: {value}" for word, value in judged.items()]
+    loss = {w: getattr(module, w) for w in _LOSS if hasattr(module, w)}
+    lines = [f"{_PROMISES[word]}: {', '.join(values)}" for word, values in promises.items()]
+    lines += [f"{_LOSS[word]}: {value}" for word, value in loss.items()]
     header = ("--set NAME", "TYPE", "DEFAULT", "")
     rows = [(o.name, o.type, o.default, o.help) for o in options]
     parts = [
         f"{kind} {name}, version {module.VERSION}",
         (module.__doc__ or "").strip(),
-        "\n".join(said),
+        "\n".join(lines),
         "\n".join(_aligned([header, *rows])) if rows else "no settings",
     ]
     console.result(
         {"kind": kind, "name": name, "version": module.VERSION}
-        | {word.lower(): value for word, value in (promises | judged).items()}
+        | {word.lower(): value for word, value in (promises | loss).items()}
         | {"settings": [dataclasses.asdict(option) for option in options]},
         "\n\n".join(part for part in parts if part),
     )
 
 
 def _artifact(path: Path, console: Console) -> None:
-    path, made, holds = _opened(path)
-    text = [visible(str(path)), *_aligned(_lines(made, holds))]
-    shown = {"path": str(path), "holds": holds, "manifest": dataclasses.asdict(made)}
-    console.result(shown, "\n".join(text))
+    path, manifest, content = _opened(path)
+    lines = [visible(str(path)), *_aligned(_rows(manifest, content))]
+    results = {"path": str(path), "holds": content, "manifest": dataclasses.asdict(manifest)}
+    console.result(results, "\n".join(lines))
 
 
 def _opened(path: Path) -> tuple[Path, Manifest, dict[str, str]]:
-    """The file itself, its manifest, and what else can be said of its content."""
+    """The file of an artifact, its manifest, and a summary of its content."""
     if path.is_dir():
         path = outline.locate(path)
     elif path.name.endswith(tokenizer.ENDING):
-        # What it says of its making stands in the table that it belongs to.
+        # The manifest of a tokenizer file is in the table that it belongs to.
         path = path.with_name(path.name.removesuffix(tokenizer.ENDING) + ".parquet")
     with source.reading(path), path.open("rb") as stream:
         is_table = stream.read(4) == b"PAR1"
     if not is_table:
-        content = outline.load(path)
-        holds = {
+        checkpoint = outline.load(path)
+        content = {
             part: f"{len(tensors)} tensors, {sum(t.size for t in tensors.values()):,} numbers"
-            for part, tensors in content.tensors.items()
+            for part, tensors in checkpoint.tensors.items()
         }
-        if content.tokens:
-            holds["vocabulary"] = f"{len(content.tokens):,} tokens"
-        return path, content.manifest, holds
-    schema, made = parquet.read_manifest(path, "a table")
+        if checkpoint.tokens:
+            content["vocabulary"] = f"{len(checkpoint.tokens):,} tokens"
+        return path, checkpoint.manifest, content
+    schema, manifest = parquet.read_manifest(path, "a table")
     columns = ", ".join(f"{field.name} {field.type}" for field in schema)
-    holds = {"rows": f"{pq.read_metadata(path).num_rows:,}", "columns": columns}
-    if "subword" in made.settings:
-        beside = tokenizer.path_of(path)
-        fits = tokenizer.is_whole(path, made)
-        holds["tokenizer"] = f"{beside}{'' if fits else ', which does not fit'}"
-    return path, made, holds
+    content = {"rows": f"{pq.read_metadata(path).num_rows:,}", "columns": columns}
+    if "subword" in manifest.settings:
+        fits = tokenizer.is_whole(path, manifest)
+        content["tokenizer"] = f"{tokenizer.path_of(path)}{'' if fits else ', which does not fit'}"
+    return path, manifest, content
 
 
-def _lines(made: Manifest, holds: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+def _rows(manifest: Manifest, content: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """A manifest as rows of section, name and value; a section is named once."""
     plugins = {
         kind: f"{entry['name']}, version {entry['version']}"
         + "".join(f", {name}={value}" for name, value in entry["settings"].items())
-        for kind, entry in made.plugins.items()
+        for kind, entry in manifest.plugins.items()
     }
     inputs = {
         entry.path: f"{entry.bytes:,} bytes, sha256 {entry.sha256[:_DIGEST_SHOWN]}"
-        for entry in made.inputs
+        for entry in manifest.inputs
     }
-    parents = {name: f"sha256 {digest[:_DIGEST_SHOWN]}" for name, digest in made.parents.items()}
+    parents = {
+        name: f"sha256 {digest[:_DIGEST_SHOWN]}" for name, digest in manifest.parents.items()
+    }
     sections: dict[str, Mapping[str, Any]] = {
-        "made by": {"sslkit": f"{made.stage}, artifact format {made.format}"},
-        "holds": holds,
+        "made by": {"sslkit": f"{manifest.stage}, artifact format {manifest.format}"},
+        "holds": content,
         "plug-ins": plugins,
-        "settings": dict(_flat({n: v for n, v in made.settings.items() if n != "plugins"})),
+        "settings": dict(_flat({n: v for n, v in manifest.settings.items() if n != "plugins"})),
         "inputs": inputs,
         "parents": parents,
-        "results": dict(_flat(made.results)),
-        "libraries": made.libraries,
+        "results": dict(_flat(manifest.results)),
+        "libraries": manifest.libraries,
     }
     for section, values in sections.items():
         for position, (name, value) in enumerate(values.items()):
@@ -162,7 +167,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _aligned(rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> list[str]:
-    """Rows of text as lines, every column but the last one as wide as its widest cell."""
-    held = [tuple(map(visible, row)) for row in rows]
-    widths = [max(map(len, column)) for column in list(zip(*held, strict=True))[:-1]]
-    return ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in held]
+    """Rows of text as lines, every column but the last as wide as its widest cell."""
+    cells = [tuple(map(visible, row)) for row in rows]
+    widths = [max(map(len, column)) for column in list(zip(*cells, strict=True))[:-1]]
+    return ["  ".join([*map(str.ljust, row, widths), row[-1]]).rstrip() for row in cells]

@@ -1,7 +1,9 @@
-"""slurm: a job script that runs a command, and queues it again when its time is up.
+"""slurm: write a job script that runs a command, and queues it again when its time is up.
 
-The story: what was asked is checked against what the command can do; a few lines for the
-scheduler, the command, and a shell that hands on signals and asks for the exit code.
+    sslkit slurm --time 12:00:00 --gpus 2 -- pretrain corpus/ --steps 100000
+
+The options are checked against what the command can do; the script has directives for the
+scheduler, the command, and shell code that passes on signals and reads the exit code.
 """
 
 import re
@@ -16,13 +18,13 @@ from sslkit.errors import RequeueError, UsageError
 from sslkit.files import atomic
 from sslkit.options import Common
 
-#: Commands whose processes work on one thing, and commands that take one --shard of several.
-_TOGETHER, _SHARDED = ("pretrain", "finetune"), ("build-vocab",)
+#: Commands that run as several processes, and commands that take one --shard of several.
+_PARALLEL, _SHARDED = ("pretrain", "finetune"), ("build-vocab",)
 #: Days, then two or three fields; or one field of minutes, or two with seconds, or three.
 _TIME = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
 _WORD, _MEMORY = re.compile(r"[\w.,+@%-]+"), re.compile(r"\d+[KMGT]?")
 
-_TOGETHER_LINES = """
+_PARALLEL_LINES = """
 # A task of srun for each process. Under torchrun the exit code would be 1 instead of {requeue}, and
 # what has not ended 30 seconds after a signal would be killed.
 export MASTER_ADDR MASTER_PORT
@@ -35,21 +37,21 @@ command=(srun --kill-on-bad-exit=0 --wait=60 --cpus-per-task="$SLURM_CPUS_PER_TA
 
 _END = """
 # B: above sends USR1 to this shell alone: also where there is no srun whose tasks would get it.
-# The shell hands it on; srun hands it on to its tasks. Bash runs a trap when a command in the
+# The shell passes it on to srun, and srun to its tasks. Bash runs a trap when a command in the
 # foreground has ended, which would be too late, so the work runs in the background; a trap ends
-# wait before the work has ended, so it is waited for again.
+# wait before the work has ended, so the shell waits again.
 first= again=yes work=
-hand_on() {{
+pass_on() {{
     first=${{first:-$1}} again=yes
     kill -s "$1" "$work" 2>/dev/null
 }}
-trap 'hand_on USR1' USR1
-trap 'hand_on TERM' TERM
+trap 'pass_on USR1' USR1
+trap 'pass_on TERM' TERM
 "${{command[@]}}" &
 work=$!
-# What came before there was anyone to hand it to.
+# A signal that came before the work was started.
 if [[ $first ]]; then
-    hand_on "$first"
+    pass_on "$first"
 fi
 while [[ $again ]]; do
     again=
@@ -57,8 +59,8 @@ while [[ $again ]]; do
     code=$?
 done
 
-# {requeue}: the state is kept, and the same command goes on from it. After TERM, which is how
-# scancel ends a job, nobody wants it to.
+# {requeue}: the state is kept, and the same command continues from it. After TERM, with which
+# scancel ends a job, the job must not be queued again.
 if ((code == {requeue})) && [[ $first == TERM ]]; then
     code=143
 fi
@@ -74,7 +76,7 @@ class Options(Common):
     """Options of slurm; the command line holds their meaning and defaults.
 
     Attributes:
-        threads: what the command itself says.
+        threads: ``--threads`` of the command itself.
     """
 
     command: list[str]
@@ -95,7 +97,7 @@ def run(options: Options, console: Console) -> None:
     """Write a job script; see the command's help.
 
     Raises:
-        UsageError: what was asked for does not go together.
+        UsageError: options contradict each other, or the command cannot do it.
     """
     if options.out is not None:
         destination.check(options.out, kinds.SCRIPT, options)
@@ -104,7 +106,7 @@ def run(options: Options, console: Console) -> None:
         console.result({"script": text}, text.rstrip("\n"), exact=True)
         return
     if options.out.exists() and not options.force:
-        raise UsageError(f"{options.out} is there", do="give another --out, or --force")
+        raise UsageError(f"{options.out} exists", do="give another --out, or --force")
     atomic.write_text(options.out, text)
     console.say(f"wrote {options.out}: sbatch {shlex.quote(str(options.out))}")
     console.result({"out": str(options.out)})
@@ -114,31 +116,31 @@ def script(options: Options) -> str:
     """The job script.
 
     Raises:
-        UsageError: what was asked for does not go together.
+        UsageError: options contradict each other, or the command cannot do it.
     """
     _check(options)
-    each = _each(options)
+    processes = _processes(options)
     command = [sys.executable, "-m", "sslkit", *options.command]
     words = " ".join(map(shlex.quote, command))
     if options.array:
         words += f' --shard "$SLURM_ARRAY_TASK_ID/{options.array}"'
     lines = ["#!/bin/bash", kinds.SCRIPT_MARK]
-    lines += [f"#SBATCH --{line}" for line in _asked(options, each)]
+    lines += [f"#SBATCH --{line}" for line in _directives(options, processes)]
     lines += ["", "set -u -o pipefail"]
     lines += ['export OMP_NUM_THREADS="$SLURM_CPUS_PER_TASK"', f"command=({words})"]
     text = "\n".join(lines) + "\n"
-    if options.nodes * each > 1:
-        text += _TOGETHER_LINES.format(requeue=RequeueError.exit_code)
+    if options.nodes * processes > 1:
+        text += _PARALLEL_LINES.format(requeue=RequeueError.exit_code)
     return text + _END.format(requeue=RequeueError.exit_code)
 
 
-def _asked(options: Options, each: int) -> Iterator[str]:
-    """What the scheduler is told."""
+def _directives(options: Options, processes: int) -> Iterator[str]:
+    """Options of sbatch."""
     name = options.name or f"sslkit-{options.command[0]}"
     yield f"job-name={name}"
     yield f"time={options.time}"
     yield f"nodes={options.nodes}"
-    yield f"ntasks-per-node={each}"
+    yield f"ntasks-per-node={processes}"
     yield f"cpus-per-task={options.cpus or options.threads or 1}"
     for word, value in (
         ("mem", options.mem),
@@ -155,35 +157,35 @@ def _asked(options: Options, each: int) -> Iterator[str]:
     yield f"signal=B:USR1@{options.notice}"
 
 
-def _each(options: Options) -> int:
-    """Processes on a node."""
-    together = options.command[0] in _TOGETHER
-    return options.processes or (max(1, options.gpus) if together else 1)
+def _processes(options: Options) -> int:
+    """Processes on each node."""
+    is_parallel = options.command[0] in _PARALLEL
+    return options.processes or (max(1, options.gpus) if is_parallel else 1)
 
 
 def _check(options: Options) -> None:
-    command, each = options.command[0], _each(options)
+    command, processes = options.command[0], _processes(options)
     for flag in ("name", "partition", "account"):
         value = getattr(options, flag)
         if value is not None and not _WORD.fullmatch(value):
             raise UsageError(
-                f"--{flag} {value!r} is no word that SLURM takes",
+                f"--{flag} {value!r} is no name that SLURM accepts",
                 do="use letters, digits and any of . , _ + @ % -",
             )
     if options.mem is not None and not _MEMORY.fullmatch(options.mem):
-        raise UsageError(f"--mem {options.mem!r} is no memory that SLURM takes", do="write 16G")
+        raise UsageError(f"--mem {options.mem!r} is no size that SLURM accepts", do="write 16G")
     if _seconds(options.time) <= options.notice:
         raise UsageError(
             f"--time {options.time} is over before --notice, {options.notice} seconds",
             do="give more time, or a shorter notice",
         )
-    if options.nodes * each > 1 and command not in _TOGETHER:
+    if options.nodes * processes > 1 and command not in _PARALLEL:
         raise UsageError(
-            f"{command} is one process", do=f"several work together in {' and '.join(_TOGETHER)}"
+            f"{command} is one process", do=f"several work together in {' and '.join(_PARALLEL)}"
         )
-    if options.gpus and each > options.gpus:
+    if options.gpus and processes > options.gpus:
         raise UsageError(
-            f"{each} processes cannot share {options.gpus} GPU(s)",
+            f"{processes} processes cannot share {options.gpus} GPU(s)",
             do="give each a GPU of its own, with --gpus",
         )
     if options.array and command not in _SHARDED:
@@ -200,20 +202,20 @@ def _check(options: Options) -> None:
 
 
 def _seconds(time: str) -> int:
-    """A time limit as SLURM reads it.
+    """The seconds of a time limit as SLURM reads it.
 
     Raises:
-        UsageError: it is none.
+        UsageError: SLURM would not accept it.
     """
     match = _TIME.fullmatch(time)
     if match is None:
         raise UsageError(
-            f"--time {time!r} is no time that SLURM takes",
+            f"--time {time!r} is no time that SLURM accepts",
             do="write minutes, MM:SS, H:MM:SS, D-H, D-HH:MM or D-HH:MM:SS",
         )
     days, *fields = match.groups()
-    given = [int(field) for field in fields if field is not None]
-    if days is None and len(given) < 3:
-        given = [0, *given]
-    hours, minutes, seconds = [*given, 0, 0][:3]
+    numbers = [int(field) for field in fields if field is not None]
+    if days is None and len(numbers) < 3:
+        numbers = [0, *numbers]
+    hours, minutes, seconds = [*numbers, 0, 0][:3]
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
