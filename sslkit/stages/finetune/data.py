@@ -1,4 +1,4 @@
-"""What fine-tuning learns from: labelled records, divided and cut into batches."""
+"""Data of fine-tuning: labelled records, divided into parts and cut into batches."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,11 +19,11 @@ from sslkit.stages.finetune.options import Options
 
 @dataclass(frozen=True)
 class Prepared:
-    """Records that are trained on and judged.
+    """Records to train on and to evaluate on.
 
     Attributes:
         supervision: what their labels are attached to.
-        split: the part that each of them is in.
+        split: the part that each record is in.
         head: settings of the objective, as task, domain and records decide them.
     """
 
@@ -34,17 +34,17 @@ class Prepared:
     head: Any
 
     def stated(self) -> dict[str, Any]:
-        """What the checkpoint says of its predictions."""
+        """What the predictions are, for the manifest of the checkpoint."""
         return self.supervision.stated(self.examples, self.rows)
 
 
 def prepare(
     options: Options, parts: Parts, supervision: Supervision[Any], head: Any, console: Console
 ) -> Prepared:
-    """Read the labels, divide the records, and make batches of them.
+    """Read the labels, divide the records, and prepare their batches.
 
     Raises:
-        DataError: a record that cannot be used, or a part without labels.
+        DataError: a record cannot be used, or a part has no labels.
     """
     examples = supervision.read(
         options.files, parts.domain, options.on_error, console, families=options.families
@@ -63,7 +63,7 @@ def prepare(
 def _divided(
     supervision: Supervision[Any], examples: Examples[Any], seed: int, console: Console
 ) -> Split:
-    """Train, valid and test parts, given or made, each with a label at least."""
+    """Train, valid and test parts, named by files or drawn, each with at least one label."""
     split = labels.divide(examples, labels.SHARES, seed, console)
     for remark in supervision.remarks(examples, split):
         console.warn(remark)
@@ -84,7 +84,7 @@ def _divided(
 
 
 def _window(options: Options, parts: Parts, examples: Examples[Any]) -> int | None:
-    """Tokens that are read of a record; None where the domain counts none."""
+    """Number of tokens that are read of a record; None where the domain counts no tokens."""
     domain: RecordDomain = parts.domain
     if not counts_tokens(domain):
         return None

@@ -1,4 +1,4 @@
-"""The options of finetune, for what reads labels and for what trains."""
+"""The options of finetune."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a fine-tuned model is worth on the test part: scores, table of predictions, display."""
+"""Evaluation of a fine-tuned model on the test part: metrics, and their display."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from sslkit.contracts.supervision import Predictions
 
 
 def score(predictions: Predictions, seed: int) -> dict[str, Any]:
-    """Metrics of the test part with 95% bootstrap intervals, in plain types."""
+    """Metrics of the test part with 95% bootstrap intervals, in the types of JSON."""
     return {
         **predictions.sizes(),
         "constant": predictions.is_constant,
@@ -20,31 +20,35 @@ def score(predictions: Predictions, seed: int) -> dict[str, Any]:
     }
 
 
-def show(made: Manifest, folder: RunFolder, console: Console) -> None:
-    """The scores as a table for a person, or as JSON; warns where the model says one thing."""
-    held = made.results
-    what = "all units of the test records" if "test_units" in held else "all test records"
-    if held["constant"]:
+def show(manifest: Manifest, folder: RunFolder, console: Console) -> None:
+    """Show the metrics as a table or as JSON; warn where all predictions are equal."""
+    results = manifest.results
+    if results["constant"]:
+        predicted = "units of the test records" if "test_units" in results else "test records"
         console.warn(
-            f"{what} get the same prediction: the model tells nothing apart; train "
+            f"all {predicted} get the same prediction: the model distinguishes nothing; train "
             "longer, try another --learning-rate, or --class-weights balanced"
         )
     if not (console.as_json or console.quiet):
-        start = "from scratch" if made.settings["from_scratch"] else "pretrained"
-        title = f"{folder.path.name}, {start}: {_judged(held)}, seed "
-        rows = [[name, *map(_cell, value.values())] for name, value in held["metrics"].items()]
+        start = "from scratch" if manifest.settings["from_scratch"] else "pretrained"
+        title = f"{folder.path.name}, {start}: {_test_size(results)}, seed "
+        rows = [[name, *map(_cell, value.values())] for name, value in results["metrics"].items()]
         columns = ["metric", "value", "95% from", "to"]
-        tables.show(f"{title}{made.settings['seed']}", columns, rows)
+        tables.show(f"{title}{manifest.settings['seed']}", columns, rows)
     files = {
         "checkpoint": str(folder.checkpoint),
         "predictions": str(folder.path / predictions.NAME),
     }
-    console.result(files | dict(held))
+    console.result(files | dict(results))
 
 
-def _judged(held: Mapping[str, Any]) -> str:
-    records = f"{held['test_records']} test records"
-    return f"{held['test_units']:,} known units of {records}" if "test_units" in held else records
+def _test_size(results: Mapping[str, Any]) -> str:
+    records = f"{results['test_records']} test records"
+    return (
+        f"{results['test_units']:,} known units of {records}"
+        if "test_units" in results
+        else records
+    )
 
 
 def _cell(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What a fine-tuning run is resolved to, from its options, its checkpoint and its labels."""
+"""Resolving a fine-tuning run from its options, its checkpoint and its labels."""
 
 import math
 from dataclasses import dataclass, replace
@@ -33,7 +33,7 @@ _FEWEST_TO_CHOOSE = 20
 
 @dataclass(frozen=True)
 class Resolved:
-    """Everything that a run was resolved to."""
+    """All that a run consists of."""
 
     options: Options
     parts: Parts
@@ -49,26 +49,29 @@ class Resolved:
 
     @property
     def split(self) -> Split:
-        """The part that each of them is in."""
+        """The part that each record is in."""
         return self.prepared.split
 
     @property
     def learned(self) -> Learned:
-        """The records whose labels shape the result, by training or choice, here or before."""
+        """The records whose labels this run, or one before it, trained on or chose weights by."""
         rows = np.concatenate([self.split.rows("train"), self.split.rows("valid")])
         marks = self.examples.marks
-        here = Learned() if marks is None else learned.of_records(marks[rows].tolist())
-        return here if self.options.from_scratch else here.joined(self.parts.checkpoint.learned)
+        own = Learned() if marks is None else learned.of_records(marks[rows].tolist())
+        return own if self.options.from_scratch else own.joined(self.parts.checkpoint.learned)
 
     @property
     def chooses(self) -> bool:
-        """Whether weights are chosen by the validation part: large enough, and one wanted."""
-        few = len(self.split.rows("valid")) < _FEWEST_TO_CHOOSE
-        return not few and not optimisation.samples_weights(self.plugins)
+        """Whether the weights of the lowest validation loss are chosen.
+
+        Not where the validation part is too small, or the optimizer samples weights.
+        """
+        enough = len(self.split.rows("valid")) >= _FEWEST_TO_CHOOSE
+        return enough and not optimisation.samples_weights(self.plugins)
 
 
 def resolve(options: Options, console: Console) -> Resolved:
-    """Checkpoint, labels and settings; everything that can be refused is refused here."""
+    """Load the checkpoint, read the labels, and settle all settings; refuse what does not fit."""
     parts = assemble.from_checkpoint(options.checkpoint)
     console.say(parts.inherited())
     task = examples.task_module(options.task, parts.domain_name, (RECORD, TOKEN))
@@ -107,12 +110,12 @@ def resolve(options: Options, console: Console) -> Resolved:
 
 
 def start(options: Options, parts: Parts) -> Encoder:
-    """The encoder that training starts from, of the checkpoint or of its shape alone."""
+    """The encoder that training starts from: the checkpoint's, or its shape with fresh weights."""
     return assemble.untrained(parts, options.seed) if options.from_scratch else parts.encoder
 
 
 def identity(resolved: Resolved, runtime: Runtime) -> dict[str, Any]:
-    """What decides the bytes of the result."""
+    """All that decides the bytes of the result."""
     options = resolved.options
     return {
         "checkpoint": resolved.parts.sha256,

@@ -2,9 +2,9 @@
 
     sslkit finetune --task promoter --checkpoint pretrained --freeze 8
 
-The checkpoint gives domain and encoder; the labels are read, checked and split; an adaptation says
-what of the encoder is trained; the one loop trains until the validation loss stops falling; the
-test part is predicted once, by the plain encoder, and scored with intervals.
+The checkpoint gives domain and encoder; the labels are read, checked and split; an adaptation
+decides which weights of the encoder are trained; training ends when the validation loss stops
+falling; the test part is predicted once, by the plain encoder, and scored with intervals.
 """
 
 import math
@@ -54,13 +54,13 @@ def run(options: Options, console: Console) -> None:
         threads = optimisation.threads(folder, options.threads, options.force, console)
         runtime = runtimes.prepare(options.device, threads, precision, processes)
 
-        # ---- data, model and loss, as checkpoint, labels and options settle them
+        # ---- Data: labelled records, divided, read by the checkpoint's domain ----
         with stop.at_once("nothing was begun"):
             resolved = resolve(options, console)
         processes.share(_rows(resolved), "--batch")
         plan, decisive = _plan(resolved), identity(resolved, runtime)
 
-        # ---- the folder of the run: its own, continued, or finished already
+        # ---- The run's folder: one run at a time, and what is finished is not done again ----
         if processes.is_main_process:
             stack.enter_context(folder.alone(console.warn, force=options.force))
             config = to_toml("finetune", {**vars(options), "force": None, "given": None})
@@ -75,11 +75,11 @@ def run(options: Options, console: Console) -> None:
                 report.show(checkpoint.load(folder.checkpoint).manifest, folder, console)
             return
 
-        # ---- model and loss: the adapted encoder with a head; data: its batches
+        # ---- Model and loss: the adapted encoder, and a head for the task ----
         learner, work = _learner(resolved, console), _work(resolved, processes, runtime)
         _prepare(resolved, learner, work, runtime)
 
-        # ---- loop
+        # ---- Loop: the one of all stages ----
         reached = Training(
             learner=learner,
             rates=resolved.adapted.rates,
@@ -90,14 +90,14 @@ def run(options: Options, console: Console) -> None:
             folder=folder,
         ).run(stop, console)
 
-        # ---- output: predictions of the test part, metrics, and the checkpoint
+        # ---- Output: predictions of the test part, their metrics, and a checkpoint ----
         if processes.is_main_process:
             _finish(resolved, learner, runtime, reached, decisive, folder, console)
         processes.barrier()
 
 
 def _learner(resolved: Resolved, console: Console) -> Learner:
-    """The adapted encoder with a head; says what is trained of it."""
+    """The adapted encoder with a head; report which weights are trained."""
     adapted, seed = resolved.adapted, resolved.options.seed
     if resolved.options.from_scratch:
         console.say("from scratch: the same shape with fresh weights")
@@ -111,7 +111,7 @@ def _learner(resolved: Resolved, console: Console) -> Learner:
 
 
 def _prepare(resolved: Resolved, learner: Learner, work: Work, runtime: Runtime) -> None:
-    """Let adaptations look at what there is before the first step."""
+    """Let adaptations prepare themselves before the first step."""
 
     def encoder() -> Encoder:
         parts = assemble.from_checkpoint(resolved.options.checkpoint)
@@ -171,19 +171,19 @@ def _work(resolved: Resolved, processes: World, runtime: Runtime) -> Work:
 def _predict(
     resolved: Resolved, learner: Learner, runtime: Runtime, folder: RunFolder
 ) -> tuple[Predictions, int]:
-    """What is predicted, over how many samples of the weights."""
+    """Predictions of the test part, and the number of samples of the weights they average."""
     prepared, examples = resolved.prepared, resolved.examples
     supervision = prepared.supervision
     rows = supervision.predicted(examples, resolved.split.rows("test"))
     score = prediction.scorer(learner, runtime)
-    decoded, drawn = optimisation.averaged(
+    decoded, samples = optimisation.averaged(
         folder,
         learner,
         lambda: supervision.decode(
             prepared.rows.outputs(score, rows, _EVALUATION_ROWS), prepared.rows
         ),
     )
-    return supervision.predictions(examples, rows, decoded), drawn
+    return supervision.predictions(examples, rows, decoded), samples
 
 
 def _finish(
@@ -195,16 +195,16 @@ def _finish(
     folder: RunFolder,
     console: Console,
 ) -> None:
-    """Predict and score; write the predictions, then the checkpoint, which says all is done."""
+    """Predict and score; write the predictions, then the checkpoint, which marks the end."""
     parts = resolved.parts
     learner.merge()
-    predictions, drawn = _predict(resolved, learner, runtime, folder)
-    if drawn:
-        console.say(f"predictions are means over {drawn} samples of the weights")
-    scored = report.score(predictions.of(resolved.split.rows("test")), resolved.options.seed)
-    trained = parts.manifest.plugins
-    inherited = {k: v for k, v in trained.items() if not optimisation.is_training(k)}
-    made = manifest.make(
+    predictions, samples = _predict(resolved, learner, runtime, folder)
+    if samples:
+        console.say(f"predictions are means over {samples} samples of the weights")
+    metrics = report.score(predictions.of(resolved.split.rows("test")), resolved.options.seed)
+    pretrained = parts.manifest.plugins
+    inherited = {k: v for k, v in pretrained.items() if not optimisation.is_training(k)}
+    final = manifest.make(
         "finetune",
         decisive
         | {"context": parts.context, "predicts": resolved.prepared.stated()}
@@ -213,14 +213,14 @@ def _finish(
         plugins=inherited | decisive["plugins"],
         inputs=manifest.describe(resolved.examples.labelled.files),
         parents={str(parts.path): parts.sha256},
-        results=reached | scored,
+        results=reached | metrics,
     )
     table = folder.path / TABLE
     divided = predictions.of(predictions.rows[resolved.split.part[predictions.rows] >= 0])
     parts_of = [PARTS[resolved.split.part[row]] for row in divided.rows]
-    resolved.prepared.supervision.save(table, {"": divided}, parts_of, made.to_json())
+    resolved.prepared.supervision.save(table, {"": divided}, parts_of, final.to_json())
     schedule_plot.draw(folder, console)
-    assemble.write(folder, learner.parts(), made, parts.vocabulary, resolved.learned)
+    assemble.write(folder, learner.parts(), final, parts.vocabulary, resolved.learned)
     console.say(f"wrote {folder.checkpoint} (weights of step {reached['step']}) and {table}")
     console.say(runtime.bytes_depend_on(resolved.options.seed))
-    report.show(made, folder, console)
+    report.show(final, folder, console)
