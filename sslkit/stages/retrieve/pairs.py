@@ -1,4 +1,4 @@
-"""Pairs that retrieve looks up: lines of two texts, or two columns of a table."""
+"""Pairs of records for retrieve: lines of two texts, or two columns of a table."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,17 +18,17 @@ from sslkit.files import ids, sequences, source, table
 from sslkit.files.columns import Columns
 from sslkit.types import Array, Record
 
-#: Ending of files of pairs that no domain has.
+#: The ending of files of pairs, which is of no domain.
 _PAIRS = ".tsv"
 
 Ints = npt.NDArray[np.int64]
-#: An id and the units of both sides; None for what is no pair.
+#: An id and the units of both sides; None for a bad row.
 _Pair = tuple[str, Array, Array] | None
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of a corpus: ids, units and tokens of both sides."""
+    """Pairs of records: ids, units and tokens of both sides."""
 
     ids: list[str]
     units: tuple[list[Array], list[Array]]
@@ -36,14 +36,14 @@ class Pairs:
 
 
 def endings(columns: Columns, parts: Parts) -> tuple[str, ...]:
-    """Of the files that a folder stands for: lines of two texts, tables where columns are named.
+    """Endings of the files that are read of a folder; those of tables where columns are named.
 
     Raises:
         UsageError: the domain has no pairs.
     """
     if not isinstance(parts.domain, Paired):
         raise UsageError(
-            f"{parts.domain_name} has no pairs of records that say the same",
+            f"{parts.domain_name} has no pairs of records of equal meaning",
             do="retrieve works with a checkpoint of the domain text",
         )
     module, _ = plugins.restore("domain", parts.manifest, parts.path)
@@ -53,13 +53,10 @@ def endings(columns: Columns, parts: Parts) -> tuple[str, ...]:
 def read(
     paths: Sequence[Path], columns: Columns, on_error: OnError, parts: Parts, console: Console
 ) -> Pairs:
-    """Read everything.
-
-    Args:
-        paths: what ``find`` found.
+    """Read all pairs of some files.
 
     Raises:
-        DataError: fewer than two of them, or ids that repeat.
+        DataError: there are fewer than two pairs, or ids repeat.
     """
     domain = parts.domain
     assert isinstance(domain, Paired)
@@ -70,16 +67,16 @@ def read(
         columns, note = ids.settle(paths, columns)
         if note:
             console.warn(note)
-        found = list(_of_tables(paths, columns, on_error, domain))
+        rows = list(_of_tables(paths, columns, on_error, domain))
     else:
-        found = list(_of_lines(paths, on_error, domain))
-    pairs = [pair for pair in found if pair is not None]
-    named = ", ".join(map(str, paths))
-    if len(pairs) < len(found):
-        console.warn(f"{len(found) - len(pairs)} lines are no pairs and are left out")
+        rows = list(_of_lines(paths, on_error, domain))
+    pairs = [row for row in rows if row is not None]
+    files = ", ".join(map(str, paths))
+    if len(pairs) < len(rows):
+        console.warn(f"{len(rows) - len(pairs)} lines are no pairs and are left out")
     if len(pairs) < 2:
-        raise DataError("there is nothing to choose from", where=named, why=f"{len(pairs)} pairs")
-    _check_ids([pair[0] for pair in pairs], named)
+        raise DataError("there is nothing to choose from", where=files, why=f"{len(pairs)} pairs")
+    _check_ids([pair[0] for pair in pairs], files)
     units = [pair[1] for pair in pairs], [pair[2] for pair in pairs]
     tokens = _tokens(domain, units[0]), _tokens(domain, units[1])
     return Pairs([pair[0] for pair in pairs], units, tokens)
@@ -88,7 +85,7 @@ def read(
 def _without_empty(
     paths: Sequence[Path], on_error: OnError
 ) -> tuple[Sequence[Path], Sequence[Path]]:
-    """The files that hold something, and those that are passed over."""
+    """The files to read, and the empty ones that are passed over."""
     empty = [path for path in paths if on_error == "skip" and source.is_empty(path)]
     return [path for path in paths if path not in empty], empty
 
@@ -112,10 +109,8 @@ def _of_tables(
             if row.error:
                 yield None
                 continue
-            other = row.values[names.label or ""]
-            sides = [
-                domain.record(row.id, text, str(path), row.number) for text in (row.text, other)
-            ]
+            texts = row.text, row.values[names.label or ""]
+            sides = [domain.record(row.id, text, str(path), row.number) for text in texts]
             bad = next((side for side in sides if side.error), None)
             if bad is not None and on_error == "stop":
                 raise sequences.bad_record(bad, skip_helps=row.number > 1)
@@ -134,7 +129,7 @@ def _check_ids(names: Sequence[str], where: str) -> None:
             raise DataError(
                 f"the id {name!r} stands twice",
                 where=where,
-                why="what was retrieved is told by ids",
+                why="results name records by their ids",
                 do="give every pair an id of its own, or name another column with --id-column",
             )
         seen.add(name)
@@ -142,8 +137,8 @@ def _check_ids(names: Sequence[str], where: str) -> None:
 
 def _tokens(domain: TokenDomain, units: list[Array]) -> list[Ints]:
     """Ids of the tokens of each record that the vocabulary holds."""
-    found = []
+    tokens = []
     for row in units:
-        numbers = domain.batch(row[None], np.array([len(row)]), None)["tokens"][0]
-        found.append(numbers[numbers < token_ids(domain.spec).size])
-    return found
+        ids_of_row = domain.batch(row[None], np.array([len(row)]), None)["tokens"][0]
+        tokens.append(ids_of_row[ids_of_row < token_ids(domain.spec).size])
+    return tokens

@@ -1,4 +1,11 @@
-"""retrieve: how well a model finds the partner of each record, as a sentence's translation."""
+"""retrieve: how well an encoder finds the partner of each record, as a sentence's translation.
+
+    sslkit retrieve pairs.tsv --checkpoint pretrained
+
+Each record of one side is a query, whose candidates are all records of the other side; candidates
+are ranked by the cosine of embeddings, of the pretrained encoder and of the same one untrained, and
+by tokens alone; the ranks of the partners give top-1 accuracy and mean reciprocal rank.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -34,7 +41,7 @@ from sslkit.stages.retrieve.pairs import Pairs
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 NAME = "retrieval.parquet"
-_WAYS = ("first to second", "second to first")
+_DIRECTIONS = ("first to second", "second to first")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,45 +62,58 @@ class Options(Common):
 
     @property
     def columns(self) -> Columns:
-        """Of tables of pairs: one side, the other one, and ids."""
-        named = self.sequence_column, self.label_column, self.id_column
-        return Columns(*named, needs_label=True)
+        """Columns of tables of pairs: one side, the other side, and ids."""
+        names = self.sequence_column, self.label_column, self.id_column
+        return Columns(*names, needs_label=True)
 
 
 def run(options: Options, console: Console) -> None:
-    """Embed both sides and look one up by the other; see the command's help."""
-    with stopping() as stop, stop.at_once("what is found is written at the end"):
+    """Embed both sides and look each up among the other; see the command's help."""
+    with stopping() as stop, stop.at_once("the results are written at the end"):
         out = options.out or Path(NAME)
         destination.check(out, kinds.RETRIEVAL, options)
         runtime = runtimes.prepare(options.device, options.threads, options.precision)
         parts = assemble.from_checkpoint(options.checkpoint)
         console.say(parts.inherited())
+
+        # ---- Data: pairs of records ----
         endings = retrieve_pairs.endings(options.columns, parts)
         listing = folders.find(
             options.input, endings, all_files=options.all_files, on_error=options.on_error
         )
         destination.check_corpus(out, kinds.RETRIEVAL, options.input, endings, listing.files)
         console.say(listing.summary("pairs"))
-        held = retrieve_pairs.read(listing.files, options.columns, options.on_error, parts, console)
+        pairs = retrieve_pairs.read(
+            listing.files, options.columns, options.on_error, parts, console
+        )
+
+        # ---- A finished table is shown again ----
         plan = features.plan_of(vars(options), parts.context, parts.encoder.depth)
-        made = _describe(listing.files, options, parts, plan, runtime)
+        expected = _describe(listing.files, options, parts, plan, runtime)
         ignored = {"precision"} if options.precision == "auto" else set[str]()
         if not options.force and outputs.is_finished(
-            out, made, _read_manifest, "retrieved pairs", ignored
+            out, expected, _read_manifest, "retrieved pairs", ignored
         ):
             console.say(f"{out} is finished: nothing to do")
             with manifest.reading_results(out):
                 results = _read_manifest(out).results
                 _show(results["models"], results["pairs"], out, console)
             return
-        _warn_of_known(parts, made, console)
-        found = _found(held, parts, plan, runtime, options.seed, console)
-        judged = {
-            name: [_judged(one, options.seed) for one in both] for name, both in found.items()
+        _warn_of_known(parts, expected, console)
+
+        # ---- Models: tokens alone, the untrained encoder, the pretrained one ----
+        rankings = _rankings(pairs, parts, plan, runtime, options.seed, console)
+
+        # ---- Metrics: with intervals over pairs ----
+        metrics = {
+            name: [_metrics(ranking, options.seed) for ranking in both]
+            for name, both in rankings.items()
         }
-        made = replace(made, results={"pairs": len(held.ids), "models": judged})
-        _write(out, held, found["pretrained"], made.to_json())
-        _show(judged, len(held.ids), out, console)
+
+        # ---- Output: a table of ranks ----
+        final = replace(expected, results={"pairs": len(pairs.ids), "models": metrics})
+        _write(out, pairs, rankings["pretrained"], final.to_json())
+        _show(metrics, len(pairs.ids), out, console)
         console.say(runtime.bytes_depend_on(options.seed))
 
 
@@ -101,36 +121,31 @@ def _describe(
     files: Sequence[Path], options: Options, parts: Parts, plan: Plan, runtime: Runtime
 ) -> Manifest:
     """The manifest without results: all that decides the bytes of the table."""
+    columns = ("sequence_column", "label_column", "id_column")
+    named = {name: value for name in columns if (value := getattr(options, name)) is not None}
     return manifest.make(
         "retrieve",
         {"seed": options.seed, "pooling": plan.pooling, "layer": plan.layer,
-         "window": plan.window, "on_error": options.on_error, **_named(options),
-         **runtime.describe()},
+         "window": plan.window, "on_error": options.on_error, **named, **runtime.describe()},
         plugins={k: parts.manifest.plugins[k] for k in ("domain", "model")},
         inputs=manifest.describe(files),
         parents={"checkpoint": parts.sha256},
     )  # fmt: skip
 
 
-def _named(options: Options) -> dict[str, str]:
-    """The columns that were named."""
-    names = ("sequence_column", "label_column", "id_column")
-    return {name: getattr(options, name) for name in names if getattr(options, name) is not None}
-
-
-def _warn_of_known(parts: Parts, made: Manifest, console: Console) -> None:
-    """Warn where the pairs are those that the encoder was trained on."""
+def _warn_of_known(parts: Parts, expected: Manifest, console: Console) -> None:
+    """Warn where the encoder was trained on these pairs."""
     known = {entry.sha256 for entry in parts.manifest.inputs}
-    for entry in made.inputs:
+    for entry in expected.inputs:
         if entry.sha256 in known:
             console.warn(
-                f"{parts.path} was trained on {entry.path}: what is found there says nothing of "
+                f"{parts.path} was trained on {entry.path}: its results there do not hold for "
                 "pairs that it has not seen"
             )
 
 
 def _read_manifest(path: Path) -> Manifest:
-    """What a table says of its making.
+    """The manifest of a table of ranks.
 
     Raises:
         DataError: it is damaged.
@@ -138,100 +153,104 @@ def _read_manifest(path: Path) -> Manifest:
     return parquet.read_manifest(path, "a table of a retrieval")[1]
 
 
-def _found(
-    held: Pairs, parts: Parts, plan: Plan, runtime: Runtime, seed: int, console: Console
+def _rankings(
+    pairs: Pairs, parts: Parts, plan: Plan, runtime: Runtime, seed: int, console: Console
 ) -> dict[str, tuple[Found, Found]]:
-    """What each way to look up finds, in both directions; the pretrained encoder last."""
-    found = {"shared tokens": _shared(held, parts)}
+    """Rankings of each model in both directions; the pretrained encoder comes last."""
+    rankings = {"shared tokens": _shared(pairs, parts)}
     encoders = {"untrained": assemble.untrained(parts, seed), "pretrained": parts.encoder}
-    for name, encoder in encoders.items():
-        ready = encoder.to(runtime.device)
-        with console.progress(f"embed, {name}", 2 * len(held.ids), "records") as progress:
+    for name, on_cpu in encoders.items():
+        encoder = on_cpu.to(runtime.device)
+        with console.progress(f"embed, {name}", 2 * len(pairs.ids), "records") as progress:
             first, second = (
-                features.embedded(ready, parts.domain, side, plan, runtime, progress)
-                for side in held.units
+                features.embedded(encoder, parts.domain, side, plan, runtime, progress)
+                for side in pairs.units
             )
         if name == "pretrained":
             alike = likeness.of(np.concatenate([first, second]))
             collapse.warn(f"the {name} encoder", alike, console)
-            found["token by token"] = _translated(held, parts, ready, plan, runtime, console)
-        found[name] = retrieval.search(first, second), retrieval.search(second, first)
-    return found
+            rankings["token by token"] = _translated(pairs, parts, encoder, plan, runtime, console)
+        rankings[name] = retrieval.search(first, second), retrieval.search(second, first)
+    return rankings
 
 
-def _shared(held: Pairs, parts: Parts) -> tuple[Found, Found]:
-    """Names, numbers and words that both sides write alike, rare ones above all."""
+def _shared(pairs: Pairs, parts: Parts) -> tuple[Found, Found]:
+    """Rankings by the tokens that both sides share, rare ones weighted most."""
     size = parts.tokens.size
     first, second = (
-        retrieval.bags(side, size, retrieval.rarity(side, size)) for side in held.tokens
+        retrieval.bags(side, size, retrieval.rarity(side, size)) for side in pairs.tokens
     )
     return retrieval.search(first, second), retrieval.search(second, first)
 
 
 def _translated(
-    held: Pairs, parts: Parts, encoder: Encoder, plan: Plan, runtime: Runtime, console: Console
+    pairs: Pairs, parts: Parts, encoder: Encoder, plan: Plan, runtime: Runtime, console: Console
 ) -> tuple[Found, Found]:
-    """Every token replaced by the nearest one of the other side, as each stands by itself."""
-    known = [np.unique(np.concatenate(side)) for side in held.tokens]
+    """Rankings by tokens, each replaced by the nearest one of the other side, embedded alone."""
+    known = [np.unique(np.concatenate(side)) for side in pairs.tokens]
     with console.progress("tokens", sum(map(len, known)), "tokens") as progress:
         vectors = [
             features.embedded(encoder, parts.domain, list(ids[:, None].astype(np.uint32)), plan,
                               runtime, progress)
             for ids in known
         ]  # fmt: skip
-    size, found = parts.tokens.size, []
-    for here, there in ((0, 1), (1, 0)):
-        other = np.zeros(size, np.int64)
-        other[known[here]] = known[there][retrieval.dictionary(vectors[here], vectors[there])]
-        weights = retrieval.rarity(held.tokens[there], size)
-        spoken = [other[row] for row in held.tokens[here]]
-        found.append(
+    size, rankings = parts.tokens.size, []
+    for source, target in ((0, 1), (1, 0)):
+        translation = np.zeros(size, np.int64)
+        nearest = retrieval.dictionary(vectors[source], vectors[target])
+        translation[known[source]] = known[target][nearest]
+        weights = retrieval.rarity(pairs.tokens[target], size)
+        translated = [translation[row] for row in pairs.tokens[source]]
+        rankings.append(
             retrieval.search(
-                retrieval.bags(spoken, size, weights),
-                retrieval.bags(held.tokens[there], size, weights),
+                retrieval.bags(translated, size, weights),
+                retrieval.bags(pairs.tokens[target], size, weights),
             )
         )
-    return found[0], found[1]
+    return rankings[0], rankings[1]
 
 
-def _judged(found: Found, seed: int) -> dict[str, dict[str, float]]:
-    """Share of partners found first, and mean reciprocal rank, with intervals over pairs."""
+def _metrics(ranking: Found, seed: int) -> dict[str, dict[str, float]]:
+    """Share of partners ranked first, and mean reciprocal rank, with intervals over pairs."""
     return {
-        "top-1": asdict(intervals.of_mean(found.hits, seed)),
-        "mrr": asdict(intervals.of_mean(1 / found.rank, seed)),
+        "top-1": asdict(intervals.of_mean(ranking.hits, seed)),
+        "mrr": asdict(intervals.of_mean(1 / ranking.rank, seed)),
     }
 
 
-def _write(out: Path, held: Pairs, found: tuple[Found, Found], made: str) -> None:
-    """A row for each pair: where its partners stood, and which stood first."""
-    ids = np.array(held.ids, object)
-    columns: dict[str, Any] = {"id": pa.array(held.ids, pa.string())}
-    for name, one in zip(("second", "first"), found, strict=True):
-        columns[f"rank_of_{name}"] = pa.array(one.rank, pa.float64())
-        columns[f"nearest_{name}"] = pa.array(ids[one.nearest], pa.string())
-    table = pa.table(columns).replace_schema_metadata({manifest.METADATA_KEY: made.encode()})
+def _write(out: Path, pairs: Pairs, rankings: tuple[Found, Found], manifest_json: str) -> None:
+    """Write a row for each pair: the ranks of its partners, and the nearest records."""
+    ids = np.array(pairs.ids, object)
+    columns: dict[str, Any] = {"id": pa.array(pairs.ids, pa.string())}
+    for name, ranking in zip(("second", "first"), rankings, strict=True):
+        columns[f"rank_of_{name}"] = pa.array(ranking.rank, pa.float64())
+        columns[f"nearest_{name}"] = pa.array(ids[ranking.nearest], pa.string())
+    metadata = {manifest.METADATA_KEY: manifest_json.encode()}
+    table = pa.table(columns).replace_schema_metadata(metadata)
     with atomic.replacing(out) as temporary:
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def _show(
-    judged: Mapping[str, list[dict[str, dict[str, float]]]], pairs: int, out: Path, console: Console
+    metrics: Mapping[str, list[dict[str, dict[str, float]]]],
+    pairs: int,
+    out: Path,
+    console: Console,
 ) -> None:
-    ways = [dict(zip(_WAYS, both, strict=True)) for both in judged.values()]
-    told = dict(zip(judged, ways, strict=True))
+    models = {name: dict(zip(_DIRECTIONS, both, strict=True)) for name, both in metrics.items()}
     chance = float((1 / np.arange(1, pairs + 1)).mean())
-    console.result({"pairs": pairs, "retrieval": str(out), "chance_mrr": chance, "models": told})
+    console.result({"pairs": pairs, "retrieval": str(out), "chance_mrr": chance, "models": models})
     if console.as_json or console.quiet:
         return
     rows = [
-        [name, *(_cell(one[metric]) for one in both for metric in ("top-1", "mrr"))]
-        for name, both in judged.items()
+        [name, *(_cell(values[metric]) for values in both for metric in ("top-1", "mrr"))]
+        for name, both in metrics.items()
     ]
-    columns = ["found by", *(f"{metric}, {way}" for way in _WAYS for metric in ("top-1", "mrr"))]
+    columns = [f"{metric}, {way}" for way in _DIRECTIONS for metric in ("top-1", "mrr")]
     title = f"{pairs} pairs, each partner looked up among all; chance {1 / pairs:.4f}, {chance:.4f}"
-    tables.show(title, columns, rows)
+    tables.show(title, ["model", *columns], rows)
     console.say(f"wrote {out}")
 
 
-def _cell(held: Mapping[str, float]) -> str:
-    return f"{held['value']:.3f} [{held['low']:.3f}, {held['high']:.3f}]"
+def _cell(interval: Mapping[str, float]) -> str:
+    return f"{interval['value']:.3f} [{interval['low']:.3f}, {interval['high']:.3f}]"

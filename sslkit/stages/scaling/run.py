@@ -1,8 +1,10 @@
 """scaling: what runs of several sizes reached for their compute, and what the next doubling brings.
 
-The story: the metrics of each run give curves of the held-out loss and, where probes were taken,
-of the score; a saturating power law is fitted to each and to the best of all; the table says where
-the runs stand and what twice as much should bring.
+    sslkit scaling small medium large --plot scaling.png
+
+The metrics of each run give curves of the held-out loss and, where probes were logged, of their
+scores; a saturating power law is fitted to each curve and to the best of all; the table gives the
+last value of each curve, its law, and the forecast gain of twice the compute.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,13 +43,13 @@ class Options(Common):
 
 @dataclass(frozen=True)
 class Run:
-    """A run as its folder tells of it.
+    """A pretraining run, read from its folder.
 
     Attributes:
-        rows: those of evaluations.
-        unit: what it has read, by name.
+        rows: of its metrics, those of evaluations.
+        unit: name of what it has read: tokens or points.
         parameters: 0 where there is no checkpoint yet.
-        seconds: of the clock, as far as the log tells; None where it does not.
+        seconds: wall-clock time by the log; None where the log has none.
         stopped: why it ended early; empty where it did not.
     """
 
@@ -60,32 +62,36 @@ class Run:
 
 
 def run(options: Options, console: Console) -> None:
-    """Fit, draw and tell; see the command's help."""
+    """Fit, draw and show; see the command's help."""
+    # ---- Output: refuse at once what could not be written at the end ----
     if options.plot is not None:
         figures.check()
         do = "name another file with --plot"
         destination.check(options.plot, kinds.picture("scaling"), options, do=do)
+
+    # ---- Data: metrics of the runs ----
     runs = [_read(path, console) for path in options.runs]
-    if len({one.name for one in runs}) < len(runs):
-        raise UsageError("a run is named twice")
-    for one in runs:
-        _check(one, options.by)
-    found = {metric: _panel(runs, metric, options.by) for metric in (_LOSS, *_probed(runs))}
-    laws = [c for panel in found.values() for c in panel if c.law is not None]
+    _check(runs, options.by)
+
+    # ---- Model: curves, and a law fitted to each ----
+    panels = {metric: _panel(runs, metric, options.by) for metric in (_LOSS, *_probed(runs))}
+    laws = [c for panel in panels.values() for c in panel if c.law is not None]
     if not laws:
-        what = "runs" if options.by == "parameters" else "evaluations beyond their beginning"
-        most = max((len(c.spent) for panel in found.values() for c in panel), default=len(runs))
+        needed = "runs" if options.by == "parameters" else "evaluations beyond their beginning"
+        most = max((len(c.spent) for panel in panels.values() for c in panel), default=len(runs))
         raise DataError(
             "there is too little to fit a law to",
-            where=", ".join(one.name for one in runs),
-            why=f"a law takes {FEWEST} {what}; the longest curve has {most}",
+            where=", ".join(run.name for run in runs),
+            why=f"a law takes {FEWEST} {needed}; the longest curve has {most}",
             do="train longer, evaluate more often (--probe-every), or name more runs",
         )
+
+    # ---- Output: a picture, and a table ----
     if options.plot is not None:
-        atomic.write_bytes(options.plot, scaling_plot.png(found, options.by))
+        atomic.write_bytes(options.plot, scaling_plot.png(panels, options.by))
         console.say(f"wrote {options.plot}")
-    console.result(_plain(runs, found, options.by))
-    _show(runs, found, options.by, console)
+    console.result(_results(runs, panels, options.by))
+    _show(runs, panels, options.by, console)
 
 
 def _read(path: Path, console: Console) -> Run:
@@ -101,71 +107,74 @@ def _read(path: Path, console: Console) -> Run:
     (unit,) = (name for name in _UNITS if name in rows[-1])
     parameters, stopped = 0, ""
     if folder.checkpoint.is_file():
-        held = checkpoint.load(folder.checkpoint)
-        parameters = sum(t.numel() for part in held.tensors.values() for t in part.values())
-        stopped = str(held.manifest.results.get("stopped", ""))
+        content = checkpoint.load(folder.checkpoint)
+        parameters = sum(t.numel() for part in content.tensors.values() for t in part.values())
+        stopped = str(content.manifest.results.get("stopped", ""))
     else:
         console.say(f"{path} is not finished: read up to step {rows[-1]['step']}")
     if parameters and not all("flops" in row for row in rows):
-        # Of a version that did not count them.
+        # The version that wrote the log did not count them.
         rows = [{**row, "flops": 6.0 * parameters * row[unit]} for row in rows]
-    spent = runlog.seconds(folder.log)
-    seconds = spent[max(spent)] if spent else None
+    seconds_at = runlog.seconds(folder.log)
+    seconds = seconds_at[max(seconds_at)] if seconds_at else None
     return Run(str(path), rows, unit, parameters, seconds, stopped)
 
 
-def _check(one: Run, by: By) -> None:
-    if by == "tokens" and one.unit != by:
-        raise UsageError(f"{one.name} has read {one.unit}, no tokens", do="use --by flops")
-    lacks = not one.parameters if by == "parameters" else by not in one.rows[-1]
-    if lacks:
-        raise UsageError(
-            f"{one.name} is not finished, so its {by} are not known",
-            do="finish it, leave it out, or use --by tokens",
-        )
+def _check(runs: Sequence[Run], by: By) -> None:
+    if len({run.name for run in runs}) < len(runs):
+        raise UsageError("a run is named twice")
+    for run in runs:
+        if by == "tokens" and run.unit != by:
+            raise UsageError(f"{run.name} has read {run.unit}, no tokens", do="use --by flops")
+        is_unknown = not run.parameters if by == "parameters" else by not in run.rows[-1]
+        if is_unknown:
+            raise UsageError(
+                f"{run.name} is not finished, so its {by} are not known",
+                do="finish it, leave it out, or use --by tokens",
+            )
 
 
 def _probed(runs: Sequence[Run]) -> list[str]:
     """The scores that any of the runs logged."""
-    return sorted({n for one in runs for row in one.rows for n in row if n.startswith("probe_")})
+    return sorted({n for run in runs for row in run.rows for n in row if n.startswith("probe_")})
 
 
 def _panel(runs: Sequence[Run], metric: str, by: By) -> list[Curve]:
-    """The curves of a metric: of each run that has it, and of all together where there are many."""
+    """The curves of a metric: of each run that has it, and of several runs together."""
     column = "flops" if by == "parameters" else by
-    found, sizes = [], []
-    for one in runs:
-        curve = curves.of_run(one.name, one.rows, metric, column)
+    of_runs, sizes = [], []
+    for run in runs:
+        curve = curves.of_run(run.name, run.rows, metric, column)
         if curve is not None:
-            found.append(curve)
-            sizes.append(float(one.parameters))
-    if len(found) < 2:
-        return [] if by == "parameters" else found
+            of_runs.append(curve)
+            sizes.append(float(run.parameters))
+    if len(of_runs) < 2:
+        return [] if by == "parameters" else of_runs
     if by == "parameters":
-        return [curves.of_ends(found, sizes)]
-    return [*found, curves.envelope(found)]
+        return [curves.of_ends(of_runs, sizes)]
+    return [*of_runs, curves.envelope(of_runs)]
 
 
-def _plain(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By) -> dict[str, Any]:
-    """All of it for machines."""
+def _results(runs: Sequence[Run], panels: Mapping[str, list[Curve]], by: By) -> dict[str, Any]:
+    """Runs and curves in the types of JSON."""
     return {
         "by": by,
         "runs": [
             {
-                "run": one.name,
-                "parameters": one.parameters or None,
-                one.unit: one.rows[-1][one.unit],
-                "flops": one.rows[-1].get("flops"),
-                "seconds": one.seconds,
-                "stopped": one.stopped or None,
+                "run": run.name,
+                "parameters": run.parameters or None,
+                run.unit: run.rows[-1][run.unit],
+                "flops": run.rows[-1].get("flops"),
+                "seconds": run.seconds,
+                "stopped": run.stopped or None,
             }
-            for one in runs
+            for run in runs
         ],
-        "curves": [_told(curve) for panel in found.values() for curve in panel],
+        "curves": [_described(curve) for panel in panels.values() for curve in panel],
     }
 
 
-def _told(curve: Curve) -> dict[str, Any]:
+def _described(curve: Curve) -> dict[str, Any]:
     law = curve.law
     fitted = law and {
         "limit": asdict(law.limit) if law.settles else None,
@@ -188,11 +197,11 @@ def _told(curve: Curve) -> dict[str, Any]:
     }
 
 
-def _show(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By, console: Console) -> None:
-    """The table for a person."""
+def _show(runs: Sequence[Run], panels: Mapping[str, list[Curve]], by: By, console: Console) -> None:
+    """Show a table for each metric, and a line for each run."""
     if console.as_json or console.quiet:
         return
-    for metric, panel in found.items():
+    for metric, panel in panels.items():
         rows = [
             [
                 curve.name,
@@ -207,14 +216,12 @@ def _show(runs: Sequence[Run], found: Mapping[str, list[Curve]], by: By, console
         title = f"{metric} by {by}: value = limit + scale * {by} ** -exponent, 95% intervals"
         columns = ["run", by, metric, "exponent", "limit", f"gain of twice the {by}"]
         tables.show(title, columns, rows)
-    for one in runs:
-        last = one.rows[-1]
-        spent = f"{human(last[one.unit])} {one.unit}"
+    for run in runs:
+        last = run.rows[-1]
+        spent = f"{human(last[run.unit])} {run.unit}"
         spent += f", {human(last['flops'])} FLOPs" if "flops" in last else ""
-        clock = "" if one.seconds is None else f", {one.seconds:,.0f} s"
-        console.say(
-            f"{one.name}: {spent}{clock}" + (f"; stopped: {one.stopped}" if one.stopped else "")
-        )
+        spent += "" if run.seconds is None else f", {run.seconds:,.0f} s"
+        console.say(f"{run.name}: {spent}" + (f"; stopped: {run.stopped}" if run.stopped else ""))
 
 
 def _limit(curve: Curve) -> str:
@@ -223,8 +230,9 @@ def _limit(curve: Curve) -> str:
     return _cell(curve.law.limit if curve.law else None, "", 3)
 
 
-def _cell(held: Interval | None, sign: str, digits: int) -> str:
-    if held is None:
+def _cell(interval: Interval | None, sign: str, digits: int) -> str:
+    if interval is None:
         return "-"
-    value, low, high = (f"{end:{sign}.{digits}f}" for end in (held.value, held.low, held.high))
+    ends = interval.value, interval.low, interval.high
+    value, low, high = (f"{end:{sign}.{digits}f}" for end in ends)
     return f"{value} [{low}, {high}]"
