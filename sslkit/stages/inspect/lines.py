@@ -1,4 +1,4 @@
-"""What inspect finds out about text and code: lines as records, and tokens."""
+"""Statistics of text and code for inspect: lines as records, and tokens."""
 
 import io
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _BLOCK = 1 << 19
 
 
 def inspect(stream: io.BufferedReader, records: Records, scheme: Strings) -> dict[str, Any]:
-    """Read a file to its end; the tokens that build-vocab would count."""
+    """Read a file to its end; return the number of tokens that build-vocab would count."""
     reader: Reader[Slices] | None = scheme.reader(records.source, ())
     tokens = 0
     lines = _Lines(records)
@@ -31,7 +31,7 @@ def inspect(stream: io.BufferedReader, records: Records, scheme: Strings) -> dic
 
 
 def pairs(path: Path, refused: Refused) -> dict[str, Any]:
-    """The words on both sides of a file of pairs; lines that are none count as refused."""
+    """Count the words on both sides of a file of pairs; lines that are no pairs are refused."""
     domain = text.Domain(text.Settings(documents="pair"))
     first = second = count = 0
     for number, record in enumerate(domain.pairs(path, "skip"), 1):
@@ -44,9 +44,9 @@ def pairs(path: Path, refused: Refused) -> dict[str, Any]:
 
 
 def parsed(path: Path, refused: Refused) -> dict[str, Any]:
-    """Whether Python parses: it is read either way, and without a tree has fewer classes.
+    """Whether a Python file parses; where it does not, its tokens have fewer classes.
 
-    What has been refused for its bytes is not asked again.
+    A file that was refused for its bytes is not parsed.
     """
     if refused.count or code.language(str(path)) != "python":
         return {}
@@ -55,42 +55,42 @@ def parsed(path: Path, refused: Refused) -> dict[str, Any]:
 
 
 def _blocks(stream: io.BufferedReader) -> Iterator[bytes]:
-    """The file in pieces that part no CR from its LF, and an empty one at the end."""
+    """The file in pieces that keep CR and LF together, and an empty piece at the end."""
     while block := stream.read(_BLOCK):
         yield block + stream.read(1) if block.endswith(b"\r") else block
     yield b""
 
 
 class _Lines:
-    """Lines in pieces; a line may be as long as the file."""
+    """Cuts pieces of a file into lines, each a record; a line may be as long as the file."""
 
     def __init__(self, records: Records) -> None:
         self._records = records
-        self._within = False
+        self._is_open = False
 
     def add(self, block: bytes) -> None:
-        """The next bytes of the file."""
+        """Add the next bytes of the file."""
         if b"\r" in block:
             block = block.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         first, *rest = block.split(b"\n")
         self._piece(first)
         for line in rest:
-            if not self._within:
+            if not self._is_open:
                 self._begin()  # A blank line.
             self.end()
             self._piece(line)
 
     def end(self) -> None:
-        """The line is whole."""
+        """End the line."""
         self._records.end()
-        self._within = False
+        self._is_open = False
 
     def _piece(self, piece: bytes) -> None:
         if piece:
-            if not self._within:
+            if not self._is_open:
                 self._begin()
             self._records.add(piece)
 
     def _begin(self) -> None:
         self._records.begin(str(self._records.count + 1), named=False)
-        self._within = True
+        self._is_open = True

@@ -1,4 +1,4 @@
-"""What inspect finds out about molecules: which are refused, which are the same, their tokens."""
+"""Statistics of molecules for inspect: which are refused, duplicates, and tokens."""
 
 import io
 from pathlib import Path
@@ -12,7 +12,7 @@ _HEAD = 4096
 
 
 def inspect(stream: io.BufferedReader, path: Path, records: Records) -> dict[str, Any]:
-    """Read a file of SMILES or mol blocks to its end; repeats are found as splits find them.
+    """Read a file of SMILES or mol blocks to its end; duplicates are those that splits count.
 
     Raises:
         DataError: there is no molecule.

@@ -1,4 +1,4 @@
-"""The command that comes next for some files, such that it runs as it stands."""
+"""Suggestions of the next command for some files, each of which runs as it is."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -25,61 +25,62 @@ _TASKS = {
     "per-token": "tagging",
 }
 
-Found = Mapping[str, Any]
+#: What inspect states of one file.
+Entry = Mapping[str, Any]
 
 
 def commands(
-    asked: Sequence[Path],
+    inputs: Sequence[Path],
     reference: Path | None,
     names: Columns,
-    found: Sequence[Found],
+    entries: Sequence[Entry],
     *,
     all_files: bool = False,
 ) -> list[str]:
-    """A command line for each kind of file; none for what cannot be used."""
-    usable = [entry for entry in found if "error" not in entry]
-    corpora: dict[str, list[Found]] = {}
+    """A command line for each kind of file; none for files that cannot be used."""
+    usable = [entry for entry in entries if "error" not in entry]
+    corpora: dict[str, list[Entry]] = {}
     lines: list[str] = []
     for entry in usable:
         file = shlex.quote(entry["file"])
         if entry["kind"] == "artifact":
             lines.append(f"sslkit show {file}")
         elif entry["kind"] == "BED":
-            where = shlex.quote(str(reference)) if reference else "GENOME.fa"
-            lines.append(f"sslkit embed {file} --reference {where}{_skip([entry])}{_needed()}")
+            genome = shlex.quote(str(reference)) if reference else "GENOME.fa"
+            lines.append(f"sslkit embed {file} --reference {genome}{_skip([entry])}{_needed()}")
         elif "columns" in entry:
             lines += _of_table(entry, names)
         elif entry["domain"]:
             corpora.setdefault(entry["domain"], []).append(entry)
-    wholes = [
-        each
-        for domain, held in corpora.items()
-        for each in _of_corpus(asked, domain, held, all_files)
+    of_corpora = [
+        line
+        for domain, corpus in corpora.items()
+        for line in _of_corpus(inputs, domain, corpus, all_files)
     ]
-    return wholes + lines
+    return of_corpora + lines
 
 
 def _of_corpus(
-    asked: Sequence[Path], domain: str, found: Sequence[Found], all_files: bool
+    inputs: Sequence[Path], domain: str, entries: Sequence[Entry], all_files: bool
 ) -> list[str]:
-    files = [Path(entry["file"]) for entry in found]
+    files = [Path(entry["file"]) for entry in entries]
     # A folder stands for its files, as the user named it.
-    whole = [next((a for a in asked if a == file or a in file.parents), file) for file in files]
-    paths = list(dict.fromkeys(whole))
+    named = [next((a for a in inputs if a == file or a in file.parents), file) for file in files]
+    paths = list(dict.fromkeys(named))
     every = " --all-files" if all_files and any(path.is_dir() for path in paths) else ""
-    words = shlex.join(map(str, paths)) + every + _skip(found)
+    words = shlex.join(map(str, paths)) + every + _skip(entries)
     if domain == _pretrained():
         return [f"sslkit embed {words}"]
     can_train = hasattr(catalog.load("domain", domain), "Domain")
     if can_train and {str(file) for file in files} <= _counted():
-        paired = all("pairs" in entry for entry in found)
-        aligned = " --set documents=pair --objective mlm+align" if paired else ""
-        plain = f"sslkit pretrain{aligned}{_skip(found)}"
+        are_pairs = all("pairs" in entry for entry in entries)
+        aligned = " --set documents=pair --objective mlm+align" if are_pairs else ""
+        plain = f"sslkit pretrain{aligned}{_skip(entries)}"
         # Rows of alignments can be read as sequences, and in their columns.
-        in_columns = f"sslkit pretrain --model factored --set aligned=true{_skip(found)}"
+        in_columns = f"sslkit pretrain --model factored --set aligned=true{_skip(entries)}"
         return [plain, in_columns] if _are_alignments(domain, files) else [plain]
-    other = " --out other.parquet" if _VOCABULARY.exists() else ""
-    return [f"sslkit build-vocab {words}{_named(paths, domain, all_files)}{other}"]
+    out = " --out other.parquet" if _VOCABULARY.exists() else ""
+    return [f"sslkit build-vocab {words}{_named(paths, domain, all_files)}{out}"]
 
 
 def _are_alignments(domain: str, files: Sequence[Path]) -> bool:
@@ -88,16 +89,16 @@ def _are_alignments(domain: str, files: Sequence[Path]) -> bool:
 
 
 def _named(paths: list[Path], domain: str, all_files: bool) -> str:
-    """``--domain``, where the names of the files do not tell."""
+    """``--domain``, where it is not recognised by the names of the files."""
     try:
-        plain = recognition.recognise(paths, None, Columns(), all_files=all_files)[0] == domain
+        name, _ = recognition.recognise(paths, None, Columns(), all_files=all_files)
     except SslkitError:
-        plain = False
-    return "" if plain else f" --domain {domain}"
+        name = ""
+    return "" if name == domain else f" --domain {domain}"
 
 
 def _pretrained() -> str:
-    """The domain of the checkpoint here; empty where there is none that can be read."""
+    """The domain of the checkpoint in this folder; empty where none can be read."""
     try:
         if not _PRETRAINED.is_file():
             return ""
@@ -107,16 +108,16 @@ def _pretrained() -> str:
 
 
 def _counted() -> set[str]:
-    """The files that the vocabulary here was made from."""
+    """The files that ``vocab.parquet`` in this folder was counted from."""
     try:
-        held = pq.read_schema(_VOCABULARY).metadata or {}
-        made = manifest.from_json(held[manifest.METADATA_KEY].decode(), str(_VOCABULARY))
+        metadata = pq.read_schema(_VOCABULARY).metadata or {}
+        vocabulary = manifest.from_json(metadata[manifest.METADATA_KEY].decode(), str(_VOCABULARY))
     except (OSError, pa.ArrowException, KeyError, DataError):
         return set()
-    return {entry.path for entry in made.inputs}
+    return {entry.path for entry in vocabulary.inputs}
 
 
-def _of_table(entry: Found, names: Columns) -> list[str]:
+def _of_table(entry: Entry, names: Columns) -> list[str]:
     file = shlex.quote(entry["file"])
     labels = entry.get("labels", {})
     if labels and not labels["usable"]:
@@ -132,13 +133,13 @@ def _of_table(entry: Found, names: Columns) -> list[str]:
         column = f" --sequence-column {shlex.quote(names.sequence)}" if names.sequence else ""
         return [f"sslkit embed {file}{column}{_skip([entry])}"]
     column = shlex.quote(entry["sequence_column"] or "")
-    other = " --out other.parquet" if _VOCABULARY.exists() else ""
+    out = " --out other.parquet" if _VOCABULARY.exists() else ""
     line = f"sslkit build-vocab {file} --sequence-column {column} --domain {entry['domain']}"
-    return [line + _skip([entry]) + other]
+    return [line + _skip([entry]) + out]
 
 
-def _task(entry: Found) -> str:
-    """``--task``, and which of two labels is the positive one, where that is not plain."""
+def _task(entry: Entry) -> str:
+    """``--task``, and the positive one of two labels where the task cannot know it."""
     labels = entry["labels"]
     if entry["domain"] != "genome" or labels["kind"] != "binary":
         return f"--task {_TASKS[labels['kind']]}"
@@ -152,10 +153,10 @@ def _task(entry: Found) -> str:
     return "--task promoter"
 
 
-def _skip(found: Sequence[Found]) -> str:
-    return " --on-error skip" if any(entry["refused"]["count"] for entry in found) else ""
+def _skip(entries: Sequence[Entry]) -> str:
+    return " --on-error skip" if any(entry["refused"]["count"] for entry in entries) else ""
 
 
 def _needed() -> str:
-    """What has to be there before, as a comment of the shell."""
+    """A shell comment on what must be done before."""
     return "" if _PRETRAINED.is_file() else "  # after sslkit pretrain"

@@ -1,8 +1,10 @@
-"""inspect: what a file holds, what of it a stage would refuse, and which command comes next.
+"""inspect: describe files, name records that a stage would refuse, and suggest the next command.
 
-The story: each file is recognised by its name and its first bytes and read once, in pieces, so
-that memory stays bounded whatever the length of its records; what is found is told file by file;
-what a stage would refuse is named by file and record, and ends the command with an error.
+    sslkit inspect corpus/ labels.csv
+
+Each file is recognised by its name and its first bytes and read once, in pieces, so that memory
+stays bounded however long its records are; it is described file by file; records that a stage would
+refuse are named, and end the command with an error.
 """
 
 import codecs
@@ -75,9 +77,10 @@ def run(options: Options, console: Console) -> None:
     """Inspect files; see the command's help.
 
     Raises:
-        UsageError: nothing there.
-        DataError: a file that cannot be read, or records that a stage would refuse.
+        UsageError: there is no such file.
+        DataError: a file cannot be read, or a stage would refuse records.
     """
+    # ---- Data: files that any domain, or a reader of tables or sequences, can read ----
     if options.domain:
         module = catalog.load("domain", options.domain)
         catalog.check_records(options.domain, module, "there is no file to inspect")
@@ -89,98 +92,102 @@ def run(options: Options, console: Console) -> None:
         all_files=options.all_files,
         on_error="skip",
     )
-    found = [_broken(path) for path in listing.left_out.get(folders.DANGLING, ())]
+
+    # ---- Description: an entry for each file ----
+    entries = [_broken(path) for path in listing.left_out.get(folders.DANGLING, ())]
     for path in listing.files:
         with console.progress(f"inspect {path}", None, "letters") as progress:
-            found.append(_held(path, options, schemes, progress))
-        console.show(report.text(found[-1]) + "\n")
-    following = next_command.commands(
-        options.input, options.reference, options.names, found, all_files=options.all_files
+            entries.append(_inspect(path, options, schemes, progress))
+        console.show(report.text(entries[-1]) + "\n")
+
+    # ---- Output: the next commands, and an error where a stage would refuse ----
+    commands = next_command.commands(
+        options.input, options.reference, options.names, entries, all_files=options.all_files
     )
-    told = "\n".join(f"next: {visible(command)}" for command in following)
+    suggestions = "\n".join(f"next: {visible(command)}" for command in commands)
     if listing.left_out:
         console.say(str(listing))
     left_out = {reason: list(map(str, paths)) for reason, paths in listing.left_out.items()}
-    console.result({"files": found, "next": following, "left_out": left_out}, told)
-    report.refuse(found)
+    console.result({"files": entries, "next": commands, "left_out": left_out}, suggestions)
+    report.refuse(entries)
 
 
 def _broken(path: Path) -> dict[str, Any]:
-    """What is told of a link that leads nowhere."""
+    """The entry of a link that leads nowhere."""
     error = folders.dangling([path])
     return {"file": str(path), "error": {"what": error.what, **dict(error.details())}}
 
 
 def _schemes(domain: str | None) -> Schemes:
-    """How tokens are counted, by domain; the one that was named comes first.
+    """How tokens are counted, by domain; the domain of ``--domain`` comes first.
 
     Raises:
         UsageError: there is no such domain.
     """
-    found = {}
+    schemes = {}
     first = {domain: catalog.load("domain", domain)} if domain else {}
     for name, module in (first | catalog.loadable("domain")).items():
         if hasattr(module, "counting") and hasattr(module, "ENDINGS"):
-            found[name] = module.counting(module.Settings(), "stop")
-    return found
+            schemes[name] = module.counting(module.Settings(), "stop")
+    return schemes
 
 
-def _held(path: Path, options: Options, schemes: Schemes, progress: Progress) -> dict[str, Any]:
-    """What a file holds, or the error that it gives."""
-    told: dict[str, Any] = {"file": str(path)}
+def _inspect(path: Path, options: Options, schemes: Schemes, progress: Progress) -> dict[str, Any]:
+    """The entry of a file: its content, or the error that it gives."""
+    entry: dict[str, Any] = {"file": str(path)}
     try:
         if not pipes.is_pipe(path):
             with source.reading(path), path.open("rb") as raw:
-                told["bytes"] = path.stat().st_size
-                told["compression"] = source.compression(raw.read(6)) or None
+                entry["bytes"] = path.stat().st_size
+                entry["compression"] = source.compression(raw.read(6)) or None
         with source.open_bytes(path, once=True) as stream:
-            told |= _content(path, stream, options, schemes, progress)
+            entry |= _content(path, stream, options, schemes, progress)
     except DataError as error:
-        told["error"] = {"what": error.what, **dict(error.details())}
-    return told
+        entry["error"] = {"what": error.what, **dict(error.details())}
+    return entry
 
 
 def _content(
     path: Path, stream: io.BufferedReader, options: Options, schemes: Schemes, progress: Progress
 ) -> dict[str, Any]:
-    """Kind and content of an open file."""
+    """Kind and statistics of an open file."""
     kind = _kind(path, stream, options, schemes)
     if kind == _ARTIFACT:
         return {"kind": kind}
-    told: dict[str, Any] = {"kind": _FORMATS.get(kind, kind)}
+    content: dict[str, Any] = {"kind": _FORMATS.get(kind, kind)}
     scheme = schemes.get(kind)
     records = _Watched(str(path), scheme is None and kind != _PAIRS, progress)
     if kind == "molecule":
-        told |= molecules.inspect(stream, path, records)
+        content |= molecules.inspect(stream, path, records)
     elif isinstance(scheme, Strings):
-        told |= lines.inspect(stream, records, scheme)
-        told["domain"] = kind
+        content |= lines.inspect(stream, records, scheme)
+        content["domain"] = kind
         if kind == "code" and not pipes.is_pipe(path):
-            told |= lines.parsed(path, records.refused)
+            content |= lines.parsed(path, records.refused)
     elif kind == _PAIRS:
         text = schemes["text"]
         assert isinstance(text, Strings)
-        told |= lines.inspect(stream, records, text)
-        told |= lines.pairs(path, records.refused) | {"domain": "text"}
+        content |= lines.inspect(stream, records, text)
+        content |= lines.pairs(path, records.refused) | {"domain": "text"}
     elif kind == _TABLE:
-        told["kind"] = "Parquet" if stream.peek(4).startswith(b"PAR1") else "table"
-        told |= tables.inspect(stream, path, options.names, records, options.domain)
+        content["kind"] = "Parquet" if stream.peek(4).startswith(b"PAR1") else "table"
+        content |= tables.inspect(stream, path, options.names, records, options.domain)
     else:
         _sequences(stream, path, kind, options.reference, records)
-    told.setdefault("domain", options.domain or records.domain())
-    told |= records.describe(told["domain"])
-    return told | {"refused": records.refused.describe()}
+    content.setdefault("domain", options.domain or records.domain())
+    content |= records.describe(content["domain"])
+    return content | {"refused": records.refused.describe()}
 
 
 class _Watched(Records):
-    """Records that show how far they have come."""
+    """Records that advance a progress bar."""
 
-    def __init__(self, name: str, complain: bool, progress: Progress) -> None:
-        super().__init__(name, complain=complain)
+    def __init__(self, name: str, check_letters: bool, progress: Progress) -> None:
+        super().__init__(name, check_letters=check_letters)
         self._progress = progress
 
     def add(self, piece: bytes) -> None:
-        """Letters of the record."""
+        """Add letters to the record."""
         super().add(piece)
         self._progress.advance(len(piece))
 
@@ -202,23 +209,24 @@ def _kind(path: Path, stream: io.BufferedReader, options: Options, schemes: Sche
         return _PAIRS
     module = catalog.load("domain", options.domain) if options.domain else None
     endings = [end for name in schemes for end in catalog.load("domain", name).ENDINGS]
-    own = tuple(endings) if module is None else recognition.endings(module)
+    domain_endings = tuple(endings) if module is None else recognition.endings(module)
     reads_tables = module is None or hasattr(module, "Domain")
-    if reads_tables and table.starts(stream, path, own, is_named=columns):
+    if reads_tables and table.starts(stream, path, domain_endings, is_named=columns):
         return _TABLE
-    signed = head.startswith((b">", b"LOCUS ", b"PAR1", alignment.SIGN))
+    has_signature = head.startswith((b">", b"LOCUS ", b"PAR1", alignment.SIGN))
     for domain, scheme in schemes.items():
         if scheme.fasta or options.domain not in {None, domain}:
             continue
         module = catalog.load("domain", domain)
-        ends = source.plain_name(path).lower().endswith(module.ENDINGS)
-        if options.domain or (ends and not (signed and getattr(module, "COMMON", False))):
+        has_ending = source.plain_name(path).lower().endswith(module.ENDINGS)
+        is_common = getattr(module, "COMMON", False)
+        if options.domain or (has_ending and not (has_signature and is_common)):
             return domain
     return sequences.kind_of(stream, path, bool(options.reference), columns)
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether a Parquet file is an artifact that says how it was made."""
+    """Whether a Parquet file is an artifact with a manifest."""
     if pipes.is_pipe(path):
         return False
     try:
@@ -235,7 +243,7 @@ def _sequences(
         _fasta(stream, path, records)
         return
     if kind == "bed":
-        found = bed.parse(stream, path, reference) if reference else bed.intervals(stream, path)
+        sequence = bed.parse(stream, path, reference) if reference else bed.intervals(stream, path)
     else:
         parse: dict[str, Callable[[io.BufferedReader, Path], Iterator[Record]]] = {
             "fasta": alignment.parse_fasta,
@@ -243,8 +251,8 @@ def _sequences(
             "genbank": genbank.parse,
             "stockholm": alignment.parse,
         }
-        found = parse[kind](stream, path)
-    for record in found:
+        sequence = parse[kind](stream, path)
+    for record in sequence:
         if record.error:
             records.bad(record.id, record.error)
         elif kind == "bed" and reference is None:
@@ -257,7 +265,7 @@ def _sequences(
 
 
 def _fasta(stream: io.BufferedReader, path: Path, records: Records) -> None:
-    """FASTA in pieces: a chromosome may be larger than the memory."""
+    """Read FASTA in pieces: a chromosome may be larger than the memory."""
     for title, letters, problem in fasta.pieces(stream, path):
         if title is not None:
             name, _ = fasta.named(title, records.count + 1)

@@ -1,4 +1,4 @@
-"""What inspect finds out about a table: its columns, and its labels where it has some."""
+"""Statistics of a table for inspect: its columns, and its labels where it has some."""
 
 import io
 import math
@@ -15,35 +15,35 @@ from sslkit.files import classes, ids, kmers, labelled, table
 from sslkit.files.columns import Columns
 from sslkit.stages.inspect.records import Records
 
-#: More different labels than these are numbers, or no labels at all.
+#: With more different labels these are numbers, or no labels.
 _CLASSES = 1000
-#: Domains of which a cell is a text as it stands.
-_RUNNING = ("text", "code")
+#: Domains whose cells are plain text.
+_PLAIN = ("text", "code")
 _MISSING = classes.missing(",".join(classes.MISSING))
-#: Where no sequence is longer, a label may be as long by chance.
+#: Where no sequence is longer, labels may have their lengths by chance.
 _SHORT = 8
 
 
 class Labels:
-    """Classes or numbers, row by row, or letters, one for each of the sequence's."""
+    """Statistics of labels, added row by row: classes, numbers, or a letter for each letter."""
 
     def __init__(self) -> None:
         self._written: Counter[str] = Counter()
         self.letters: Counter[str] = Counter()
-        self._longest, self._beside = 0, True
+        self._longest, self._fit_letters = 0, True
         self.many = False
         self.missing = self.count = 0
         self.numeric = True
         self._low, self._high, self._sum = math.inf, -math.inf, 0.0
 
     def add(self, label: str, letters: int) -> None:
-        """One label, which is not missing, of a sequence of so many letters."""
+        """Add a label that is not missing, of a sequence of so many letters."""
         self.count += 1
-        units = "".join(label.split())
-        self._beside = self._beside and len(units) == letters
+        label_letters = "".join(label.split())
+        self._fit_letters = self._fit_letters and len(label_letters) == letters
         self._longest = max(self._longest, letters)
-        if self._beside:
-            self.letters.update(units)
+        if self._fit_letters:
+            self.letters.update(label_letters)
         if not self.many:
             self._written[label] += 1
             self.many = len(self._written) > _CLASSES
@@ -58,16 +58,16 @@ class Labels:
 
     @property
     def classes(self) -> Counter[str]:
-        """How many labels there are of each class, however they are spelled."""
-        found: Counter[str] = Counter()
+        """Number of labels of each class, whatever their spelling."""
+        counts: Counter[str] = Counter()
         names = classes.spellings(self._written)
         for label, count in self._written.items():
-            found[names[label]] += count
-        return found
+            counts[names[label]] += count
+        return counts
 
     @property
     def kind(self) -> str:
-        """What task they make: binary, multiclass, regression, per-token, or none of these."""
+        """The kind of task: binary, multiclass, regression, per-token, or empty."""
         if self.per_token:
             return PER_TOKEN
         several = self.many or len(self.classes) > 1
@@ -79,43 +79,43 @@ class Labels:
 
     @property
     def per_token(self) -> bool:
-        """Whether every label is as long as its sequence: a letter speaks of a letter."""
-        return self._beside and self._longest > _SHORT
+        """Whether labels have a letter for each letter of the sequence."""
+        return self._fit_letters and self._longest > _SHORT
 
     def _whole(self) -> bool:
-        """Whether numbers look like those of classes: whole, and few for the records there are."""
+        """Whether numbers look like those of classes: integers, and few of them."""
         few = len(self.classes) <= max(2, self.count // 5)
         return few and all(float(name).is_integer() for name in self.classes)
 
     def describe(self) -> dict[str, Any]:
-        """For JSON."""
-        told: dict[str, Any] = {"missing": self.missing, "kind": self.kind}
+        """Statistics for JSON."""
+        description: dict[str, Any] = {"missing": self.missing, "kind": self.kind}
         if self.kind == "regression":
             mean = self._sum / max(self.count, 1)
-            return told | {"min": self._low, "mean": mean, "max": self._high}
+            return description | {"min": self._low, "mean": mean, "max": self._high}
         if self.per_token:
-            return told | {"classes": dict(sorted(self.letters.items()))}
+            return description | {"classes": dict(sorted(self.letters.items()))}
         if self.many:
-            return told | {"classes": f"more than {_CLASSES}"}
-        return told | {"classes": dict(sorted(self.classes.items()))}
+            return description | {"classes": f"more than {_CLASSES}"}
+        return description | {"classes": dict(sorted(self.classes.items()))}
 
 
 class _Rows:
-    """What is told of a table, row by row."""
+    """Statistics of a table, added row by row."""
 
     def __init__(self, path: Path, columns: Columns, records: Records, domain: str | None) -> None:
         self._path, self._columns, self._records = path, columns, records
-        self._asked, self.domain, self._is_text = domain, "", False
-        self._reads: RecordDomain | None = None
+        self._named_domain, self.domain, self._is_text = domain, "", False
+        self._reader: RecordDomain | None = None
         self._labels, self._parts = Labels(), Counter[str]()
         self._missing: Counter[str] = Counter()
-        self._alike, self._differing = Repeats(), Repeats()
+        self._sequences, self._labelled_sequences = Repeats(), Repeats()
         self._header: list[str] = []
         self._label = self._split = self._sequence = ""
         self._id: str | None = None
 
     def add(self, row: table.Row) -> None:
-        """The next row."""
+        """Add the next row."""
         records = self._records
         if row.error:
             records.bad(row.id, row.error)
@@ -139,71 +139,71 @@ class _Rows:
             return
         self._labels.add(label, len(text))
         if fingerprint is not None:
-            self._alike.add(fingerprint, records.count)
-            self._differing.add(hashed(f"{fingerprint}:{label}".encode()), records.count)
+            self._sequences.add(fingerprint, records.count)
+            self._labelled_sequences.add(hashed(f"{fingerprint}:{label}".encode()), records.count)
 
     def _text(self, row: table.Row) -> bytes:
-        """What the record says; nothing of one that its domain refuses."""
+        """The bytes of the record; none of one that its domain refuses."""
         if self._is_text:
             return row.text.encode()
-        if self._reads is None:
+        if self._reader is None:
             pieces = row.text.split()
             if problem := kmers.problem(pieces):
                 self._records.refused.add(self._records.count, self._records.where, problem)
             return "".join(pieces).encode()
-        record = self._reads.record(row.id, row.text, str(self._path), row.number)
+        record = self._reader.record(row.id, row.text, str(self._path), row.number)
         if record.error:
             self._records.refused.add(self._records.count, self._records.where, record.error)
             return b""
-        return self._reads.signature(record)
+        return self._reader.signature(record)
 
     def _begin(self, header: list[str]) -> None:
         self._header = header
         if self._path.is_file():
-            found = table.columns(self._path, self._columns)
+            columns = table.columns(self._path, self._columns)
         else:
-            found = table.meant(self._path, header, self._columns)
-        self._label, self._split = found.label or "", found.split or ""
-        self._id, self._sequence = found.id, found.sequence
-        self.domain = recognition.of_column(self._sequence, self._asked)
-        if not self.domain and self._asked in _RUNNING:
-            self.domain, self._is_text = self._asked, True
-            self._records.take_all()
+            columns = table.meant(self._path, header, self._columns)
+        self._label, self._split = columns.label or "", columns.split or ""
+        self._id, self._sequence = columns.id, columns.sequence
+        self.domain = recognition.of_column(self._sequence, self._named_domain)
+        if not self.domain and self._named_domain in _PLAIN:
+            self.domain, self._is_text = self._named_domain, True
+            self._records.accept_all()
             return
         if self.domain:
             module = catalog.load("domain", self.domain)
-            self._reads = module.Domain(module.Settings())
-            self._records.take_all()
+            self._reader = module.Domain(module.Settings())
+            self._records.accept_all()
 
     def describe(self) -> dict[str, Any]:
-        """For JSON; what is wrong with the file as a whole counts as refused."""
-        told: dict[str, Any] = {
+        """Statistics for JSON; a fault of the file as a whole counts as refused."""
+        description: dict[str, Any] = {
             "columns": {name: {"missing": self._missing[name]} for name in self._header},
             "sequence_column": self._sequence or None,
             "id_column": self._id,
             "label_column": self._label or None,
         }
         if self.domain:
-            told["domain"] = self.domain
+            description["domain"] = self.domain
         if self._label:
-            told["labels"] = self._labels.describe()
-            contrary = self._alike.found().count - self._differing.found().count
-            told["labels"]["duplicates_of_another_label"] = max(0, contrary)
-            told["labels"]["usable"] = not self._refuse()
+            description["labels"] = self._labels.describe()
+            duplicates = self._sequences.found().count - self._labelled_sequences.found().count
+            description["labels"]["duplicates_of_another_label"] = max(0, duplicates)
+            description["labels"]["usable"] = not self._refuse_labels()
         if self._parts and {part.lower() for part in self._parts} <= set(labelled.PART_NAMES):
-            told["parts"] = dict(sorted(self._parts.items()))
-        return told
+            description["parts"] = dict(sorted(self._parts.items()))
+        return description
 
-    def _refuse(self) -> bool:
-        """Whether stages that read labels take nothing of the file, and why."""
+    def _refuse_labels(self) -> bool:
+        """Refuse the file where stages that read labels cannot use it; whether it was refused."""
         records, labels = self._records, self._labels
         before = records.refused.count
-        alike = not labels.many and len(labels.classes) == 1 and not labels.per_token
-        if labels.count and alike:
+        is_one_class = not labels.many and len(labels.classes) == 1 and not labels.per_token
+        if labels.count and is_one_class:
             (name,) = labels.classes
             records.refused.add(0, records.source, f"all {labels.count} labels are {name!r}")
-        if (found := records.ids.example) and self._columns.id is not None:
-            again, first = found
+        if (repeated := records.ids.example) and self._columns.id is not None:
+            again, first = repeated
             where = f"{records.source}, record {again}"
             why = f"its id, in column {self._id!r}, is that of record {first}, too"
             records.refused.add(again, where, why)
@@ -213,17 +213,17 @@ class _Rows:
 def inspect(
     stream: io.BufferedReader, path: Path, names: Columns, records: Records, domain: str | None
 ) -> dict[str, Any]:
-    """Read a table to its end; what is to be told of it beyond its sequences.
+    """Read a table to its end; return its statistics beyond those of its sequences.
 
     Args:
-        domain: that was named.
+        domain: the one of ``--domain``.
 
     Raises:
-        DataError: it has no row, no column of sequences, or not one that was named.
+        DataError: it has no row, no column of sequences, or lacks a column that was named.
     """
     columns, note = ids.settle([path], names)
     rows = _Rows(path, columns, records, domain)
     for row in table.parse(stream, path, columns, "skip"):
         rows.add(row)
-    told = rows.describe()
-    return told | ({"note": note} if note else {})
+    description = rows.describe()
+    return description | ({"note": note} if note else {})
