@@ -2,6 +2,8 @@
 
 import json
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -117,17 +119,19 @@ def test_counts_that_cannot_be_added_up_are_refused(tmp_path):
         runs.check_sum(np.full(9, 2**62))
 
 
-@pytest.fixture
-def small_disk():
-    """No file may grow beyond 10 kB, as on a full disk."""
+@contextmanager
+def small_disk() -> Iterator[None]:
+    """No file may grow beyond 10 kB, as on a full disk: nor may what the test runner writes."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_is_explained(tmp_path: Path, small_disk: None) -> None:
-    with pytest.raises(ResourceError, match="temporary file cannot be written") as caught:
+def test_a_full_disk_is_explained(tmp_path: Path) -> None:
+    with small_disk(), pytest.raises(ResourceError, match="temporary file cannot") as caught:
         runs.write_run(tmp_path / "a", Words(1), chunks([[1] * 900] * 9))
     assert str(tmp_path / "a") in caught.value.where
     assert "--tmp" in caught.value.do
