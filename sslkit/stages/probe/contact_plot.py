@@ -1,4 +1,4 @@
-"""The picture of contacts: what two methods predict, over what a structure shows."""
+"""The picture of contacts: predictions of two methods over the contacts of a structure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sslkit.figures import FAINT, INK, LINE
 from sslkit.probes.contacts import SEPARATION, Floats, Truth
 
 _COLUMNS = 4
-#: Points of a figure that one residue has at least.
+#: Inches of one panel.
 _SIZE = 3.4
 
 
@@ -26,20 +26,20 @@ class Panel:
 
 
 def png(panels: Sequence[Panel]) -> bytes:
-    """A map for each family; ``figures.check`` comes before."""
+    """A picture with a map for each family; call ``figures.check`` before."""
     columns = min(_COLUMNS, len(panels))
     rows = -(-len(panels) // columns)
 
     def paint(figure: Any) -> None:
-        parts = figure.subplots(rows, columns, squeeze=False).ravel()
-        for axes, panel in zip(parts, panels, strict=False):
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, panel in zip(grid, panels, strict=False):
             _paint(axes, panel)
-        for axes in parts[len(panels) :]:
+        for axes in grid[len(panels) :]:
             axes.set_axis_off()
         above, below = panels[0].above[0], panels[0].below[0]
         figure.suptitle(f"above the diagonal: {above}; below: {below}", fontsize=9)
         figure.legend(
-            *parts[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8
+            *grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8
         )
 
     return figures.png(paint, _SIZE * columns, _SIZE * rows + 0.5, "probe")

@@ -1,9 +1,9 @@
-"""Which residues touch, read from attention maps.
+"""Probes of pairs of residues: contacts, predicted from attention maps.
 
-Families of proteins have an alignment and a structure each; of every family a sequence is shown to
-the pretrained encoder and to the same one untrained; a sparse regression over layers and heads
-learns on some families which maps show contacts, and is judged on the others, beside what is known
-without an encoder.
+Each protein family has an alignment and a structure; the pretrained encoder, and the same one
+untrained, read a sequence of each family; a sparse logistic regression over layers and heads is
+fitted to the contacts of some families and evaluated on the others, with baselines from the
+alignments alone (Rao et al. 2021).
 """
 
 from collections.abc import Callable, Sequence
@@ -38,13 +38,13 @@ _UNUSED = {
     *("embeddings", "pooling", "layer", "window", "batch_tokens", "precision"),
     *("sequence_column", "label_column", "id_column"),
 }
-_JUDGED = "attention, pretrained"
-#: Families that are learned from, and that are judged, by number.
+_PRETRAINED = "attention, pretrained"
+#: Numbers of the families that are trained on, and of those evaluated, of each round.
 Rounds = Sequence[tuple[list[int], list[int]]]
 
 
 class Study:
-    """Labels of pairs of residues; see ``stages.probe.study.Study``."""
+    """A study of labels of pairs of residues; see ``stages.probe.study.Study``."""
 
     def __init__(self, options: Options, runtime: Runtime, console: Console) -> None:
         why = "they are read from the attention maps of whole sequences"
@@ -83,15 +83,15 @@ class Study:
         }
 
     def results(self, console: Console) -> list[Result]:
-        """What alignments know, and the maps of both encoders."""
+        """Score pairs by alignments, and by the maps of both encoders."""
         scores = self._scores(console)
-        judged = [n for n, f in enumerate(self._families) if f.entry.name in scores[_JUDGED]]
-        rows = np.array(judged, np.int64)
+        evaluated = [n for n, f in enumerate(self._families) if f.entry.name in scores[_PRETRAINED]]
+        rows = np.array(evaluated, np.int64)
         results = [
-            Result(name, PairPredictions(self._families, rows, of), chosen=None)
-            for name, of in scores.items()
+            Result(name, PairPredictions(self._families, rows, of_families), chosen=None)
+            for name, of_families in scores.items()
         ]
-        _check_judged(results, len(rows))
+        _check_evaluated(results, len(rows))
         return results
 
     def header(self, results: Sequence[Result]) -> dict[str, Any]:
@@ -102,17 +102,17 @@ class Study:
             if options.folds
             else "the regression over heads learned on the other families"
         )
-        judged = [self._families[row] for row in predictions.rows]
+        evaluated = [self._families[row] for row in predictions.rows]
         return {
-            "title": f"contacts: {len(judged)} of {len(self._families)} families judged, seed "
+            "title": f"contacts: {len(evaluated)} of {len(self._families)} families judged, seed "
             f"{options.seed}; {how}\n"
             f"95% intervals: {intervals.RESAMPLES} bootstrap resamples of the families",
             "metrics": contacts.names(),
-            "families": [pair.describe(family) for family in judged],
+            "families": [pair.describe(family) for family in evaluated],
         }
 
     def notes(self) -> dict[str, Any]:
-        """Nothing more."""
+        """None."""
         return {}
 
     def save(self, out: Path, results: Sequence[Result], manifest_json: str) -> list[Path]:
@@ -147,23 +147,23 @@ class Study:
         return families
 
     def _scores(self, console: Console) -> dict[str, dict[str, Floats]]:
-        """By method and family that is judged; methods in the order of the report."""
+        """Scores of pairs by method and evaluated family; methods in the order of the report."""
         scores: dict[str, dict[str, Floats]] = {}
-        judged = sorted(n for _, test in self._rounds for n in test)
-        with console.progress("alignments", len(judged), "families") as progress:
-            for number in judged:
+        evaluated = sorted(n for _, test in self._rounds for n in test)
+        with console.progress("alignments", len(evaluated), "families") as progress:
+            for number in evaluated:
                 family = self._families[number]
                 for method, of_pairs in pair.baselines(family, self._settings):
                     scores.setdefault(method, {})[family.entry.name] = of_pairs
                 progress.advance(1, family.entry.name)
         untrained = assemble.untrained(self._parts, self._options.seed)
         for method, encoder in (
-            ("attention, untrained", untrained), (_JUDGED, self._parts.encoder)
+            ("attention, untrained", untrained), (_PRETRAINED, self._parts.encoder)
         ):  # fmt: skip
             with console.progress(method, len(self._families), "families") as progress:
                 maps = self._maps(encoder, progress.advance)
-            if method == _JUDGED:
-                alike = {self._families[n].entry.name: maps[n].mean(0) for n in judged}
+            if method == _PRETRAINED:
+                alike = {self._families[n].entry.name: maps[n].mean(0) for n in evaluated}
                 scores[f"{method}, all heads alike"] = alike
             scores[method] = self._regressed(method, maps, console)
         return scores
@@ -171,7 +171,7 @@ class Study:
     def _regressed(
         self, method: str, maps: Sequence[Floats], console: Console
     ) -> dict[str, Floats]:
-        """What a regression over heads says of each judged family, fitted to others."""
+        """Probabilities of pairs of each evaluated family, of a regression fitted to the others."""
         scores: dict[str, Floats] = {}
         for train, test in self._rounds:
             truths = [self._families[n].truth for n in train]
@@ -188,14 +188,15 @@ class Study:
         return scores
 
     def _maps(self, encoder: Encoder, advance: Callable[[float], None]) -> list[Floats]:
-        ready = encoder.to(self._runtime.device)
-        if not isinstance(ready, Attentive):
-            raise TypeError(f"{type(ready).__name__} has no attention maps")
+        encoder = encoder.to(self._runtime.device)
+        if not isinstance(encoder, Attentive):
+            raise TypeError(f"{type(encoder).__name__} has no attention maps")
         maps = []
         parts = self._parts
         for family in self._families:
-            of_family = pair.of_encoder(ready, parts.domain, family, parts.context, self._runtime)
-            maps.append(of_family)
+            maps.append(
+                pair.of_encoder(encoder, parts.domain, family, parts.context, self._runtime)
+            )
             advance(1)
         return maps
 
@@ -205,52 +206,55 @@ def _check_encoder(parts: Parts) -> None:
         return
     name = parts.manifest.plugins["model"]["name"]
     modules = catalog.loadable("model")
-    able = [n for n, module in modules.items() if hasattr(module.Model, "attentions")]
+    attentive = [n for n, module in modules.items() if hasattr(module.Model, "attentions")]
     raise UsageError(
         f"model {name} has no attention maps",
         where=str(parts.path),
-        do=f"pretrain with --model {' or '.join(able)}",
+        do=f"pretrain with --model {' or '.join(attentive)}",
     )
 
 
-def _check_judged(results: Sequence[Result], families: int) -> None:
-    """Refuse a report in which nothing could be judged.
+def _check_evaluated(results: Sequence[Result], families: int) -> None:
+    """Refuse a report without any metric.
 
     Raises:
-        DataError: no judged family has a pair of residues that is far enough apart.
+        DataError: no evaluated family has a pair of residues that is far enough apart.
     """
     metrics = [result.predictions.metrics(1) for result in results]
-    if all(value["value"] is None for of in metrics for value in of.values()):
+    if all(value["value"] is None for of_model in metrics for value in of_model.values()):
         raise DataError(
-            "no contacts can be judged",
+            "no contacts can be evaluated",
             why=f"no known pair of residues is {LONG_RANGE} apart in the sequences of the "
-            f"{families} judged families",
+            f"{families} evaluated families",
             do="add families of longer proteins",
         )
 
 
-def _rounds(options: Options, given: Sequence[str]) -> Rounds:
-    """Families that are learned from and that are judged, by number, of each round.
+def _rounds(options: Options, parts: Sequence[str]) -> Rounds:
+    """The families of each round.
+
+    Args:
+        parts: of each family the part that its table names, or an empty text.
 
     Raises:
-        UsageError: too few families; a test part and folds.
+        UsageError: there are too few families, or both a test part and folds.
     """
-    count = len(given)
+    count = len(parts)
     order = np.random.default_rng(int(rng.key(options.seed, "rounds"))).permutation(count).tolist()
-    check_folds(options, given)
+    check_folds(options, parts)
     if options.folds:
-        parts = [sorted(order[at :: options.folds]) for at in range(options.folds)]
-        tests = [part for part in parts if part]
-    elif "test" in given:
-        tests = [[n for n, part in enumerate(given) if part == "test"]]
+        folds = [sorted(order[fold :: options.folds]) for fold in range(options.folds)]
+        tests = [fold for fold in folds if fold]
+    elif "test" in parts:
+        tests = [[n for n, part in enumerate(parts) if part == "test"]]
     else:
-        free = [n for n in order if not given[n]]
+        free = [n for n in order if not parts[n]]
         tests = [sorted(free[: max(1, round(options.test_share * count))])]
     rounds = [([n for n in range(count) if n not in test], test) for test in tests]
     if not all(train and test for train, test in rounds):
         raise UsageError(
             f"there are {count} families, which are too few",
-            why="some are learned from, and others are judged",
+            why="some are trained on, and others are evaluated",
             do="add families to the table of --labels",
         )
     return rounds
@@ -259,14 +263,14 @@ def _rounds(options: Options, given: Sequence[str]) -> Rounds:
 def _panels(results: Sequence[Result]) -> list[Panel]:
     predictions = {result.name: result.predictions for result in results}
     other = "Potts model" if "Potts model" in predictions else "mutual information, corrected"
-    above, below = predictions[_JUDGED], predictions[other]
+    above, below = predictions[_PRETRAINED], predictions[other]
     if not isinstance(above, PairPredictions) or not isinstance(below, PairPredictions):
         raise TypeError("there are no scores of pairs")
     return [
         Panel(
             family.entry.name,
             family.truth,
-            (_JUDGED, above.scores[family.entry.name]),
+            (_PRETRAINED, above.scores[family.entry.name]),
             (other, below.scores[family.entry.name]),
         )
         for family in above.judged

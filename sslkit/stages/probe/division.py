@@ -1,4 +1,4 @@
-"""Who is learned from and who is predicted: a held-out part, or folds."""
+"""Division of records into those trained on and those predicted: a held-out part, or folds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +21,9 @@ class Division:
 
     Attributes:
         rounds: rows to train on and rows to predict, once for a held-out part and once per fold.
-        method: how they were chosen, for people; ``is_given`` where a file settled it.
-        duplicates: what became of equal records, for people.
+        method: how they were chosen, for people.
+        is_given: whether files name the test part.
+        duplicates: how equal records were treated, for people.
     """
 
     rounds: Sequence[tuple[RowNumbers, RowNumbers]]
@@ -39,11 +40,11 @@ class Division:
 def divide(
     options: Options, supervision: Supervision[Any], examples: Examples[Any], console: Console
 ) -> Division:
-    """Divide the records as ``--folds`` or ``--test-share`` say, or their files.
+    """Divide the records by ``--folds``, ``--test-share``, or the files that name parts.
 
     Raises:
-        UsageError: a test part and folds.
-        DataError: there is too little to learn from, or to judge on.
+        UsageError: there are both a test part and folds.
+        DataError: too few records to learn from, or to evaluate on.
     """
     divided = _folds if options.folds else _held_out
     division = divided(options, supervision, examples, console)
@@ -76,7 +77,7 @@ def check_folds(options: Options, parts: Sequence[str]) -> None:
     """Refuse folds where there is a test part.
 
     Raises:
-        UsageError: there is both.
+        UsageError: there are both.
     """
     if options.folds and "test" in parts:
         raise UsageError(

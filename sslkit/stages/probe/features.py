@@ -26,11 +26,11 @@ UNTRAINED, PRETRAINED, EMBEDDINGS = "untrained", "pretrained", "embeddings"
 
 @dataclass(frozen=True)
 class Features:
-    """Labelled records and what is known of them.
+    """Labelled records and their frozen features.
 
     Attributes:
-        compute: gives features of all records by name, as the supervision takes them; the last is
-            the one that is judged, those before it are baselines.
+        compute: yields names and features of all records, as the supervision takes them; the last
+            ones are evaluated, those before are baselines.
         plugins, parents, settings: for the manifest.
     """
 
@@ -65,18 +65,18 @@ class Features:
 def supervision_of(
     options: Options, domain: str, pairs: list[str] | None = None
 ) -> Supervision[Any]:
-    """What the labels of the task are attached to.
+    """The supervision of the task: what its labels are attached to.
 
     Args:
         pairs: ``--set`` pairs where they are not those of the options alone.
 
     Raises:
-        UsageError: the task is not about this domain, or the settings are none of its own.
+        UsageError: the task is not about this domain, or has no such settings.
     """
     task = catalog.load("task", options.task)
     task = labels.task_module(options.task, domain, (labels.supervision_of(task),))
-    named = catalog.parse_pairs(options.pairs if pairs is None else pairs)
-    return choice.of(task, catalog.settings({options.task: task}, named)[options.task])
+    settings = catalog.parse_pairs(options.pairs if pairs is None else pairs)
+    return choice.of(task, catalog.settings({options.task: task}, settings)[options.task])
 
 
 def from_checkpoint(
@@ -87,11 +87,11 @@ def from_checkpoint(
     *,
     pooled: bool,
 ) -> Features:
-    """Baselines of the supervision, the untrained encoder's features, the pretrained one's.
+    """Baselines of the supervision, then features of the untrained and the pretrained encoder.
 
     Args:
-        encoded: features of an encoder, as the supervision takes them.
-        pooled: whether they are of whole records.
+        encoded: computes features of an encoder, as the supervision takes them.
+        pooled: whether these are of whole records.
     """
     parts = assemble.from_checkpoint(options.checkpoint)
     console.say(parts.inherited())
@@ -119,7 +119,7 @@ def from_checkpoint(
 
 
 def _summary(parts: Parts, plan: Plan) -> str:
-    """What the features are, for people."""
+    """The kind of features, as a line for people."""
     pooling = "" if plan.pooling is None else f"{plan.pooling} over the tokens, "
     line = f"layer {plan.layer} of {parts.encoder.depth}, width {parts.encoder.width}"
     if not counts_tokens(parts.domain):
@@ -129,22 +129,22 @@ def _summary(parts: Parts, plan: Plan) -> str:
     if plan.pooling is not None or size == 1:
         return line
     return (
-        f"{line}; a token is {size} units and the next begins {step} later: for each unit "
-        "speaks the token whose middle is nearest, the earlier of two"
-        + (f", with columns for each of its {step} places" if step > 1 else "")
+        f"{line}; a token is {size} units and the next begins {step} later: each unit has the "
+        "features of the token whose middle is nearest, the earlier of two"
+        + (f", with columns for each of its {step} positions" if step > 1 else "")
     )
 
 
 def _plan(options: Options, parts: Parts, pooled: bool) -> Plan:
     pooling = options.pooling if pooled else None
     if not counts_tokens(parts.domain):
-        # Nothing is cut into windows.
+        # Such records are not cut into windows.
         layer = encode.resolve_layer(options.layer, parts.encoder.depth)
         return Plan(pooling, layer, window=1, overlap=0)
-    asked = {
+    requested = {
         "pooling": pooling,
         "layer": options.layer,
         "window": options.window,
         "batch_tokens": options.batch_tokens,
     }
-    return features.plan_of(asked, parts.context, parts.encoder.depth)
+    return features.plan_of(requested, parts.context, parts.encoder.depth)

@@ -1,4 +1,4 @@
-"""The options of probe, for what judges records and what judges pairs of residues."""
+"""The options of probe."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Models of whole records: a linear one and nearest neighbours on every set of features."""
+"""Probes of whole records: a linear model and nearest neighbours on every set of features."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -25,13 +25,13 @@ from sslkit.stages.probe.features import EMBEDDINGS, PRETRAINED, UNTRAINED
 from sslkit.stages.probe.options import Options
 from sslkit.stages.probe.study import Result
 
-#: Sets of features that an encoder makes; a linear probe is the classical use of all others.
+#: Features of encoders, which get both probes; all others get the linear one alone.
 _ENCODED = (UNTRAINED, PRETRAINED, EMBEDDINGS)
 _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 10
 
 
 class Study:
-    """Labels of whole records; see ``stages.probe.study.Study``."""
+    """A study of labels of whole records; see ``stages.probe.study.Study``."""
 
     def __init__(self, options: Options, runtime: Runtime, console: Console) -> None:
         self._options, self._runtime = options, runtime
@@ -43,27 +43,30 @@ class Study:
         self._division: Division
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result."""
+        """All that decides the result."""
         return self.features.identity(self._options, self._runtime)
 
     def results(self, console: Console) -> list[Result]:
-        """Baselines first; every set of features of an encoder gets both probes."""
+        """Fit and predict with all models; the baselines come first."""
         supervision, examples = self.features.supervision, self.features.examples
         self._division = divide(self._options, supervision, examples, console)
-        rows, exam = self._division.rows, _exam(self._division, examples, self._options.seed)
+        rows, evaluation = (
+            self._division.rows,
+            _evaluation(self._division, examples, self._options.seed),
+        )
         sets: Mapping[str, Floats] = dict(self.features.compute())
         results = []
         with console.progress("probe", None, "models") as progress:
-            for model in _models(sets, exam):
-                predicted, chosen = comparison.answers(model, exam)
+            for model in _models(sets, evaluation):
+                predicted, chosen = comparison.answers(model, evaluation)
                 is_linear = model.name.endswith(("logistic", "ridge"))
                 predictions = supervision.predictions(examples, rows, predicted)
                 results.append(Result(model.name, predictions, chosen, is_linear))
                 progress.advance(1, model.name)
         self._likeness = {n: likeness.of(vectors) for n, vectors in sets.items() if n in _ENCODED}
         _warn(examples, self._division, results, console)
-        judged = list(self._likeness)[-1]
-        collapse.warn(f"the {judged} encoder", self._likeness[judged], console)
+        last = list(self._likeness)[-1]
+        collapse.warn(f"the {last} encoder", self._likeness[last], console)
         return results
 
     def header(self, results: Sequence[Result]) -> dict[str, Any]:
@@ -75,7 +78,7 @@ class Study:
         }
 
     def notes(self) -> dict[str, Any]:
-        """How alike the vectors of encoders are."""
+        """The mean correlation of the vectors of each encoder."""
         return {"mean_correlation": self._likeness}
 
     def save(self, out: Path, results: Sequence[Result], manifest_json: str) -> list[Path]:
@@ -96,7 +99,7 @@ def _from_checkpoint(options: Options, runtime: Runtime, console: Console) -> fe
     return features.from_checkpoint(options, encoded, runtime, console, pooled=True)
 
 
-def _exam(division: Division, examples: Examples[Any], seed: int) -> Exam:
+def _evaluation(division: Division, examples: Examples[Any], seed: int) -> Exam:
     return Exam(
         values=examples.targets.values,
         groups=examples.together,
@@ -107,18 +110,20 @@ def _exam(division: Division, examples: Examples[Any], seed: int) -> Exam:
     )
 
 
-def _models(sets: Mapping[str, Floats], exam: Exam) -> list[Model]:
-    nothing = np.zeros((len(exam.values), 1))
-    lazy: Probe = majority.answer
-    if len(exam.rounds) > 1:
-        everything = Training(nothing, exam.values, exam.groups, exam.classes, exam.seed)
-        lazy = majority.Overall(everything)
-    models = [Model("majority" if exam.classes else "mean", lazy, nothing)]
-    kind = "logistic" if exam.classes else "ridge"
-    for name, values in sets.items():
-        models.append(Model(f"{name} {kind}", linear.answer, values))
+def _models(sets: Mapping[str, Floats], evaluation: Exam) -> list[Model]:
+    empty = np.zeros((len(evaluation.values), 1))
+    constant: Probe = majority.answer
+    if len(evaluation.rounds) > 1:
+        values, groups = evaluation.values, evaluation.groups
+        constant = majority.Overall(
+            Training(empty, values, groups, evaluation.classes, evaluation.seed)
+        )
+    models = [Model("majority" if evaluation.classes else "mean", constant, empty)]
+    kind = "logistic" if evaluation.classes else "ridge"
+    for name, features_of_records in sets.items():
+        models.append(Model(f"{name} {kind}", linear.answer, features_of_records))
         if name in _ENCODED:
-            models.append(Model(f"{name} k-NN", neighbours.answer, values))
+            models.append(Model(f"{name} k-NN", neighbours.answer, features_of_records))
     return models
 
 
@@ -140,7 +145,7 @@ def _title(options: Options, examples: Examples[Any], division: Division) -> str
 def _warn(
     examples: Examples[Any], division: Division, results: Sequence[Result], console: Console
 ) -> None:
-    """Warn of what makes numbers mean less than they seem to."""
+    """Warn of constant predictions, and of few test records or few of a class."""
     for result in results[1:]:
         if result.predictions.is_constant:
             console.warn(f"{result.name} gives all test records the same prediction")

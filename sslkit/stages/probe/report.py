@@ -1,4 +1,4 @@
-"""The report of probes: what is kept of each, written, held against an earlier one, shown."""
+"""The report of a probe: metrics and differences of its models, written, read again, and shown."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ _SHOWN_METRICS = 2
 
 
 def results(header: Mapping[str, Any], results: Sequence[Result], seed: int) -> dict[str, Any]:
-    """What a manifest keeps of all models, in plain types; NaN as None."""
+    """The results of all models for the manifest, in the types of JSON; NaN is None."""
     return {
         **header,
         "models": [
@@ -39,71 +39,78 @@ def results(header: Mapping[str, Any], results: Sequence[Result], seed: int) -> 
 
 
 def _differences(results: Sequence[Result], seed: int) -> list[dict[str, Any]]:
-    """What the model that is judged is above each other one, on the headline metric."""
-    *baselines, judged = [result for result in results if result.is_compared]
+    """Differences of the evaluated model, the last, from each other one on the headline metric."""
+    *baselines, evaluated = [result for result in results if result.is_compared]
     return [
-        {"metric": judged.predictions.headline, "model": judged.name, "baseline": baseline.name}
-        | judged.predictions.difference(baseline.predictions, seed)
+        {
+            "metric": evaluated.predictions.headline,
+            "model": evaluated.name,
+            "baseline": baseline.name,
+        }
+        | evaluated.predictions.difference(baseline.predictions, seed)
         for baseline in baselines
     ]
 
 
-def write(folder: Path, made: Manifest) -> None:
+def write(folder: Path, report: Manifest) -> None:
     """Write the report as JSON."""
-    text = json.dumps(asdict(made), indent=1, sort_keys=True, allow_nan=False)
+    text = json.dumps(asdict(report), indent=1, sort_keys=True, allow_nan=False)
     atomic.write_text(folder / NAME, text + "\n")
 
 
 def earlier(out: Path, described: Mapping[str, Any], *, force: bool) -> Manifest | None:
     """The report of an earlier run of the same identity; None where there is none.
 
+    Args:
+        described: the identity, as fields of a manifest.
+
     Raises:
-        UsageError: the folder holds a report of other settings.
+        UsageError: the folder has a report of another identity.
     """
     path = out / NAME
     if force or not path.is_file():
         return None
-    theirs = manifest.from_json(path.read_bytes(), str(path))
-    mine = json.loads(json.dumps(asdict(manifest.make(**described))))
-    known = json.loads(theirs.to_json())
-    theirs_plain, mine_plain = (by_content(one | {"results": None}) for one in (known, mine))
-    if found := differences(theirs_plain, mine_plain):
+    existing = manifest.from_json(path.read_bytes(), str(path))
+    expected = manifest.make(**described)
+    identities = (json.loads(entry.to_json()) for entry in (existing, expected))
+    theirs, ours = (by_content(identity | {"results": None}) for identity in identities)
+    if different := differences(theirs, ours):
         raise UsageError(
             f"{out} holds another run",
-            why="; ".join(found),
+            why="; ".join(different),
             do="choose another folder with --out, or overwrite it with --force",
         )
-    return theirs
+    return existing
 
 
-def show_again(made: Manifest, path: Path, console: Console) -> None:
-    """Say that nothing is to be done, and show the report of an earlier run.
+def show_again(earlier_report: Manifest, path: Path, console: Console) -> None:
+    """Show the report of an earlier run, which is finished.
 
     Raises:
         DataError: it is damaged.
     """
     console.say(f"{path} is finished: nothing to do")
     with manifest.reading_results(path):
-        show(made, console)
+        show(earlier_report, console)
 
 
-def show(made: Manifest, console: Console) -> None:
+def show(report: Manifest, console: Console) -> None:
     """The report as a table for a person, or as JSON."""
-    report = made.results
-    console.result(report)
+    results = report.results
+    console.result(results)
     if console.as_json or console.quiet:
         return
-    models, per_family = report["models"], "families" in report
-    names = report["metrics"] if per_family else report["metrics"][:_SHOWN_METRICS]
+    models, per_family = results["models"], "families" in results
+    names = results["metrics"] if per_family else results["metrics"][:_SHOWN_METRICS]
     rows = [[m["name"], *(_cell(m["metrics"][name]) for name in names)] for m in models]
     columns = ["method" if per_family else "model", *(f"{name} [95%]" for name in names)]
-    tables.show(report["title"], columns, rows)
+    tables.show(results["title"], columns, rows)
     for model in models if per_family else ():
-        each = (f"{name} {_number(of[names[-1]])}" for name, of in model["families"].items())
-        console.say(f"{names[-1]} of {model['name']}: {', '.join(each)}")
-    for one in report["differences"]:
-        line = f"{one['model']} less {one['baseline']}, {one['metric']}"
-        console.say(f"{line}: {_cell(one, '+')}")
+        values = (f"{name} {_number(of[names[-1]])}" for name, of in model["families"].items())
+        console.say(f"{names[-1]} of {model['name']}: {', '.join(values)}")
+    for difference in results["differences"]:
+        line = f"{difference['model']} - {difference['baseline']}, {difference['metric']}"
+        console.say(f"{line}: {_cell(difference, '+')}")
 
 
 def _cell(interval: Mapping[str, Any], sign: str = "") -> str:

@@ -1,11 +1,11 @@
-"""probe: what frozen features of a pretrained encoder know of a task, beside baselines.
+"""probe: how well simple models on frozen features predict labels, compared with baselines.
 
     sslkit probe --task promoter --checkpoint pretrained
 
-Labelled examples get frozen features, of the pretrained encoder, of the same encoder untrained,
-and of what needs no encoder; a simple model learns from the training part, penalties chosen inside
-it; all predict the same test examples, or every example once by cross-validation, and are judged on
-the same bootstrap resamples.
+Labelled examples get frozen features of the pretrained encoder, of the same encoder untrained, and
+of baselines without an encoder; on each a simple model is fitted to the training part, its penalty
+chosen within that part; all models predict the same test examples, or every example once by
+cross-validation, and are evaluated on the same bootstrap resamples.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,7 @@ from sslkit.stages.probe.options import Options
 from sslkit.stages.probe.study import Study
 
 _OTHER_PLOT = "name another file with --plot"
-#: What is compared, by what labels are attached to.
+#: The study, by what labels are attached to.
 _STUDIES: dict[str, Callable[[Options, Runtime, Console], Study]] = {
     RECORD: records.Study,
     TOKEN: tokens.Study,
@@ -40,39 +40,39 @@ def run(options: Options, console: Console) -> None:
     destination.check(out, kinds.PROBED, options)
     if options.plot is not None:
         destination.check(options.plot, kinds.picture("probe"), options, do=_OTHER_PLOT)
-    with stopping() as stop, stop.at_once("a probe keeps nothing that is half done"):
+    with stopping() as stop, stop.at_once("a probe keeps nothing before its end"):
         _compare(options, out, console)
 
 
 def _compare(options: Options, out: Path, console: Console) -> None:
-    # ---- task: what its labels are attached to
+    # ---- Data: labelled examples, and the encoder that reads them ----
     supervision = supervision_of(catalog.load("task", options.task))
     if options.plot is not None and supervision != PAIR:
         raise UsageError("--plot draws contacts", why=f"task {options.task} has none")
-
-    # ---- data: labelled examples, and the encoder that reads them
     precision = "fp32" if supervision == PAIR else options.precision
     runtime = runtimes.prepare(options.device, options.threads, precision)
     study = _STUDIES[supervision](options, runtime, console)
 
-    # ---- the same question, answered before
+    # ---- A finished report is shown again ----
     identity = {"stage": "probe", **study.identity()}
     earlier = report.earlier(out, identity, force=options.force)
     if earlier is not None and (options.plot is None or options.plot.is_file()):
         report.show_again(earlier, out / report.NAME, console)
         return
 
-    # ---- models: baselines, the untrained encoder, the pretrained one
+    # ---- Models: baselines, the untrained encoder, the pretrained one ----
     with threadpool_limits(runtime.threads):
-        results = study.results(console)
+        models = study.results(console)
 
-    # ---- metrics: intervals, and differences from the baselines
-    kept = report.results(study.header(results), results, options.seed)
-    made = manifest.make(**identity, results=kept | {"threads": runtime.threads} | study.notes())
+    # ---- Metrics: intervals, and differences from the baselines ----
+    results = report.results(study.header(models), models, options.seed)
+    final = manifest.make(
+        **identity, results=results | {"threads": runtime.threads} | study.notes()
+    )
 
-    # ---- output: predictions, and the report, which says that all is done
-    written = study.save(out, results, made.to_json())
-    report.write(out, made)
+    # ---- Output: predictions, then the report, which marks the end ----
+    written = study.save(out, models, final.to_json())
+    report.write(out, final)
     console.say(f"wrote {' and '.join(map(str, [out / report.NAME, *written]))}")
     console.say(runtime.bytes_depend_on(options.seed))
-    report.show(made, console)
+    report.show(final, console)

@@ -1,4 +1,4 @@
-"""What a probe compares: labelled examples, and models that predict them."""
+"""The contract of a study: labelled examples, and models that are compared on them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from sslkit.stages.probe.options import Options
 
 @dataclass(frozen=True)
 class Result:
-    """What one model predicted.
+    """The predictions of one model.
 
     Attributes:
-        chosen: what was chosen on training examples in each round; None where nothing is.
-        is_compared: whether reports give its difference from the model that is judged.
+        chosen: settings chosen on the training examples of each round; None for a model without.
+        is_compared: whether reports give its difference from the evaluated model.
     """
 
     name: str
@@ -30,31 +30,34 @@ class Study(Protocol):
     """Labelled examples and the models that are compared on them."""
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result: a manifest's settings, plugins, inputs and parents."""
+        """All that decides the result: a manifest's settings, plugins, inputs and parents."""
         ...
 
     def results(self, console: Console) -> list[Result]:
-        """Fit all models and predict: baselines first, and last the one that is judged."""
+        """Fit all models and predict; the evaluated model comes last, after the baselines."""
         ...
 
     def header(self, results: Sequence[Result]) -> dict[str, Any]:
-        """What a report begins with: ``title``, sizes, and names of ``metrics``."""
+        """First entries of the report: ``title``, sizes, and names of ``metrics``."""
         ...
 
     def notes(self) -> dict[str, Any]:
-        """What a report ends with."""
+        """Last entries of the report."""
         ...
 
     def save(self, out: Path, results: Sequence[Result], manifest_json: str) -> list[Path]:
-        """Write what stands beside the report, and say which files that is."""
+        """Write the files that accompany the report; return their paths."""
         ...
 
 
 def refuse(options: Options, meaningless: set[str], what: str, why: str) -> None:
-    """Refuse options that were given and mean nothing here.
+    """Refuse options that were given and have no meaning for this task.
+
+    Args:
+        what: the labels of the task, in words.
 
     Raises:
-        UsageError: naming the first.
+        UsageError: there is such an option.
     """
     if names := sorted(options.given & meaningless):
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Labelled records whose features stand in a table of embeddings."""
+"""Labelled records whose features are in a table of embeddings."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,13 +23,13 @@ from sslkit.types import Labelled, Record, Targets
 
 
 def features(options: Options, path: Path, console: Console) -> Features:
-    """The embeddings of a table: labels from its own column, or joined by id from label files.
+    """The embeddings of a table, with labels of its own column, or of label files joined by id.
 
-    What needs no model is there only where label files bring the records.
+    Baselines of the records are computed only with label files: the table has no sequences.
 
     Raises:
-        UsageError: neither has labels.
-        DataError: more than one vector per record; an id without a vector.
+        UsageError: there are no labels.
+        DataError: a record has several vectors, or an id has none.
     """
     table = embeddings.read(path)
     domain, settings = table.manifest.plugins["domain"], table.manifest.settings
@@ -60,8 +60,8 @@ def features(options: Options, path: Path, console: Console) -> Features:
     def compute() -> Iterator[tuple[str, Any]]:
         if examples.units:
             module, settings = plugins.restore("domain", table.manifest, path)
-            read_by = assemble.domain_of(module, settings, None, path)
-            yield from supervision.baselines(read_by, examples).items()
+            reader = assemble.domain_of(module, settings, None, path)
+            yield from supervision.baselines(reader, examples).items()
         yield EMBEDDINGS, table.vectors[rows].astype(np.float64)
 
     console.say("no untrained encoder to compare with: that takes --checkpoint instead")
@@ -72,19 +72,19 @@ def features(options: Options, path: Path, console: Console) -> Features:
 def _joined(
     options: Options, supervision: Supervision[Any], table: Embeddings, path: Path, console: Console
 ) -> tuple[Records, list[int]]:
-    """Labelled records, and the row of the table that has each one's vector."""
+    """Labelled records, and the row of each in the table."""
     module, settings = plugins.restore("domain", table.manifest, path)
     domain = assemble.domain_of(module, settings, None, path)
     examples: Records = supervision.read(
         options.files, domain, options.on_error, console, families=options.families
     )
-    place: dict[str, int] = {}
+    row_of: dict[str, int] = {}
     for row, name in enumerate(table.ids):
-        if place.setdefault(name, row) != row:
+        if row_of.setdefault(name, row) != row:
             raise DataError(f"the id {name!r} stands twice", where=f"{path}, row {row + 1}")
     ids = examples.labelled.ids
     missing = [
-        row for row, name in enumerate(ids) if name not in place or not table.present[place[name]]
+        n for n, name in enumerate(ids) if name not in row_of or not table.present[row_of[name]]
     ]
     if missing:
         raise DataError(
@@ -93,15 +93,15 @@ def _joined(
             why=f"{path} has none of that id",
             do="embed the file that the labels are about, or mend the ids",
         )
-    return examples, [place[name] for name in ids]
+    return examples, [row_of[name] for name in ids]
 
 
 def _own_labels(
     options: Options, supervision: Supervision[Any], table: Embeddings, path: Path, console: Console
 ) -> tuple[Records, list[int]]:
     """The rows of the table that have a vector and a label; equal vectors are duplicates."""
-    marks = classes.missing(getattr(supervision.settings, "missing", ""))
-    cells = ["" if cell in marks else cell or "" for cell in table.labels or ()]
+    missing = classes.missing(getattr(supervision.settings, "missing", ""))
+    cells = ["" if cell in missing else cell or "" for cell in table.labels or ()]
     usable = [row for row, cell in enumerate(cells) if cell and table.present[row]]
     if len(usable) < len(cells) and options.on_error == "stop":
         row = next(r for r in range(len(cells)) if not (cells[r] and table.present[r]))

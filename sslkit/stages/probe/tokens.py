@@ -1,4 +1,4 @@
-"""Models of units: a logistic regression on what is known of each residue, base or word."""
+"""Probes of units: a logistic regression on features of each residue, base or word."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,14 +32,14 @@ _FEW_RECORDS, _FEW_OF_A_CLASS = 50, 100
 
 @dataclass(frozen=True)
 class Round:
-    """Records that are predicted, and the units of others that are fitted to."""
+    """Records that are predicted, and the units of other records that a model is fitted to."""
 
     drawn: Drawn
     test: list[int]
 
 
 class Study:
-    """Labels of units; see ``stages.probe.study.Study``."""
+    """A study of labels of units; see ``stages.probe.study.Study``."""
 
     def __init__(self, options: Options, runtime: Runtime, console: Console) -> None:
         why = "every unit has the vector of its own token"
@@ -47,7 +47,7 @@ class Study:
         self._options, self._runtime = options, runtime
 
         def encoded(encoder: Encoder, parts: Parts, examples: Examples[Any], plan: Plan) -> Sight:
-            return _sight(encoder, parts, examples, plan, runtime)
+            return _vectors_of(encoder, parts, examples, plan, runtime)
 
         self.features = features.from_checkpoint(options, encoded, runtime, console, pooled=False)
         self._examples: Tagged = self.features.examples
@@ -55,35 +55,35 @@ class Study:
         self._rounds: list[Round] = []
 
     def identity(self) -> dict[str, Any]:
-        """What decides the result."""
+        """All that decides the result."""
         return self.features.identity(self._options, self._runtime)
 
     def results(self, console: Console) -> list[Result]:
-        """The majority, what stands at a unit and around it, and both encoders."""
+        """Fit and predict: the majority, features of a unit and its neighbours, both encoders."""
         supervision = self.features.supervision
         self._division = divide(self._options, supervision, self._examples, console)
         self._rounds = self._draw(console)
         results = [self._result("majority", self._majority(), ())]
-        for name, sight in self.features.compute():
-            classes, penalties = self._fitted(name, sight, console)
+        for name, vectors_of in self.features.compute():
+            classes, penalties = self._fitted(name, vectors_of, console)
             results.append(self._result(f"{name} logistic", classes, penalties))
         self._warn(results, console)
         return results
 
     def header(self, results: Sequence[Result]) -> dict[str, Any]:
         """Title, sizes, classes and metrics."""
-        drawn = [one.drawn for one in self._rounds]
+        drawn = [single.drawn for single in self._rounds]
         return {
             "title": self._title(results),
             **results[0].predictions.sizes(),
-            "trained_units": [len(one) for one in drawn],
-            "trained_records": [len(one.units) for one in drawn],
+            "trained_units": [len(units_drawn) for units_drawn in drawn],
+            "trained_records": [len(units_drawn.units) for units_drawn in drawn],
             "classes": list(self._examples.targets.classes),
             "metrics": list(self.features.supervision.task.METRICS),
         }
 
     def notes(self) -> dict[str, Any]:
-        """Nothing more."""
+        """None."""
         return {}
 
     def save(self, out: Path, results: Sequence[Result], manifest_json: str) -> list[Path]:
@@ -126,26 +126,27 @@ class Study:
         return classes
 
     def _fitted(
-        self, name: str, sight: Sight, console: Console
+        self, name: str, vectors_of: Sight, console: Console
     ) -> tuple[dict[int, Array], list[Mapping[str, float]]]:
         """Classes of all units of each predicted record, and the penalty of each round."""
         classes: dict[int, Array] = {}
         chosen: list[Mapping[str, float]] = []
         values = self._examples.targets.values
-        count = sum(len(one.drawn.units) + len(one.test) for one in self._rounds)
+        count = sum(len(single.drawn.units) + len(single.test) for single in self._rounds)
         with console.progress(f"{name} logistic", count, "records") as progress:
-            for one in self._rounds:
-                truth = [values[row][at] for row, at in one.drawn.units.items()]
-                vectors = _collected(sight, one.drawn, progress.advance)
+            for single in self._rounds:
+                drawn, test = single.drawn, single.test
+                truth = [values[row][at] for row, at in drawn.units.items()]
+                vectors = _collected(vectors_of, drawn, progress.advance)
                 if name == PRETRAINED:
                     collapse.warn(f"units of the {name} encoder", likeness.of(vectors), console)
-                model = units.fit(vectors, np.concatenate(truth), one.drawn.learned)
+                model = units.fit(vectors, np.concatenate(truth), drawn.learned)
                 del vectors
                 chosen.append({"penalty": model.penalty})
-                for row in one.test:
+                for row in test:
                     classes[row] = np.empty(len(values[row]), np.int32)
-                for stretch in sight(one.test):
-                    predicted = classes[one.test[stretch.row]]
+                for stretch in vectors_of(test):
+                    predicted = classes[test[stretch.row]]
                     stop = stretch.first + len(stretch.vectors)
                     predicted[stretch.first : stop] = model.decide(stretch.vectors)
                     progress.advance(stop == len(predicted))
@@ -153,7 +154,7 @@ class Study:
 
     def _title(self, results: Sequence[Result]) -> str:
         options, division, known = self._options, self._division, self._examples.targets.known
-        drawn = [len(one.drawn) for one in self._rounds]
+        drawn = [len(single.drawn) for single in self._rounds]
         trained = [known(train) for train, _ in division.rounds]
         over = " over records" if options.folds else " of the records held out"
         method = "test part as given" if division.is_given else division.method + over
@@ -166,10 +167,10 @@ class Study:
         )
 
     def _warn(self, results: Sequence[Result], console: Console) -> None:
-        """Warn of what makes numbers mean less than they seem to."""
+        """Warn of constant predictions, and of few test records or few units of a class."""
         for result in results[1:]:
             if result.predictions.is_constant:
-                console.warn(f"{result.name} says the same of all units of the test records")
+                console.warn(f"{result.name} gives all units of the test records the same class")
         records = results[0].predictions.sizes()["test_records"]
         if records < _FEW_RECORDS:
             console.warn(
@@ -183,40 +184,42 @@ class Study:
                 console.warn(f"class {name} has {count} units of test records only")
 
 
-def _sight(encoder: Encoder, parts: Parts, examples: Tagged, plan: Plan, runtime: Runtime) -> Sight:
-    """The vectors of the tokens that speak for units."""
+def _vectors_of(
+    encoder: Encoder, parts: Parts, examples: Tagged, plan: Plan, runtime: Runtime
+) -> Sight:
+    """The features of units: the vectors of the tokens that stand for them."""
     domain = parts.domain
 
-    def look(rows: Sequence[int]) -> Iterator[Stretch]:
-        records, places = [examples.units[row] for row in rows], per_token.step(domain)
+    def vectors(rows: Sequence[int]) -> Iterator[Stretch]:
+        records, step = [examples.units[row] for row in rows], per_token.step(domain)
         for stretch in per_token.vectors(encoder, domain, records, plan, runtime):
-            yield per_token.placed(stretch, places)
+            yield per_token.placed(stretch, step)
 
-    return look
+    return vectors
 
 
 def _check(examples: Tagged, drawn: Drawn) -> None:
     values = examples.targets.values
-    seen = {int(v) for row, at in drawn.units.items() for v in np.unique(values[row][at])}
-    if len(seen) < 2:
+    classes = {int(v) for row, at in drawn.units.items() for v in np.unique(values[row][at])}
+    if len(classes) < 2:
         raise DataError(
-            f"{len(drawn)} units that were drawn to train on have {len(seen)} class(es)",
+            f"{len(drawn)} units that were drawn to train on have {len(classes)} class(es)",
             where=examples.files,
             why="with fewer than two there is nothing to learn",
             do="add records, or raise --set most=N",
         )
 
 
-def _collected(sight: Sight, drawn: Drawn, advance: Callable[[float], None]) -> units.Features:
+def _collected(vectors_of: Sight, drawn: Drawn, advance: Callable[[float], None]) -> units.Features:
     """Features of the units that were drawn, in their order, [units, width] float32."""
     starts = list(drawn.starts())
     vectors = np.empty((0, 0), np.float32)
-    for stretch in sight([row for row, _, _ in starts]):
+    for stretch in vectors_of([row for row, _, _ in starts]):
         if not vectors.size:
             vectors = np.empty((len(drawn), stretch.vectors.shape[1]), np.float32)
-        _, start, wanted = starts[stretch.row]
+        _, start, positions = starts[stretch.row]
         stop = stretch.first + len(stretch.vectors)
-        low, high = np.searchsorted(wanted, [stretch.first, stop])
-        vectors[start + low : start + high] = stretch.vectors[wanted[low:high] - stretch.first]
-        advance(high == len(wanted))
+        low, high = np.searchsorted(positions, [stretch.first, stop])
+        vectors[start + low : start + high] = stretch.vectors[positions[low:high] - stretch.first]
+        advance(high == len(positions))
     return vectors

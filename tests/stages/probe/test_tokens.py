@@ -69,7 +69,7 @@ def test_an_encoder_knows_what_no_window_shows(sslkit: Command, tmp_path: Path) 
     assert "secondary-structure: 752 known units of 16 test records" in done.out
     assert "labels of 3,760 of 3,840 units are known" in done.err
     assert "fitted to 3,008 of 3,008 known units, of 64 of 64 training records" in done.err
-    assert "pretrained logistic less window of 15 logistic, accuracy: +0." in done.err
+    assert "pretrained logistic - window of 15 logistic, accuracy: +0." in done.err
     report = json.loads((tmp_path / "probed/secondary-structure/probe.json").read_text())
     results = report["results"]
     accuracies = values(results)
@@ -116,7 +116,7 @@ def test_a_window_knows_what_a_unit_does_not(
     pretrained(tmp_path, stride=stride)
     write_near(tmp_path)
     done = command(*GENOME, "--json")
-    assert f"the next begins {stride} later: for each unit speaks the token" in done.err
+    assert f"the next begins {stride} later: each unit has the features of" in done.err
     accuracies = values(done.json)
     assert accuracies["window of 15 logistic"] > accuracies["unit logistic"] + 0.1
     assert accuracies["window of 15 logistic"] > 0.95
