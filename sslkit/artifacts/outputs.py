@@ -6,56 +6,82 @@ from pathlib import Path
 from typing import Any
 
 from sslkit.artifacts import parts
-from sslkit.artifacts.manifest import Manifest
+from sslkit.artifacts.manifest import Manifest, reading_results
 from sslkit.artifacts.run import differences
+from sslkit.console import Console
 from sslkit.errors import DataError, UsageError
 
 #: What changes the rounding of a finished table only, and is no reason to refuse it.
 _ROUNDING = {"threads", "device"}
 
 
-def identity(made: Manifest) -> dict[str, Any]:
+def identity(manifest: Manifest) -> dict[str, Any]:
     """All that decides the bytes of a table, from its manifest."""
-    return {name: value for name, value in asdict(made).items() if name != "results"}
+    return {name: value for name, value in asdict(manifest).items() if name != "results"}
 
 
-def is_finished(
+def report_finished(
     out: Path,
-    made: Manifest,
+    expected: Manifest,
     read: Callable[[Path], Manifest],
     what: str,
-    ignored: Collection[str] = (),
+    report: Callable[[Manifest], None],
+    console: Console,
+    *,
+    force: bool,
+    precision: str,
 ) -> bool:
-    """Whether ``out`` is there already.
+    """Report a table that is finished already, and remove parts that a killed run left beside it.
 
     Args:
+        expected: manifest of the table that would be written, without results.
         read: reads the manifest of such a table, which is called ``what``.
-        ignored: settings that may differ.
+        report: shows the results of a manifest.
+        force: overwrite the table, whatever it is.
+        precision: of the options; with ``auto`` that of the table may differ.
+
+    Returns:
+        whether the table is finished.
 
     Raises:
-        UsageError: it is something else, or was made with other settings.
+        UsageError: ``out`` is something else, or was made with other settings.
+        DataError: its results are damaged.
     """
-    if not out.exists():
+    if force or not out.exists():
         return False
+    ignored = _ROUNDING | ({"precision"} if precision == "auto" else set())
+    _check_same(out, expected, read, what, ignored)
+    console.say(f"{out} is finished: nothing to do")
+    # What is finished may have been rounded in another way than this run would.
+    parts.tidy(out, [identity(expected), identity(read(out))])
+    with reading_results(out):
+        report(read(out))
+    return True
+
+
+def _check_same(
+    out: Path,
+    expected: Manifest,
+    read: Callable[[Path], Manifest],
+    what: str,
+    ignored: Collection[str],
+) -> None:
     do = "write elsewhere with --out, or overwrite it with --force"
     try:
-        held = read(out)
+        existing = read(out)
     except DataError as error:
         raise UsageError(f"{out} is no table of {what}", why=str(error.why), do=do) from error
 
-    def essence(of: Manifest) -> dict[str, Any]:
+    def essence(manifest: Manifest) -> dict[str, Any]:
         return {
-            "settings": {
-                n: v for n, v in of.settings.items() if n not in _ROUNDING and n not in ignored
-            },
-            "plugins": of.plugins,
-            "inputs": {Path(one.path).name: one.sha256 for one in of.inputs},
-            "parents": of.parents,
+            "settings": {n: v for n, v in manifest.settings.items() if n not in ignored},
+            "plugins": manifest.plugins,
+            "inputs": {Path(entry.path).name: entry.sha256 for entry in manifest.inputs},
+            "parents": manifest.parents,
         }
 
-    if found := differences(essence(held), essence(made)):
-        raise UsageError(f"{out} was made with other settings", why="; ".join(found), do=do)
-    return True
+    if different := differences(essence(existing), essence(expected)):
+        raise UsageError(f"{out} was made with other settings", why="; ".join(different), do=do)
 
 
 def settled(out: Path, precision: str, threads: int | None, force: bool) -> tuple[str, int | None]:
@@ -73,13 +99,3 @@ def settled(out: Path, precision: str, threads: int | None, force: bool) -> tupl
         known if precision == "auto" and isinstance(known, str) else precision,
         count if threads is None and type(count) is int and count > 0 else threads,
     )
-
-
-def tidy(out: Path, made: Manifest, read: Callable[[Path], Manifest]) -> None:
-    """Remove parts that a run left which was killed after its last step.
-
-    Args:
-        made: what this run would write; what is written may have been rounded in another way.
-        read: reads the manifest of the table.
-    """
-    parts.tidy(out, [identity(made), identity(read(out))])

@@ -218,7 +218,7 @@ def test_marginals_are_sums_of_effects_in_the_wild_type(
     words = ("score", path, "--wild-type", "wild.fa", "--marginal", "--force", *FIXED)
     done = command(*words, check=3)
     assert "v.fa, record 13 (short)" in done.err
-    assert "place by place" in done.err
+    assert "position by position" in done.err
     done = command(*words, "--on-error", "skip", "--json")
     marginals, _ = scores.read(Path(scores.NAME))
     assert marginals.column_names == ["id", "row", "length", "tokens", "delta"]
@@ -306,7 +306,7 @@ def test_energies(tmp_path: Path, score: Score, command: Command, toy: Any) -> N
     np.testing.assert_allclose(table["delta"].to_numpy(), energy[2] - energy, atol=1e-6)
     for words in (("--per-position",), ("--marginal", "--wild-type-id", "a"), ("--spacing", "8")):
         done = command("score", path, *words, *FIXED, "--force", check=2)
-        assert "judges whole records" in done.err
+        assert "scores whole records" in done.err
     done = command("score", path, *FIXED, "--force", "--json")
     assert done.json["mean_energy"] == pytest.approx(energy.mean())
 

@@ -1,8 +1,10 @@
 """embed: one vector for each record, from a pretrained encoder.
 
-The records are read twice: once to check and count them, so that a bad one is found before the
-long part begins, and once to embed them. What is finished is kept in parts beside the output; a
-run that was stopped goes on behind the last part and ends in the same bytes.
+    sslkit embed genes.fa --checkpoint pretrained --pooling mean
+
+The records are read twice: once to check and count them, so that a bad one is refused before the
+long part begins, and once to embed them. Finished rows are kept in parts beside the output; a run
+that was stopped continues after the last part and ends in the same bytes.
 """
 
 import itertools
@@ -35,9 +37,10 @@ from sslkit.inference.encode import resolve_layer
 from sslkit.inference.windows import Plan, count_windows
 from sslkit.types import Array, Record
 
-#: The share of a window that it has in common with the next where nothing else is asked for.
+#: Without --overlap windows overlap by a window divided by this number.
 _OVERLAP = 8
-_NOT_STATED = ("seen", "empty")
+#: Fields of a survey that no manifest has.
+_INTERNAL = ("seen", "empty")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +55,7 @@ class Options(RecordOptions):
 
 @dataclass(frozen=True)
 class Job:
-    """The parts of one run."""
+    """All that a run consists of."""
 
     model: assemble.Parts
     encoder: Encoder
@@ -63,7 +66,7 @@ class Job:
     out: Path
 
     def work(self) -> Work:
-        """The part that takes long."""
+        """The embedding of all records."""
         return Work(
             self.encoder, self.model.domain, self.plan, self.runtime, self.examples, self.columns
         )
@@ -76,7 +79,7 @@ class Job:
             yield Example(record.id, self.units(record), label, start, end, self.learned(record))
 
     def learned(self, record: Record) -> bool | None:
-        """Whether the encoder was fine-tuned on a record; None where it was on none."""
+        """Whether the encoder was fine-tuned on a record; None where it was fine-tuned on none."""
         origin = self.model.checkpoint.learned
         if record.error or not len(origin.records):
             return None
@@ -84,13 +87,20 @@ class Job:
         return bool(origin.holds(np.array([mark]))[0])
 
     def units(self, record: Record) -> Array:
-        """What the encoder reads of a record; nothing of a bad one."""
+        """The units of a record that the encoder reads; none of a bad record."""
         return np.empty(0, np.uint8) if record.error else self.model.domain.encode(record)
 
 
 @dataclass
 class Survey:
-    """What the records hold, counted before the first of them is embedded."""
+    """Counts of the records, taken before the first of them is embedded.
+
+    Attributes:
+        too_short: records without a token.
+        tokens: of all records.
+        seen: tokens that the encoder reads, where windows overlap more than once.
+        empty: files without a record.
+    """
 
     records: int = 0
     bad: int = 0
@@ -101,8 +111,8 @@ class Survey:
     empty: list[Path] = field(default_factory=list)
 
     def results(self) -> dict[str, int]:
-        """What a manifest says of it."""
-        counts = {name: count for name, count in vars(self).items() if name not in _NOT_STATED}
+        """The counts for a manifest."""
+        counts = {name: count for name, count in vars(self).items() if name not in _INTERNAL}
         return counts | empty_files(self.empty)
 
 
@@ -111,36 +121,46 @@ def run(options: Options, console: Console) -> None:
     out = options.out or Path(embeddings.NAME)
     destination.check(out, kinds.EMBEDDINGS, options)
     with ExitStack() as stack, stopping() as stop:
+        # ---- Data: files, read by the domain of the checkpoint ----
         with stop.at_once("nothing was embedded"):
             model = assemble.from_checkpoint(options.checkpoint)
             module, _ = plugins.restore("domain", model.manifest, model.path)
-        own = recognition.endings(module)
-        files = Files.of(options, out, kinds.EMBEDDINGS, own)
+        endings = recognition.endings(module)
+        files = Files.of(options, out, kinds.EMBEDDINGS, endings)
+
+        # ---- Model: the pretrained encoder, and how it reads records ----
         with stop.at_once("nothing was embedded"):
             files.remark(console)
-            job = _assemble(options, model, files, own, console)
-            made = _describe(options, job, files)
-        ignored = {"precision"} if options.precision == "auto" else set[str]()
-        if not options.force and outputs.is_finished(
-            job.out, made, embeddings.read_manifest, "embeddings", ignored
+            job = _assemble(options, model, files, endings, console)
+            expected = _describe(options, job, files)
+
+        # ---- A finished table is reported again ----
+        if outputs.report_finished(
+            out,
+            expected,
+            embeddings.read_manifest,
+            "embeddings",
+            lambda finished: _report(job, finished, console),
+            console,
+            force=options.force,
+            precision=options.precision,
         ):
-            console.say(f"{job.out} is finished: nothing to do")
-            outputs.tidy(job.out, made, embeddings.read_manifest)
-            with manifest.reading_results(job.out):
-                _report(job, embeddings.read_manifest(job.out), console)
             return
+
+        # ---- Loop: all records once to check them, and once to embed them ----
         with stop.at_once("the records were being checked"):
             survey = _survey(job, console)
-        parts = stack.enter_context(
-            working(job.out, outputs.identity(made), console.warn, force=options.force)
-        )
+        identity = outputs.identity(expected)
+        parts = stack.enter_context(working(out, identity, console.warn, force=options.force))
         _embed(job, parts, survey, stop, console)
-        alike = embeddings.mean_correlation(parts.tables())
-        made = replace(made, results={**survey.results(), "mean_correlation": alike})
-        # Written where a killed process leaves nothing that is not cleared away later.
-        embeddings.write(parts.whole, parts.tables(), job.columns, made)
-        parts.publish(job.out)
-        _report(job, made, console)
+
+        # ---- Output: one table of all parts ----
+        correlation = embeddings.mean_correlation(parts.tables())
+        final = replace(expected, results={**survey.results(), "mean_correlation": correlation})
+        # A file in the folder of parts is removed by the next run if this one is killed.
+        embeddings.write(parts.whole, parts.tables(), job.columns, final)
+        parts.publish(out)
+        _report(job, final, console)
         console.say(job.runtime.bytes_depend_on())
 
 
@@ -148,7 +168,7 @@ def _assemble(
     options: Options,
     model: assemble.Parts,
     files: Files,
-    own: tuple[str, ...],
+    endings: tuple[str, ...],
     console: Console,
 ) -> Job:
     out = options.out or Path(embeddings.NAME)
@@ -165,13 +185,14 @@ def _assemble(
         spans=spans,
         learned=len(model.checkpoint.learned.records) > 0,
     )
-    reading = Reading.of(options, files, model, own, console)
-    how = f"layer {plan.layer} of {encoder.depth}"
+    reading = Reading.of(options, files, model, endings, console)
+    vectors = f"layer {plan.layer} of {encoder.depth}"
     if model.counts_tokens:
-        what = "every token" if plan.pooling is None else f"{plan.pooling} over the tokens"
-        how = f"{what}, {how}, windows of {plan.window} tokens that overlap by {plan.overlap}"
+        pooling = "every token" if plan.pooling is None else f"{plan.pooling} over the tokens"
+        windows = f"windows of {plan.window} tokens that overlap by {plan.overlap}"
+        vectors = f"{pooling}, {vectors}, {windows}"
     console.say(
-        f"reading {files}: {how}, on {runtime.device} in {runtime.precision}, "
+        f"reading {files}: {vectors}, on {runtime.device} in {runtime.precision}, "
         f"{runtime.threads} thread(s)"
     )
     return Job(model, encoder, runtime, plan, reading, columns, out)
@@ -202,58 +223,54 @@ def _plan(options: Options, model: assemble.Parts, depth: int) -> Plan:
 
 def _describe(options: Options, job: Job, files: Files) -> Manifest:
     """The manifest without results: all that decides the bytes of the table."""
-    asked = {
-        **job.reading.describe(),
-        "on_error": options.on_error,
-        **longest.stated(),
-    }
-    trained = job.model.manifest.plugins
+    reading = job.reading.describe() | {"on_error": options.on_error} | longest.stated()
+    plugins_of_model = job.model.manifest.plugins
     return manifest.make(
         "embed",
-        asdict(job.plan) | job.runtime.describe() | asked,
-        plugins={kind: trained[kind] for kind in ("domain", "model")},
+        asdict(job.plan) | job.runtime.describe() | reading,
+        plugins={kind: plugins_of_model[kind] for kind in ("domain", "model")},
         inputs=files.describe(),
         parents={"checkpoint": job.model.sha256},
     )
 
 
 def _survey(job: Job, console: Console) -> Survey:
-    """Read everything once: check, count, and refuse what cannot be used."""
-    found, names = Survey(), Ids()
-    for record in job.reading.records(found.empty):
-        found.records += 1
-        names.add(record.id)
+    """Read all records once: check, count, and refuse what cannot be used."""
+    survey, ids = Survey(), Ids()
+    for record in job.reading.records(survey.empty):
+        survey.records += 1
+        ids.add(record.id)
         tokens = 0 if record.error else tokens_of(job.model.domain, len(job.units(record)))
-        found.bad += bool(record.error)
-        found.too_short += not record.error and tokens < 1
+        survey.bad += bool(record.error)
+        survey.too_short += not record.error and tokens < 1
         if tokens > 0:
-            found.tokens += tokens
-            found.seen += count_windows(tokens, job.plan)[1]
-            found.truncated += not job.plan.reads_all(tokens)
-    check_empty(found.records, found.empty, job.reading.files, console)
-    size = f" of {human(found.tokens)} tokens" if job.model.counts_tokens else ""
-    console.say(f"found {human(found.records)} {job.model.records}{size}")
-    names.warn(console)
-    if found.bad:
-        console.warn(f"{found.bad} {job.model.records} cannot be used and get no vector")
-    if found.too_short and job.model.counts_tokens:
+            survey.tokens += tokens
+            survey.seen += count_windows(tokens, job.plan)[1]
+            survey.truncated += not job.plan.reads_all(tokens)
+    check_empty(survey.records, survey.empty, job.reading.files, console)
+    size = f" of {human(survey.tokens)} tokens" if job.model.counts_tokens else ""
+    console.say(f"found {human(survey.records)} {job.model.records}{size}")
+    ids.warn(console)
+    if survey.bad:
+        console.warn(f"{survey.bad} {job.model.records} cannot be used and get no vector")
+    if survey.too_short and job.model.counts_tokens:
         console.warn(
-            f"{found.too_short} sequences are shorter than one token "
+            f"{survey.too_short} sequences are shorter than one token "
             f"({job.model.domain.units(1)} units) and get no vector"
         )
-    if found.truncated:
-        console.warn(f"{found.truncated} sequences are read up to token {job.plan.window} only")
-    return found
+    if survey.truncated:
+        console.warn(f"{survey.truncated} sequences are read up to token {job.plan.window} only")
+    return survey
 
 
 def _embed(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console) -> None:
     if parts.chunks:
-        console.say(f"continuing {job.out}, of which some is done")
+        console.say(f"continuing {job.out}, part of which is done")
     start = time.monotonic()
     first: Cursor | None = None
     with console.progress("embed", survey.seen, "tokens") as progress:
 
-        def told(cursor: Cursor) -> None:
+        def report(cursor: Cursor) -> None:
             nonlocal first
             if first is None:
                 first = replace(cursor)
@@ -264,15 +281,15 @@ def _embed(job: Job, parts: Parts, survey: Survey, stop: Stop, console: Console)
                 f"{human(cursor.row)} of {human(survey.records)} sequences, {human(rate)}/s",
             )
 
-        job.work().run(parts, stop, told)
+        job.work().run(parts, stop, report)
 
 
-def _report(job: Job, made: Manifest, console: Console) -> None:
-    counts = made.results
-    without = counts["bad"] + counts["too_short"]
+def _report(job: Job, finished: Manifest, console: Console) -> None:
+    counts = finished.results
+    missing = counts["bad"] + counts["too_short"]
     left_out = {"left_out": job.reading.files.listing.counts()}
     collapse.warn(str(job.out), counts.get("mean_correlation"), console)
     console.result(
         {"embeddings": str(job.out), **counts, **left_out},
-        f"wrote {job.out}: {counts['records']} sequences, {without} of them without a vector",
+        f"wrote {job.out}: {counts['records']} sequences, {missing} of them without a vector",
     )

@@ -90,14 +90,16 @@ def run(options: Options, console: Console) -> None:
         # ---- A finished table is shown again ----
         plan = features.plan_of(vars(options), parts.context, parts.encoder.depth)
         expected = _describe(listing.files, options, parts, plan, runtime)
-        ignored = {"precision"} if options.precision == "auto" else set[str]()
-        if not options.force and outputs.is_finished(
-            out, expected, _read_manifest, "retrieved pairs", ignored
+        if outputs.report_finished(
+            out,
+            expected,
+            _read_manifest,
+            "retrieved pairs",
+            lambda finished: _show(finished, out, console),
+            console,
+            force=options.force,
+            precision=options.precision,
         ):
-            console.say(f"{out} is finished: nothing to do")
-            with manifest.reading_results(out):
-                results = _read_manifest(out).results
-                _show(results["models"], results["pairs"], out, console)
             return
         _warn_of_known(parts, expected, console)
 
@@ -113,7 +115,7 @@ def run(options: Options, console: Console) -> None:
         # ---- Output: a table of ranks ----
         final = replace(expected, results={"pairs": len(pairs.ids), "models": metrics})
         _write(out, pairs, rankings["pretrained"], final.to_json())
-        _show(metrics, len(pairs.ids), out, console)
+        _show(final, out, console)
         console.say(runtime.bytes_depend_on(options.seed))
 
 
@@ -231,12 +233,9 @@ def _write(out: Path, pairs: Pairs, rankings: tuple[Found, Found], manifest_json
         pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
-def _show(
-    metrics: Mapping[str, list[dict[str, dict[str, float]]]],
-    pairs: int,
-    out: Path,
-    console: Console,
-) -> None:
+def _show(finished: Manifest, out: Path, console: Console) -> None:
+    pairs: int = finished.results["pairs"]
+    metrics: Mapping[str, list[dict[str, dict[str, float]]]] = finished.results["models"]
     models = {name: dict(zip(_DIRECTIONS, both, strict=True)) for name, both in metrics.items()}
     chance = float((1 / np.arange(1, pairs + 1)).mean())
     console.result({"pairs": pairs, "retrieval": str(out), "chance_mrr": chance, "models": models})

@@ -1,8 +1,10 @@
 """score: how plausible every record is to a pretrained model, so that variants can be ranked.
 
-The records are read twice: once to check and count them, so that a bad one is found before the
-long part begins, and once to score them. What is finished is kept in parts beside the output; a
-run that was stopped goes on behind the last part and ends in the same bytes.
+    sslkit score variants.fa --checkpoint pretrained --wild-type wild.fa
+
+The records are read twice: once to check and count them, so that a bad one is refused before the
+long part begins, and once to score them. Finished rows are kept in parts beside the output; a run
+that was stopped continues after the last part and ends in the same bytes.
 """
 
 from contextlib import ExitStack
@@ -36,35 +38,47 @@ def run(options: Options, console: Console) -> None:
     out = options.out or Path(scores.NAME)
     destination.check(out, kinds.SCORES, options)
     with ExitStack() as stack, stopping() as stop:
+        # ---- Data: files, read by the domain of the checkpoint ----
         with stop.at_once("nothing was scored"):
             model = assemble.from_checkpoint(options.checkpoint)
             model.check_tokens("score")
             module, _ = plugins.restore("domain", model.manifest, model.path)
-        own = recognition.endings(module)
-        files = Files.of(options, out, kinds.SCORES, own)
+        endings = recognition.endings(module)
+        files = Files.of(options, out, kinds.SCORES, endings)
         files.remark(console)
+
+        # ---- Model and loss: the pretrained encoder, and the objective that scores ----
         with stop.at_once("nothing was scored"):
-            job = _assemble(options, model, files, own, console)
-            made = _describe(options, job, files)
-        ignored = {"precision"} if options.precision == "auto" else set[str]()
-        if not options.force and outputs.is_finished(
-            job.out, made, scores.read_manifest, "scores", ignored
+            job = _assemble(options, model, files, endings, console)
+            expected = _describe(options, job, files)
+
+        # ---- A finished table is reported again ----
+        if outputs.report_finished(
+            out,
+            expected,
+            scores.read_manifest,
+            "scores",
+            lambda finished: _report(job, finished, console),
+            console,
+            force=options.force,
+            precision=options.precision,
         ):
-            console.say(f"{job.out} is finished: nothing to do")
-            outputs.tidy(job.out, made, scores.read_manifest)
-            with manifest.reading_results(job.out):
-                _report(job, scores.read_manifest(job.out), console)
             return
+
+        # ---- Loop: all records once to check them, and once to score them ----
         with stop.at_once("the records were being checked"):
             survey = _survey(job, console)
-        identity = outputs.identity(made)
-        parts = stack.enter_context(working(job.out, identity, console.warn, force=options.force))
+        identity = outputs.identity(expected)
+        parts = stack.enter_context(working(out, identity, console.warn, force=options.force))
         work.score(job, parts, survey, stop, console)
-        made = replace(made, results=survey.results() | tables.summary(parts.tables()))
-        # Written where a killed process leaves nothing that is not cleared away later.
-        scores.write(parts.whole, parts.tables(), job.form.schema, made)
-        parts.publish(job.out)
-        _report(job, made, console)
+
+        # ---- Output: one table of all parts ----
+        results = survey.results() | tables.summary(parts.tables())
+        final = replace(expected, results=results)
+        # A file in the folder of parts is removed by the next run if this one is killed.
+        scores.write(parts.whole, parts.tables(), job.form.schema, final)
+        parts.publish(out)
+        _report(job, final, console)
         console.say(job.scorer.runtime.bytes_depend_on())
 
 
@@ -72,7 +86,7 @@ def _assemble(
     options: Options,
     model: assemble.Parts,
     files: Files,
-    own: tuple[str, ...],
+    endings: tuple[str, ...],
     console: Console,
 ) -> Job:
     out = options.out or Path(scores.NAME)
@@ -80,36 +94,36 @@ def _assemble(
     runtime = runtimes.prepare(options.device, threads, precision)
     console.say(model.inherited())
     console.say(files.listing.summary(model.domain_name))
-    objective, scorer = score_plan.scorer(options, model, runtime)
-    reading = Reading.of(options, files, model, own, console)
-    wild = score_plan.wild_type(options, reading, model)
+    objective, scorer = score_plan.prepare(options, model, runtime)
+    reading = Reading.of(options, files, model, endings, console)
+    wild_type = score_plan.wild_type(options, reading, model)
     form = Form(
         vocabulary=model.vocabulary.tokens,
         energy=isinstance(scorer.objective, Energy),
         per_token=options.per_position,
         effects=options.effects,
         marginal=options.marginal,
-        compared=wild is not None,
+        compared=wild_type is not None,
         labels=options.label_column is not None,
     )
-    beside = f" beside {wild.id}" if wild else ""
+    compared = f" compared with {wild_type.id}" if wild_type else ""
     console.say(
-        f"reading {files}{beside}: {_way(objective, scorer)}, windows of {scorer.plan.window} "
+        f"reading {files}{compared}: {_method(objective, scorer)}, windows of {scorer.plan.window} "
         f"tokens that overlap by {scorer.plan.overlap}, on {runtime.device} in "
         f"{runtime.precision}, {runtime.threads} thread(s)"
     )
-    return Job(model, objective, scorer, reading, wild, form, out)
+    return Job(model, objective, scorer, reading, wild_type, form, out)
 
 
-def _way(name: str, scorer: Scorer) -> str:
-    """How an objective comes to its score, in words."""
+def _method(name: str, scorer: Scorer) -> str:
+    """How an objective computes its score, in words."""
     if isinstance(scorer.objective, Energy):
         return f"{name}, an energy of each record"
-    apart = token_ids(scorer.domain.spec).overlap
+    overlap = token_ids(scorer.domain.spec).overlap
     if scorer.encoder.causal:
-        but = f" but the last {apart}, a pseudo-likelihood" if apart else ""
+        but = f" but the last {overlap}, a pseudo-likelihood" if overlap else ""
         return f"{name}, each token given all before it{but}"
-    hidden = f" with {apart} to each side" if apart else ""
+    hidden = f" with {overlap} to each side" if overlap else ""
     at_once = f", every {scorer.spacing} tokens at once" if scorer.spacing else ", one by one"
     return f"{name}, each token hidden{hidden}{at_once}, a pseudo-likelihood"
 
@@ -117,9 +131,9 @@ def _way(name: str, scorer: Scorer) -> str:
 def _describe(options: Options, job: Job, files: Files) -> Manifest:
     """The manifest without results: all that decides the bytes of the table."""
     plan = job.scorer.plan
-    asked = {
+    settings = {
         "objective": job.objective,
-        "wild_type": job.wild.describe() if job.wild else None,
+        "wild_type": job.wild_type.describe() if job.wild_type else None,
         "marginal": options.marginal,
         "per_position": options.per_position,
         "effects": options.effects,
@@ -131,64 +145,64 @@ def _describe(options: Options, job: Job, files: Files) -> Manifest:
         "on_error": options.on_error,
         **longest.stated(),
     }
-    trained = job.model.manifest.plugins
+    plugins_of_model = job.model.manifest.plugins
     return manifest.make(
         "score",
-        asked | job.scorer.runtime.describe(),
-        plugins={kind: entry for kind, entry in trained.items() if kind != "task"},
+        settings | job.scorer.runtime.describe(),
+        plugins={kind: entry for kind, entry in plugins_of_model.items() if kind != "task"},
         inputs=files.describe(),
         parents={"checkpoint": job.model.sha256},
     )
 
 
 def _survey(job: Job, console: Console) -> Survey:
-    """Read everything once: check, count, and refuse what cannot be used."""
-    found, names = Survey(), Ids()
-    for example in job.examples(empty=found.empty):
-        names.add(example.id)
+    """Read all records once: check, count, and refuse what cannot be used."""
+    survey, ids = Survey(), Ids()
+    for example in job.examples(empty=survey.empty):
+        ids.add(example.id)
         length = job.length(example)
-        found.records += 1
-        found.bad += example.bad
-        found.too_short += not example.bad and length < 1
-        found.length += length
+        survey.records += 1
+        survey.bad += example.bad
+        survey.too_short += not example.bad and length < 1
+        survey.length += length
         if not job.form.marginal:
-            found.reads += job.scorer.reads(length)
-    check_empty(found.records, found.empty, job.reading.files, console)
-    console.say(f"found {human(found.records)} sequences of {human(found.length)} tokens")
-    names.warn(console)
-    if found.bad:
-        console.warn(f"{found.bad} sequences cannot be used and get no score")
-    if found.too_short:
+            survey.reads += job.scorer.reads(length)
+    check_empty(survey.records, survey.empty, job.reading.files, console)
+    console.say(f"found {human(survey.records)} sequences of {human(survey.length)} tokens")
+    ids.warn(console)
+    if survey.bad:
+        console.warn(f"{survey.bad} sequences cannot be used and get no score")
+    if survey.too_short:
         console.warn(
-            f"{found.too_short} sequences are shorter than one token "
+            f"{survey.too_short} sequences are shorter than one token "
             f"({job.model.domain.units(1)} units) and get no score"
         )
-    if found.reads > 4 * found.length and job.scorer.spacing is None:
+    if survey.reads > 4 * survey.length and job.scorer.spacing is None:
         console.say(
-            f"every token is hidden in a copy of its own: {human(found.reads)} tokens to read; "
+            f"every token is hidden in a copy of its own: {human(survey.reads)} tokens to read; "
             "--spacing 16 reads fewer, --marginal scores substitutions from the wild type alone"
         )
-    return found
+    return survey
 
 
-def _report(job: Job, made: Manifest, console: Console) -> None:
-    counts = made.results
-    if not job.form.marginal and (unjudged := counts["length"] - counts["tokens"]):
-        delta = ": their sequences get no delta" if job.wild else ""
-        console.warn(f"{unjudged} tokens are not in the vocabulary and cannot be judged{delta}")
-    without = counts["bad"] + counts["too_short"]
+def _report(job: Job, finished: Manifest, console: Console) -> None:
+    results = finished.results
+    if not job.form.marginal and (unscored := results["length"] - results["tokens"]):
+        delta = ": their sequences get no delta" if job.wild_type else ""
+        console.warn(f"{unscored} tokens are not in the vocabulary and cannot be scored{delta}")
+    missing = results["bad"] + results["too_short"]
     means = ", ".join(
-        f"{name.replace('_', ' ')} {counts[name]:.4g}"
+        f"{name.replace('_', ' ')} {results[name]:.4g}"
         for name in ("perplexity", "mean_energy", "mean_delta")
-        if counts.get(name) is not None
+        if results.get(name) is not None
     )
     console.result(
         {
             "scores": str(job.out),
             "objective": job.objective,
-            **counts,
+            **results,
             "left_out": job.reading.files.listing.counts(),
         },
-        f"wrote {job.out}: {counts['records']} sequences, {without} of them without a score"
+        f"wrote {job.out}: {results['records']} sequences, {missing} of them without a score"
         + (f"; {means}" if means else ""),
     )

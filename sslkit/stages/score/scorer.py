@@ -1,6 +1,7 @@
-"""What a scoring run is made of: its options, the objective of the checkpoint, a wild type."""
+"""Options of score, the objective of the checkpoint that scores, and the wild type."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from sslkit.inference import scorers
 from sslkit.inference.scoring import Scorer
 from sslkit.types import Array, Record
 
-#: Most tokens of a vocabulary that get a column each.
+#: The largest vocabulary whose tokens get a column each.
 _MOST_EFFECTS = 256
 
 
@@ -34,25 +35,25 @@ class Options(RecordOptions):
 
 
 @dataclass(frozen=True)
-class Wild:
-    """What variants are compared with."""
+class WildType:
+    """The record that variants are compared with."""
 
     id: str
     units: Array
 
     def describe(self) -> dict[str, str]:
-        """For a manifest."""
+        """Id and hash, for a manifest."""
         return {"id": self.id, "sha256": hashlib.sha256(self.units.tobytes()).hexdigest()}
 
 
-def scorer(options: Options, model: assemble.Parts, runtime: Runtime) -> tuple[str, Scorer]:
-    """The objective that scores, by name, and the model as it reads.
+def prepare(options: Options, model: assemble.Parts, runtime: Runtime) -> tuple[str, Scorer]:
+    """The name of the objective that scores, and the scorer.
 
     Raises:
-        UsageError: nothing in the checkpoint can score, or not what was asked for.
-        DataError: the checkpoint does not fit its own description.
+        UsageError: no objective of the checkpoint can score, or options do not fit it.
+        DataError: the checkpoint does not fit its own manifest.
     """
-    name, held = scorers.scorer(
+    name, scorer = scorers.scorer(
         model,
         runtime,
         objective=options.objective,
@@ -61,11 +62,11 @@ def scorer(options: Options, model: assemble.Parts, runtime: Runtime) -> tuple[s
         batch_tokens=options.batch_tokens,
         spacing=options.spacing,
     )
-    _check(options, name, held)
-    return name, held
+    _check(options, name, scorer)
+    return name, scorer
 
 
-def _check(options: Options, name: str, held: Scorer) -> None:
+def _check(options: Options, name: str, scorer: Scorer) -> None:
     """Refuse options that do not go together, or not with the objective."""
     compared = options.wild_type is not None or options.wild_type_id is not None
     if options.marginal and not compared:
@@ -77,20 +78,20 @@ def _check(options: Options, name: str, held: Scorer) -> None:
         )
     if options.effects and not options.per_position:
         raise UsageError("--effects is of tokens", do="add --per-position")
-    if isinstance(held.objective, Energy):
+    if isinstance(scorer.objective, Energy):
         if options.per_position or options.marginal or options.spacing:
             raise UsageError(
-                f"{name} judges whole records, not their tokens",
+                f"{name} scores whole records, not their tokens",
                 do="leave --per-position, --marginal and --spacing out",
             )
         return
-    if held.encoder.causal and (options.marginal or options.spacing):
+    if scorer.encoder.causal and (options.marginal or options.spacing):
         raise UsageError(
             f"{name} hides nothing",
             why="it gives the exact score of a record in one pass",
             do="leave --marginal and --spacing out",
         )
-    tokens = token_ids(held.domain.spec)
+    tokens = token_ids(scorer.domain.spec)
     if options.spacing is not None and options.spacing < 2 * tokens.overlap + 2:
         raise UsageError(
             f"--spacing {options.spacing} hides every token at once",
@@ -100,48 +101,48 @@ def _check(options: Options, name: str, held: Scorer) -> None:
     if options.effects and tokens.size > _MOST_EFFECTS:
         raise UsageError(
             f"--effects would write {tokens.size} columns",
-            why=f"so many tokens are in the vocabulary, and the limit is {_MOST_EFFECTS}",
+            why=f"one for each token of the vocabulary, and the limit is {_MOST_EFFECTS}",
             do="write the variants of interest to a FASTA and score them with --wild-type "
             "and --marginal",
         )
 
 
-def wild_type(options: Options, reading: Reading, model: assemble.Parts) -> Wild | None:
-    """The record that others are compared with; None where there is none.
+def wild_type(options: Options, reading: Reading, model: assemble.Parts) -> WildType | None:
+    """The record that variants are compared with; None where the options name none.
 
     Raises:
-        UsageError: it is not there, or it is not plain which one it is.
-        DataError: it cannot be used.
+        UsageError: there is no such record, or more than one.
+        DataError: it cannot be scored.
     """
     if options.wild_type is None:
         if options.wild_type_id is None:
             return None
-        found = _chosen(reading.records(), options.wild_type_id, str(reading.files))
+        record = _named(reading.records(), options.wild_type_id, str(reading.files))
     else:
         files = Files(folders.find([options.wild_type], sequences.ENDINGS), None)
         records = Reading(files, "stop", reading.reader).records()
-        found = _chosen(records, options.wild_type_id, str(files))
-    units = model.domain.encode(found) if not found.error else None
+        record = _named(records, options.wild_type_id, str(files))
+    units = model.domain.encode(record) if not record.error else None
     if units is None or model.domain.length(len(units)) < 1:
         raise DataError(
             "the wild type cannot be scored",
-            where=found.where,
-            why=found.error or "it is shorter than one token",
+            where=record.where,
+            why=record.error or "it is shorter than one token",
         )
-    return Wild(found.id, units)
+    return WildType(record.id, units)
 
 
-def _chosen(records: Iterator[Record], name: str | None, where: str) -> Record:
-    """The record of that name, or the only one."""
+def _named(records: Iterator[Record], name: str | None, where: str) -> Record:
+    """The record of that id, or without an id the only one."""
     if name is None:
-        held = [record for record, _ in zip(records, range(2), strict=False)]
-        if len(held) != 1:
+        first_two = list(itertools.islice(records, 2))
+        if len(first_two) != 1:
             raise UsageError(
-                f"{where} holds {'more than one record' if held else 'no record'}",
+                f"{where} holds {'more than one record' if first_two else 'no record'}",
                 do="name the wild type with --wild-type-id",
             )
-        return held[0]
+        return first_two[0]
     for record in records:
         if record.id == name:
             return record
-    raise UsageError(f"there is no record {name!r} in {where}", do="mend --wild-type-id")
+    raise UsageError(f"there is no record {name!r} in {where}", do="correct --wild-type-id")
