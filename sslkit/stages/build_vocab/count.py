@@ -52,13 +52,13 @@ class Job:
 
 
 def count(job: Job, folder: Path, console: Console, stop: Stop) -> tuple[list[Spill], Counter[str]]:
-    """Count what is not counted yet.
+    """Count the tokens that an interrupted run has not counted yet.
 
     Args:
-        folder: holds the spills, those of an interrupted run too.
+        folder: for the spills; it may have those of an interrupted run.
 
     Returns:
-        all spills, and what was met besides tokens.
+        all spills, and counts of bad records, empty files and the like.
 
     Raises:
         RequeueError: a signal came; the spills are kept.
@@ -96,6 +96,7 @@ def count(job: Job, folder: Path, console: Console, stop: Stop) -> tuple[list[Sp
 def _worker(
     job: Job, worker_parts: list[Part], workers: int, folder: Path, watch: counting.Watch
 ) -> counting.Count:
+    """The count of a worker, with its share of the memory and threads."""
     with runs.explained(folder):
         folder.mkdir(exist_ok=True)
     memory = budget.share(job.plan, workers)

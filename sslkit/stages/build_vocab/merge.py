@@ -1,6 +1,8 @@
 """merge-vocab: merge the shares that build-vocab --shard counted, to the bytes of a single run.
 
-sslkit merge-vocab part-1 part-2 part-3
+    sslkit merge-vocab part-1-of-2 part-2-of-2
+
+The shares are merged in token order, put into the order of the vocabulary, and written.
 """
 
 from dataclasses import dataclass

@@ -150,7 +150,7 @@ def _check_output(out: Path, kind: kinds.Kind, options: Options) -> None:
 
 
 def _is_finished(job: Job, expected: Manifest, options: Options, console: Console) -> bool:
-    """Whether the output is there already; refuse to go on where it is something else."""
+    """Whether the output is finished already; raise where it is something else."""
     inputs = job.corpus.inputs(shares.inputs_of(job.files, job.shard))
     expected = dataclasses.replace(expected, inputs=inputs)
     if options.shard is None:

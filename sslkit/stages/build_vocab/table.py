@@ -117,7 +117,7 @@ def write(
     """Merge, order, cut and write.
 
     Args:
-        tally: what was met besides tokens, as bad records and empty files.
+        tally: counts of bad records, empty files and the like.
         manifest_of_all: the manifest without results; called when all files have been read.
 
     Returns:

@@ -39,7 +39,7 @@ _SORT = "NPY_DISABLE_CPU_FEATURES"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of doctor; the command line holds their meaning."""
+    """Options of doctor; the command line explains them."""
 
     full: bool
 

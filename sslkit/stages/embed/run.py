@@ -45,7 +45,7 @@ _INTERNAL = ("seen", "empty")
 
 @dataclass(frozen=True, kw_only=True)
 class Options(RecordOptions):
-    """Options of embed; the command line holds their meaning and defaults."""
+    """Options of embed; the command line explains them."""
 
     pooling: Pooling
     per_token: bool

@@ -8,7 +8,7 @@ from sslkit.data.label_options import LabelOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Options(LabelOptions):
-    """Options of finetune; the command line holds their meaning and defaults."""
+    """Options of finetune; the command line explains them."""
 
     checkpoint: Path
     from_scratch: bool

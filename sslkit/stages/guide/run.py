@@ -1,6 +1,8 @@
 """guide: list the pages of the guide, or show one.
 
-sslkit guide training
+    sslkit guide training
+
+On a terminal a page is laid out; into a pipe or a file it goes as it is written.
 """
 
 import difflib
@@ -20,7 +22,7 @@ _WIDEST = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of guide; the command line holds their meaning."""
+    """Options of guide; the command line explains them."""
 
     name: str | None
 

@@ -56,7 +56,7 @@ Schemes = dict[str, Kmers | Strings]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of inspect; the command line holds their meaning."""
+    """Options of inspect; the command line explains them."""
 
     input: list[Path]
     domain: str | None

@@ -10,7 +10,7 @@ from sslkit.data.label_options import LabelOptions
 
 @dataclass(frozen=True, kw_only=True)
 class Options(LabelOptions):
-    """Options of probe; the command line holds their meaning and defaults."""
+    """Options of probe; the command line explains them."""
 
     checkpoint: Path
     embeddings: Path | None

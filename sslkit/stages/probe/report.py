@@ -16,7 +16,7 @@ from sslkit.errors import UsageError
 from sslkit.files import atomic
 from sslkit.stages.probe.study import Result
 
-#: The file in ``probed/<task>/`` that holds manifest and results.
+#: The file in ``probed/<task>/`` with manifest and results.
 NAME = kinds.REPORT
 _SHOWN_METRICS = 2
 

@@ -136,7 +136,7 @@ def _check_ids(names: Sequence[str], where: str) -> None:
 
 
 def _tokens(domain: TokenDomain, units: list[Array]) -> list[Ints]:
-    """Ids of the tokens of each record that the vocabulary holds."""
+    """Ids of the tokens of each record that are in the vocabulary."""
     tokens = []
     for row in units:
         ids_of_row = domain.batch(row[None], np.array([len(row)]), None)["tokens"][0]

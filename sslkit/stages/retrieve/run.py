@@ -46,7 +46,7 @@ _DIRECTIONS = ("first to second", "second to first")
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Common):
-    """Options of retrieve; the command line holds their meaning and defaults."""
+    """Options of retrieve; the command line explains them."""
 
     input: list[Path]
     checkpoint: Path

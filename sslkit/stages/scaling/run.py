@@ -34,7 +34,7 @@ By = Literal["tokens", "flops", "parameters"]
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Common):
-    """Options of scaling; the command line holds their meaning and defaults."""
+    """Options of scaling; the command line explains them."""
 
     runs: list[Path]
     by: By
@@ -100,8 +100,8 @@ def _read(path: Path, console: Console) -> Run:
     rows: list[dict[str, float]] = watch.evaluations(folder.metrics)
     if not rows:
         raise UsageError(
-            f"{path} holds no log of a pretraining run",
-            why=f"{folder.metrics} is not there, or has no evaluation yet",
+            f"{path} has no log of a pretraining run",
+            why=f"{folder.metrics} does not exist, or has no evaluation yet",
             do="name folders that sslkit pretrain wrote",
         )
     (unit,) = (name for name in _UNITS if name in rows[-1])

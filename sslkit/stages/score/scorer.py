@@ -23,7 +23,7 @@ _MOST_EFFECTS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Options(RecordOptions):
-    """Options of score; the command line holds their meaning and defaults."""
+    """Options of score; the command line explains them."""
 
     objective: str | None
     wild_type: Path | None

@@ -1,7 +1,9 @@
 """show: list plug-ins, the settings of one, or the manifest of an artifact.
 
-sslkit show objective mlm
-sslkit show pretrained
+    sslkit show objective mlm
+    sslkit show pretrained
+
+Artifacts are described by their manifests, without torch.
 """
 
 import dataclasses
@@ -37,7 +39,7 @@ _LOSS = {"UNIT": "loss in", "BASELINE": "baseline"}
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """Options of show; the command line holds their meaning."""
+    """Options of show; the command line explains them."""
 
     what: str | None
     name: str | None

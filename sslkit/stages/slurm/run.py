@@ -73,7 +73,7 @@ exit "$code"
 
 @dataclass(frozen=True, kw_only=True)
 class Options(Common):
-    """Options of slurm; the command line holds their meaning and defaults.
+    """Options of slurm; the command line explains them.
 
     Attributes:
         threads: ``--threads`` of the command itself.
