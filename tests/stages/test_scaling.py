@@ -137,7 +137,7 @@ def test_a_run_on_an_equation_has_read_points(command: Command, tmp_path: Path) 
 def test_refusals(command: Command, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert "empty has no log" in command("scaling", "empty", check=2).err
-    assert "nowhere holds no log" in command("scaling", "nowhere", check=2).err
+    assert "nowhere has no log" in command("scaling", "nowhere", check=2).err
     write(tmp_path, "short", 100, points=1)
     refused = command("scaling", "short", check=3).err
     assert "too little to fit a law" in refused
